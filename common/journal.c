@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "common/journal.h"
+#include "common/socket.h"
+
+void journal_entry_init(JournalEntry *entry) {
+        entry->size = 0;
+        entry->failed = false;
+}
+
+static void entry_append(JournalEntry *entry, const void *data, size_t n) {
+        if (entry->failed || n > sizeof(entry->data) - entry->size) {
+                entry->failed = true;
+                return;
+        }
+
+        memcpy(entry->data + entry->size, data, n);
+        entry->size += n;
+}
+
+void journal_entry_put(JournalEntry *entry, const char *name, const char *value) {
+        size_t n = strlen(value);
+        uint8_t length[8];
+
+        entry_append(entry, name, strlen(name));
+        if (strchr(value, '\n')) {
+                for (size_t i = 0; i < sizeof(length); i++)
+                        length[i] = (uint8_t)((uint64_t)n >> (8 * i));
+                entry_append(entry, "\n", 1);
+                entry_append(entry, length, sizeof(length));
+        } else
+                entry_append(entry, "=", 1);
+        entry_append(entry, value, n);
+        entry_append(entry, "\n", 1);
+}
+
+void journal_entry_putf(JournalEntry *entry, const char *name, const char *format, ...) {
+        char value[1024];
+        va_list args;
+        int n;
+
+        va_start(args, format);
+        n = vsnprintf(value, sizeof(value), format, args);
+        va_end(args);
+
+        if (n < 0 || (size_t)n >= sizeof(value)) {
+                entry->failed = true;
+                return;
+        }
+
+        journal_entry_put(entry, name, value);
+}
+
+int journal_open(int *ret) {
+        _cleanup_close_ int fd = -EBADF;
+        struct sockaddr_un address;
+        int n;
+
+        n = socket_address(JOURNAL_SOCKET, &address);
+        if (n < 0)
+                return n;
+
+        fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        if (connect(fd, (struct sockaddr *)&address, (socklen_t)n) < 0)
+                return -errno;
+
+        *ret = TAKE_FD(fd);
+        return 0;
+}
+
+int journal_send(int fd, const JournalEntry *entry) {
+        ssize_t n;
+
+        if (entry->failed)
+                return -ENOBUFS;
+
+        n = socket_send(fd, entry->data, entry->size, -EBADF);
+        return n < 0 ? (int)n : 0;
+}

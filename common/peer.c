@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+
+#include "common/peer.h"
+
+/* Linux 6.5; the C library of Debian 12 does not name it. Some architectures number it otherwise
+ * and define it, then, in their own header. */
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+
+/* status names every supplementary group of a process; whoever has more than fit is refused. */
+#define PROC_FILE_SIZE 16384U
+
+void peer_deinit(Peer *peer) {
+        close_fd(peer->pidfd);
+        *peer = (Peer)PEER_NULL;
+}
+
+bool peer_is_servable(const struct ucred *credentials) {
+        return credentials->pid > 1 && credentials->uid <= PEER_UID_MAX &&
+               credentials->uid != PEER_UID_OVERFLOW && credentials->uid != (uint16_t)-1;
+}
+
+int peer_get_credentials(int fd, struct ucred *ret) {
+        struct ucred credentials = {.uid = PEER_UID_INVALID, .gid = (gid_t)-1};
+        socklen_t n = sizeof(credentials);
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &n) < 0)
+                return -errno;
+        if (n != sizeof(credentials) || !peer_is_servable(&credentials))
+                return PEER_E_REFUSED;
+
+        *ret = credentials;
+        return 0;
+}
+
+int peer_get_pidfd(int fd, int *ret) {
+        socklen_t n = sizeof(int);
+        int pidfd = -EBADF;
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &n) < 0) {
+                if (errno == ENOPROTOOPT)
+                        return PEER_E_UNSUPPORTED;
+                if (errno == EINVAL || errno == ESRCH || errno == ENODATA)
+                        return PEER_E_GONE;
+                return -errno;
+        }
+
+        /* The kernel sets close-on-exec on every pidfd. */
+        *ret = pidfd;
+        return 0;
+}
+
+int peer_init(Peer *peer, int fd, bool use_peerpidfd) {
+        Peer pinned = PEER_NULL;
+        struct ucred credentials;
+        int r;
+
+        r = peer_get_credentials(fd, &credentials);
+        if (r != 0)
+                return r;
+
+        r = use_peerpidfd ? peer_get_pidfd(fd, &pinned.pidfd) : PEER_E_UNSUPPORTED;
+        if (r == 0)
+                pinned.proven = true;
+        else if (r == PEER_E_UNSUPPORTED) {
+                pinned.pidfd = pidfd_open(credentials.pid, 0);
+                if (pinned.pidfd < 0)
+                        return errno == ESRCH ? PEER_E_GONE : -errno;
+        } else
+                return r;
+
+        pinned.uid = credentials.uid;
+        pinned.gid = credentials.gid;
+        pinned.pid = credentials.pid;
+
+        if (!peer_is_alive(&pinned)) {
+                peer_deinit(&pinned);
+                return PEER_E_GONE;
+        }
+
+        *peer = pinned;
+        return 0;
+}
+
+bool peer_is_alive(const Peer *peer) {
+        struct pollfd p = {.fd = peer->pidfd, .events = POLLIN};
+        int r;
+
+        if (peer->pidfd < 0)
+                return false;
+
+        do
+                r = poll(&p, 1, 0);
+        while (r < 0 && errno == EINTR);
+
+        /* A pidfd is readable once its process has ended. */
+        return r == 0;
+}
+
+bool peer_is_sender(const Peer *peer, const struct ucred *sender) {
+        return sender->pid == peer->pid;
+}
+
+/* Reads a small file of /proc/PID whole, with a NUL behind it. */
+static int proc_read(const Peer *peer, const char *name, char buf[PROC_FILE_SIZE]) {
+        _cleanup_close_ int fd = -EBADF;
+        char path[64];
+        size_t n = 0;
+        ssize_t k;
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)peer->pid, name);
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        if (fd < 0) {
+                /* hidepid makes others' processes look absent: ask the pidfd which it is. */
+                if (errno == ENOENT && !peer_is_alive(peer))
+                        return PEER_E_GONE;
+                return errno == ENOENT || errno == EACCES || errno == EPERM ? PEER_E_HIDDEN
+                                                                            : -errno;
+        }
+
+        while (n < PROC_FILE_SIZE - 1) {
+                k = read(fd, buf + n, PROC_FILE_SIZE - 1 - n);
+                if (k < 0 && errno == EINTR)
+                        continue;
+                if (k < 0)
+                        return errno == ESRCH ? PEER_E_GONE : -errno;
+                if (k == 0)
+                        break;
+                n += (size_t)k;
+        }
+
+        buf[n] = 0;
+        return 0;
+}
+
+int peer_parse_start_time(const char *stat, uint64_t *ret) {
+        /* The command stands in brackets and can hold brackets and spaces; the state follows the
+         * last one. The start time is field 22, the state field 3. */
+        const char *p = strrchr(stat, ')');
+        unsigned long long value;
+        char *end;
+
+        if (!p || p[1] != ' ')
+                return -EBADMSG;
+
+        p += 2;
+        for (int field = 3; field < 22; field++) {
+                p = strchr(p, ' ');
+                if (!p)
+                        return -EBADMSG;
+                p++;
+        }
+
+        errno = 0;
+        value = strtoull(p, &end, 10);
+        if (errno != 0 || end == p || *end != ' ')
+                return -EBADMSG;
+
+        *ret = value;
+        return 0;
+}
+
+int peer_parse_foreign_pid(const char *status, bool *ret) {
+        const char *line = strstr(status, "\nNSpid:"), *end;
+        int numbers = 0;
+
+        /* One number a pid namespace that the process is in, the outermost that we can see first.
+         */
+        if (!line)
+                return -EBADMSG;
+        line += strlen("\nNSpid:");
+        end = line + strcspn(line, "\n");
+
+        while (line < end) {
+                line += strspn(line, " \t");
+                if (line >= end)
+                        break;
+                numbers++;
+                line += strcspn(line, " \t\n");
+        }
+        if (numbers == 0)
+                return -EBADMSG;
+
+        *ret = numbers > 1;
+        return 0;
+}
+
+int peer_parse_foreign_user(const char *uid_map, bool *ret) {
+        unsigned inside, outside, count;
+        int n = 0;
+
+        /* Read from the same namespace, the initial map is one line: 0 0 4294967295. An empty map
+         * is a namespace that nobody has mapped yet. */
+        if (sscanf(uid_map, " %u %u %u %n", &inside, &outside, &count, &n) != 3)
+                *ret = true;
+        else
+                *ret = inside != 0 || outside != 0 || count != UINT32_MAX || uid_map[n] != 0;
+
+        return 0;
+}
+
+int peer_get_start_time(const Peer *peer, uint64_t *ret) {
+        char buf[PROC_FILE_SIZE];
+        int r;
+
+        r = proc_read(peer, "stat", buf);
+        return r != 0 ? r : peer_parse_start_time(buf, ret);
+}
+
+int peer_get_namespaces(const Peer *peer, PeerNamespaces *ret) {
+        char buf[PROC_FILE_SIZE];
+        PeerNamespaces namespaces;
+        int r;
+
+        r = proc_read(peer, "status", buf);
+        if (r == 0)
+                r = peer_parse_foreign_pid(buf, &namespaces.foreign_pid);
+        if (r == 0)
+                r = proc_read(peer, "uid_map", buf);
+        if (r == 0)
+                r = peer_parse_foreign_user(buf, &namespaces.foreign_user);
+        if (r == 0)
+                *ret = namespaces;
+
+        return r;
+}
