@@ -74,12 +74,8 @@ int journal_open(int *ret) {
         return 0;
 }
 
-int journal_send(int fd, const JournalEntry *entry) {
-        ssize_t n;
+int journal_send(int fd, const void *data, size_t size) {
+        ssize_t n = socket_send(fd, data, size, -EBADF);
 
-        if (entry->failed)
-                return -ENOBUFS;
-
-        n = socket_send(fd, entry->data, entry->size, -EBADF);
         return n < 0 ? (int)n : 0;
 }

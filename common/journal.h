@@ -34,6 +34,6 @@ void journal_entry_putf(JournalEntry *entry, const char *name, const char *forma
 /* A non-blocking socket connected to journald. -errno. */
 int journal_open(int *ret) _must_check_;
 
-/* Sends one entry: 0, -EAGAIN if journald does not read at present, -ENOBUFS for an entry that did
- * not fit, or -errno: the socket is then to be opened anew. */
-int journal_send(int fd, const JournalEntry *entry) _must_check_;
+/* Sends the data of one entry: 0, -EAGAIN if journald does not read at present, -EMSGSIZE if it is
+ * more than the socket takes, or -errno: the socket is then to be opened anew. */
+int journal_send(int fd, const void *data, size_t size) _must_check_;

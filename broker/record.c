@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <syslog.h>
+
+#include "broker/record.h"
+
+/* When there is no journal socket at all, how often it is looked for while something waits. */
+#define REOPEN_USEC (250 * UINT64_C(1000))
+
+typedef struct QueuedEntry QueuedEntry;
+
+struct QueuedEntry {
+        QueuedEntry *next, *previous; /* Record::first, oldest first */
+        RecordWaiter *waiter;
+        size_t size;
+        char data[];
+};
+
+struct Record {
+        sd_event *event;
+        sd_event_source *io;     /* EPOLLOUT, while something waits and the socket is there */
+        sd_event_source *reopen; /* while something waits and it is not */
+        int fd;
+        QueuedEntry *first, *last;
+        size_t n_queued, queue_max;
+        unsigned n_dropped;
+};
+
+struct RecordWaiter {
+        Record *record;
+        QueuedEntry *entry;
+        sd_event_source *timer;
+        RecordFunc func;
+        void *userdata;
+};
+
+static void record_drain(Record *record);
+
+/* Waiters. */
+
+static RecordWaiter *waiter_free(RecordWaiter *waiter) {
+        sd_event_source_disable_unref(waiter->timer);
+        free(waiter);
+        return NULL;
+}
+
+static void waiter_finish(RecordWaiter *waiter, int error) {
+        RecordFunc func = waiter->func;
+        void *userdata = waiter->userdata;
+
+        waiter_free(waiter);
+        func(error, userdata);
+}
+
+/* The queue. */
+
+static void queue_remove(Record *record, QueuedEntry *entry) {
+        if (entry->previous)
+                entry->previous->next = entry->next;
+        else
+                record->first = entry->next;
+        if (entry->next)
+                entry->next->previous = entry->previous;
+        else
+                record->last = entry->previous;
+        record->n_queued--;
+        free(entry);
+}
+
+/* Makes room for one entry. A grant that waits is not dropped: its timer sees to it. */
+static bool queue_make_room(Record *record) {
+        QueuedEntry *entry = record->first;
+
+        if (record->n_queued < record->queue_max)
+                return true;
+
+        while (entry && entry->waiter)
+                entry = entry->next;
+        if (!entry)
+                return false;
+
+        queue_remove(record, entry);
+        record->n_dropped++;
+        return true;
+}
+
+static QueuedEntry *queue_append(Record *record, const JournalEntry *entry) {
+        QueuedEntry *queued =
+                queue_make_room(record) ? malloc(sizeof(*queued) + entry->size) : NULL;
+
+        if (!queued) {
+                record->n_dropped++;
+                return NULL;
+        }
+
+        *queued = (QueuedEntry){.previous = record->last, .size = entry->size};
+        memcpy(queued->data, entry->data, entry->size);
+        if (record->last)
+                record->last->next = queued;
+        else
+                record->first = queued;
+        record->last = queued;
+        record->n_queued++;
+        return queued;
+}
+
+/* The socket. */
+
+static void record_close(Record *record) {
+        record->io = sd_event_source_disable_unref(record->io);
+        record->fd = close_fd(record->fd);
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        record_drain(userdata);
+        return 0;
+}
+
+static int on_reopen(sd_event_source *source, uint64_t usec, void *userdata) {
+        record_drain(userdata);
+        return 0;
+}
+
+static int record_open(Record *record) {
+        int r;
+
+        if (record->fd >= 0)
+                return 0;
+
+        r = journal_open(&record->fd);
+        if (r < 0)
+                return r;
+
+        r = sd_event_add_io(record->event, &record->io, record->fd, EPOLLOUT, on_io, record);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(record->io, SD_EVENT_OFF);
+        if (r < 0)
+                record_close(record);
+        return r;
+}
+
+/* Sends one entry, with a new socket where the old one is dead. */
+static int record_send(Record *record, const void *data, size_t size) {
+        int r = -ENOTCONN;
+
+        for (unsigned i = 0; i < 2; i++) {
+                r = record_open(record);
+                if (r < 0)
+                        return r;
+
+                r = journal_send(record->fd, data, size);
+                if (r >= 0 || r == -EAGAIN || r == -EMSGSIZE)
+                        return r;
+                record_close(record);
+        }
+
+        return r;
+}
+
+/* Arranges for the queue to be looked at again. */
+static void record_watch(Record *record) {
+        bool waiting = record->first != NULL;
+
+        if (record->io)
+                (void)sd_event_source_set_enabled(record->io, waiting ? SD_EVENT_ON : SD_EVENT_OFF);
+
+        if (waiting && !record->io) {
+                (void)sd_event_source_set_time_relative(record->reopen, REOPEN_USEC);
+                (void)sd_event_source_set_enabled(record->reopen, SD_EVENT_ONESHOT);
+        } else
+                (void)sd_event_source_set_enabled(record->reopen, SD_EVENT_OFF);
+}
+
+static void record_drain(Record *record) {
+        QueuedEntry *entry;
+
+        while ((entry = record->first)) {
+                RecordWaiter *waiter = entry->waiter;
+                int r = record_send(record, entry->data, entry->size);
+
+                if (r < 0 && r != -EMSGSIZE)
+                        break;
+
+                if (r < 0)
+                        record->n_dropped++;
+                queue_remove(record, entry);
+                if (waiter)
+                        waiter_finish(waiter, r);
+        }
+
+        record_watch(record);
+
+        if (!record->first && record->n_dropped > 0) {
+                unsigned n = record->n_dropped;
+
+                record->n_dropped = 0;
+                record_log(record, LOG_WARNING, RECORD_ID_DROPPED,
+                           "%u records of refusals or ends were lost, since the journal did not "
+                           "take them in time.",
+                           n);
+        }
+}
+
+static int on_waiter_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        RecordWaiter *waiter = userdata;
+
+        queue_remove(waiter->record, waiter->entry);
+        waiter_finish(waiter, -ETIMEDOUT);
+        return 0;
+}
+
+int record_new(sd_event *event, size_t queue_max, Record **ret) {
+        _cleanup_(record_freep) Record *record = calloc(1, sizeof(*record));
+        int r;
+
+        if (!record)
+                return -ENOMEM;
+
+        record->fd = -EBADF;
+        record->event = sd_event_ref(event);
+        record->queue_max = queue_max;
+
+        r = sd_event_add_time(event, &record->reopen, CLOCK_MONOTONIC, 0, 0, on_reopen, record);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(record->reopen, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+
+        /* Where there is no journal yet, the first entry tries again. */
+        (void)record_open(record);
+
+        *ret = TAKE_PTR(record);
+        return 0;
+}
+
+Record *record_free(Record *record) {
+        if (!record)
+                return NULL;
+
+        while (record->first) {
+                if (record->first->waiter)
+                        waiter_free(record->first->waiter);
+                queue_remove(record, record->first);
+        }
+        record_close(record);
+        sd_event_source_disable_unref(record->reopen);
+        sd_event_unref(record->event);
+        free(record);
+        return NULL;
+}
+
+/* Sends at once if nothing waits already: 1, 0 if it has to be queued, -errno if it cannot be sent
+ * at all. */
+static int record_try(Record *record, const JournalEntry *entry) {
+        int r;
+
+        if (entry->failed)
+                return -EMSGSIZE;
+        if (record->first)
+                return 0;
+
+        r = record_send(record, entry->data, entry->size);
+        return r == -EMSGSIZE ? r : r >= 0;
+}
+
+void record_put(Record *record, const JournalEntry *entry) {
+        int r = record_try(record, entry);
+
+        if (r == 0)
+                (void)queue_append(record, entry);
+        else if (r < 0)
+                record->n_dropped++;
+        record_watch(record);
+}
+
+int record_put_and_wait(Record *record, const JournalEntry *entry, uint64_t usec, RecordFunc func,
+                        void *userdata, RecordWaiter **ret) {
+        RecordWaiter *waiter;
+        int r;
+
+        r = record_try(record, entry);
+        if (r != 0)
+                return r;
+
+        waiter = calloc(1, sizeof(*waiter));
+        if (!waiter)
+                return -ENOMEM;
+
+        *waiter = (RecordWaiter){.record = record, .func = func, .userdata = userdata};
+        r = sd_event_add_time_relative(record->event, &waiter->timer, CLOCK_MONOTONIC, usec, 0,
+                                       on_waiter_timer, waiter);
+        if (r >= 0) {
+                waiter->entry = queue_append(record, entry);
+                if (!waiter->entry)
+                        r = -ENOBUFS;
+        }
+        if (r < 0) {
+                waiter_free(waiter);
+                return r;
+        }
+
+        waiter->entry->waiter = waiter;
+        record_watch(record);
+        *ret = waiter;
+        return 0;
+}
+
+RecordWaiter *record_waiter_cancel(RecordWaiter *waiter) {
+        if (!waiter)
+                return NULL;
+
+        queue_remove(waiter->record, waiter->entry);
+        record_watch(waiter->record);
+        return waiter_free(waiter);
+}
+
+void record_flush(Record *record) {
+        record_drain(record);
+}
+
+/* Entries. */
+
+static void entry_begin(JournalEntry *entry, int level, const char *message_id) {
+        journal_entry_init(entry);
+        journal_entry_put(entry, "MESSAGE_ID", message_id);
+        journal_entry_putf(entry, "PRIORITY", "%d", level);
+        journal_entry_put(entry, "SYSLOG_IDENTIFIER", "doorwardd");
+}
+
+void record_log(Record *record, int level, const char *message_id, const char *format, ...) {
+        JournalEntry entry;
+        char text[1024];
+        va_list args;
+
+        va_start(args, format);
+        (void)vsnprintf(text, sizeof(text), format, args);
+        va_end(args);
+
+        entry_begin(&entry, level, message_id);
+        journal_entry_put(&entry, "MESSAGE", text);
+        record_put(record, &entry);
+}
+
+static void entry_put(JournalEntry *entry, const char *name, const char *value) {
+        if (value && value[0])
+                journal_entry_put(entry, name, value);
+}
+
+static void entry_put_fields(JournalEntry *entry, const RecordFields *f) {
+        entry_put(entry, "DOORWARD_ENDPOINT", f->endpoint);
+        if (f->access)
+                entry_put(entry, "DOORWARD_ACCESS", access_to_string(f->access));
+        if (f->decision)
+                entry_put(entry, "DOORWARD_DECISION", decision_to_string(f->decision));
+        entry_put(entry, "DOORWARD_HOW", f->how);
+        entry_put(entry, "DOORWARD_ACTION", f->action);
+        entry_put(entry, "DOORWARD_ERROR", f->error);
+        entry_put(entry, "DOORWARD_CAUSE", f->cause);
+        journal_entry_putf(entry, "DOORWARD_SUBJECT_UID", "%u", (unsigned)f->subject_uid);
+        journal_entry_putf(entry, "DOORWARD_IDENTITY_UID", "%u", (unsigned)f->identity_uid);
+        journal_entry_putf(entry, "DOORWARD_SUBJECT_PID", "%d", (int)f->subject_pid);
+        entry_put(entry, "DOORWARD_SUBJECT_UNIT", f->unit);
+        entry_put(entry, "DOORWARD_SUBJECT_SESSION", f->session);
+        entry_put(entry, "DOORWARD_CONNECT_AS", f->connect_as);
+        entry_put(entry, "DOORWARD_LEASE", f->lease);
+        if (f->mode)
+                entry_put(entry, "DOORWARD_MODE", lease_mode_to_string(f->mode));
+        if (f->reason)
+                entry_put(entry, "DOORWARD_REASON", end_reason_to_string(f->reason));
+        entry_put(entry, "DOORWARD_REQUEST", f->request);
+        if (f->suppressed > 0)
+                journal_entry_putf(entry, "DOORWARD_SUPPRESSED", "%u", f->suppressed);
+}
+
+void record_format_grant(JournalEntry *entry, const RecordFields *f) {
+        entry_begin(entry, LOG_NOTICE, RECORD_ID_GRANTED);
+        journal_entry_putf(entry, "MESSAGE", "Granted %s access to %s to process %d of user %u.",
+                           access_to_string(f->access), f->endpoint, (int)f->subject_pid,
+                           (unsigned)f->subject_uid);
+        entry_put_fields(entry, f);
+}
+
+void record_format_refusal(JournalEntry *entry, const RecordFields *f) {
+        entry_begin(entry, LOG_NOTICE, RECORD_ID_REFUSED);
+        journal_entry_putf(entry, "MESSAGE",
+                           "Refused %s access to %s to process %d of user %u: %s%s%s",
+                           f->access ? access_to_string(f->access) : "any",
+                           f->endpoint && f->endpoint[0] ? f->endpoint : "an endpoint",
+                           (int)f->subject_pid, (unsigned)f->subject_uid, f->error,
+                           f->cause ? ", " : ".", f->cause ? f->cause : "");
+        entry_put_fields(entry, f);
+}
+
+void record_format_end(JournalEntry *entry, const RecordFields *f) {
+        entry_begin(entry, LOG_INFO, RECORD_ID_ENDED);
+        journal_entry_putf(entry, "MESSAGE", "Ended %s access to %s of process %d of user %u: %s.",
+                           access_to_string(f->access), f->endpoint, (int)f->subject_pid,
+                           (unsigned)f->subject_uid, end_reason_to_string(f->reason));
+        entry_put_fields(entry, f);
+}

@@ -1,0 +1,87 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Record: what the broker decided, in the journal
+ *
+ * One entry for each decision and each end of a lease, written before the reply is sent. Numbers,
+ * not names: the broker looks nobody up. The journal's socket is never waited for; what it does not
+ * take at once goes to a queue that keeps the order. A grant waits for its entry to leave the queue
+ * and is refused when that takes too long: no access without a record of it. Refusals and ends wait
+ * in the queue, of which the oldest are dropped and counted when it is full.
+ */
+
+#include <systemd/sd-event.h>
+
+#include "common/journal.h"
+#include "common/name.h"
+#include "common/terms.h"
+
+/* Each has an entry in units/doorward.catalog that says what to do. */
+#define RECORD_ID_GRANTED "1a30fb61defb4b3a9306772b585776e9"
+#define RECORD_ID_REFUSED "abaf346509ee4c69a346b3eac851343c"
+#define RECORD_ID_ENDED "dd0d072c6cbb42679d932d37ab59d9ae"
+#define RECORD_ID_SENDER_MISMATCH "d7b0a613632447abbefab5b02a3c5e83"
+#define RECORD_ID_PROBLEM "5894ff8942a747bab41a452a1a34ba94"
+#define RECORD_ID_DROPPED "69760feae24a4b87aff0563c7a26bfcb"
+
+#define RECORD_REQUEST_SIZE 17 /* 64 random bits in hexadecimal, and the NUL */
+#define RECORD_LEASE_SIZE 33   /* 128 */
+
+/* What an entry says. NULL, "" and 0 are "does not apply", and the field is then left out. */
+typedef struct RecordFields {
+        const char *endpoint; /* NAME or NAME@INSTANCE, checked against the alphabet */
+        Access access;
+        Decision decision;
+        const char *how;    /* implicit, challenged */
+        const char *action; /* polkit's */
+        const char *error;  /* the error that was answered, without the interface's name */
+        const char *cause;  /* why, in words of ours or of the kernel */
+        uid_t subject_uid;  /* of the peer */
+        uid_t identity_uid; /* as whom it was judged; the same if it did not authenticate */
+        pid_t subject_pid;
+        const char *unit;
+        const char *session;
+        const char *connect_as;
+        const char *lease;
+        LeaseMode mode;
+        EndReason reason;
+        const char *request;
+        unsigned suppressed; /* like refusals that were not recorded before this one */
+} RecordFields;
+
+typedef struct Record Record;
+typedef struct RecordWaiter RecordWaiter;
+
+/* error is 0 when the entry was handed to the journal, -ETIMEDOUT when it was not in time. */
+typedef void (*RecordFunc)(int error, void *userdata);
+
+int record_new(sd_event *event, size_t queue_max, Record **ret) _must_check_;
+Record *record_free(Record *record);
+
+/* The entry for a decision that was a grant; for a refusal; for an end. */
+void record_format_grant(JournalEntry *entry, const RecordFields *fields);
+void record_format_refusal(JournalEntry *entry, const RecordFields *fields);
+void record_format_end(JournalEntry *entry, const RecordFields *fields);
+
+/* Sends, or queues. */
+void record_put(Record *record, const JournalEntry *entry);
+
+/* Sends: 1 if that was done at once and func will not be called; 0 if the entry is queued, and func
+ * comes from the loop, after usec at the latest: the entry is then taken out of the queue. -errno:
+ * it cannot be recorded. */
+int record_put_and_wait(Record *record, const JournalEntry *entry, uint64_t usec, RecordFunc func,
+                        void *userdata, RecordWaiter **ret) _must_check_;
+
+/* Nobody waits any more, and the entry is taken out of the queue: what it says did not happen.
+ * NULL is fine. Returns NULL. */
+RecordWaiter *record_waiter_cancel(RecordWaiter *waiter);
+
+/* A line of the broker's own log; level is syslog's. */
+void record_log(Record *record, int level, const char *message_id, const char *format, ...)
+        _printf_(4, 5);
+
+/* Sends what can be sent without waiting. For the end of the program. */
+void record_flush(Record *record);
+
+DEFINE_CLEANUP(Record *, record_free);
