@@ -1,0 +1,69 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Connection: what a client gets
+ *
+ * Both exported opens and the doorward command come through conn_open(). Unless it is detached, a
+ * connection keeps the wire on which it was asked for: the lease lives exactly as long as that
+ * call, so hanging up is how it ends, and the kernel does that for a process that dies.
+ *
+ * Everything but the descriptor and the count of references is fixed once it is open, so threads
+ * share a connection without a lock. conn_process() is the exception: one thread at a time, and not
+ * beside anything else that uses the wire.
+ */
+
+#include <sys/types.h>
+
+#include "client/uri.h"
+#include "client/wire.h"
+
+typedef enum ConnFlags {
+        /* Somebody may be asked for a password: by a polkit agent, that is. Without it nobody is.
+         */
+        CONN_ALLOW_INTERACTION = 1 << 0,
+        /* No lease: nothing is held by anybody, and the connection has no wire. Only where the
+         * definition allows it. */
+        CONN_DETACHED = 1 << 1,
+} ConnFlags;
+
+struct doorward_conn {
+        unsigned n_ref; /* atomic */
+        pid_t pid;      /* whose it is */
+        int fd;         /* atomic; -EBADF once it was taken out */
+        Wire *wire;     /* NULL if nothing is leased */
+        char *socket;   /* the broker's path, to ask it other things */
+        Uri uri;        /* as granted */
+        Kind kind;
+        LeaseMode mode;
+        bool secure;      /* as wire_is_secure() was */
+        bool kept;        /* the lease outlives a restart of the broker */
+        int64_t expires;  /* µs of CLOCK_REALTIME, 0 if never */
+        char *lease;      /* its id; NULL if nothing is leased */
+        char *request_id; /* of the open */
+};
+
+/* Opens. ACCESS_FULL means what the URI says, full if it does not say; ACCESS_READ_ONLY contradicts
+ * a URI that says full. */
+int conn_open(const char *uri, Access access, unsigned flags, doorward_conn **ret,
+              doorward_error *error) _must_check_;
+
+/* Gives one reference back; true if it was the last and the connection is gone. */
+bool conn_unref(doorward_conn *conn);
+
+/* To poll for input beside other things, then conn_process(). -EBADF if nothing is leased. */
+int conn_get_control_fd(const doorward_conn *conn);
+
+/* Looks, without waiting, whether the lease has ended: 0 if not, 1 if so and *ret is why (an
+ * EndReason, or 0 for a reason that this version does not know), -errno if the broker is gone or
+ * talks nonsense. */
+int conn_process(doorward_conn *conn, int *ret, doorward_error *error) _must_check_;
+
+/* What a descriptor is, from the descriptor itself. -errno, -EMEDIUMTYPE for what no endpoint is.
+ */
+int conn_find_kind(int fd) _must_check_;
+
+static inline void conn_unrefp(doorward_conn **conn) {
+        if (*conn)
+                (void)conn_unref(*conn);
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#ifndef DOORWARD_H
+#define DOORWARD_H
+
+/*
+ * libdoorward: connections to named, privileged things
+ *
+ * An unprivileged program names an endpoint (the socket of a service, a device, a file) and how
+ * much of it it wants. A broker takes the program's identity from the kernel, asks the system's
+ * policy, and hands back a descriptor that is already connected. From then on the broker is not in
+ * the way: reads and writes go to the service itself.
+ *
+ *         doorward_conn *c = doorward_open_read_only("doorward:///libvirt");
+ *         if (!c) {
+ *                 fprintf(stderr, "%s\n", doorward_get_last_error_message());
+ *                 return 1;
+ *         }
+ *         ... doorward_get_fd(c) ...
+ *         doorward_close(c);
+ *
+ * URIs. "doorward:///ENDPOINT" is an endpoint of this machine; a bare "ENDPOINT" is short for it.
+ * "?access=full" or "?access=read-only" may follow the long form. An endpoint is a name such as
+ * docker or serial@ttyUSB0, never a path. Everything else is refused, with a hint where there is a
+ * likely intention.
+ *
+ * Errors. A function that fails says so by what it returns (NULL or -1), sets errno, and leaves an
+ * error for its thread that doorward_get_last_error() shows: a class to decide by, a sentence for
+ * people, and a hint that says what to do. Every function but the error calls forgets the thread's
+ * earlier error when it begins. Nothing is ever printed.
+ *
+ * Threads. A connection may be used by several threads at once; only the last doorward_close() must
+ * be the last use. Errors are the thread's own.
+ *
+ * Fork. A connection belongs to the process that opened it, since it was that process whom policy
+ * judged. In a child every function fails with DOORWARD_ERR_INVALID_CONN, but for doorward_close(),
+ * which closes the child's copies and changes nothing for the parent. Descriptors carry
+ * close-on-exec, so an executed program inherits none that it was not given. Fork while no other
+ * thread is inside the library, or call nothing of it in the child.
+ *
+ * Signals. SIGPIPE is never raised, no handler is installed, no child is started. A call that a
+ * signal interrupts goes on.
+ */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A connection: a descriptor with its endpoint, its access and its lease. Made by doorward_open()
+ * and its like, ended by doorward_close(); counted by references. */
+typedef struct doorward_conn doorward_conn;
+
+/*
+ * Error classes: what a program decides by.
+ *
+ * The numbers are frozen. Later versions add classes, so expect one that you do not know. Each has
+ * a word, too (doorward_error_code_to_string()), which stands here in brackets.
+ */
+typedef enum doorward_error_code {
+        /* (ok) No error. */
+        DOORWARD_ERR_OK = 0,
+        /* (system) A system call of this process failed, or there was no memory: errnum says which.
+         */
+        DOORWARD_ERR_SYSTEM = 1,
+        /* (invalid-argument) An argument that no call of this function can have. A mistake of the
+         * calling program. */
+        DOORWARD_ERR_INVALID_ARG = 2,
+        /* (invalid-connection) No connection, one of another process, one whose descriptor was
+         * taken out of it, or (errnum EBUSY) one whose descriptor cannot be. */
+        DOORWARD_ERR_INVALID_CONN = 3,
+        /* (bad-uri) The URI is not one, contradicts itself or the function, or is empty and there
+         * is no default. */
+        DOORWARD_ERR_BAD_URI = 4,
+        /* (unsupported) Known, but not provided by this version of the library or of the broker. */
+        DOORWARD_ERR_UNSUPPORTED = 5,
+        /* (no-broker) There is no broker, it may not be reached, or it ended before it answered. */
+        DOORWARD_ERR_NO_BROKER = 6,
+        /* (protocol) Whoever answered is not the broker, or did not keep to the interface. */
+        DOORWARD_ERR_PROTOCOL = 7,
+        /* (no-endpoint) No endpoint of that name is defined. */
+        DOORWARD_ERR_NO_ENDPOINT = 8,
+        /* (access-unsupported) The endpoint has no such access: no read-only form, say. What was
+         * asked for as read-only never becomes full. */
+        DOORWARD_ERR_ACCESS_UNSUPPORTED = 9,
+        /* (denied) Policy said no, and a password would not change that. */
+        DOORWARD_ERR_DENIED = 10,
+        /* (auth-needed) Policy wants a password, and nobody may be asked by this call. */
+        DOORWARD_ERR_AUTH_NEEDED = 11,
+        /* (auth-failed) A password was asked for, and was wrong. */
+        DOORWARD_ERR_AUTH_FAILED = 12,
+        /* (auth-cancelled) Whoever was asked dismissed the prompt. */
+        DOORWARD_ERR_AUTH_CANCELLED = 13,
+        /* (auth-unavailable) A password is wanted and there is no way to ask for it here. */
+        DOORWARD_ERR_AUTH_UNAVAILABLE = 14,
+        /* (policy-unavailable) Policy did not answer, or not in time. */
+        DOORWARD_ERR_POLICY_UNAVAILABLE = 15,
+        /* (endpoint-down) The endpoint is defined and allowed, and could not be opened; errnum is
+         * the kernel's reason where there was one. */
+        DOORWARD_ERR_ENDPOINT_DOWN = 16,
+        /* (limit) A limit of the broker was reached; the message names it. */
+        DOORWARD_ERR_LIMIT = 17,
+        /* (timeout) No answer in time. */
+        DOORWARD_ERR_TIMEOUT = 18,
+        /* (no-lease) No such lease, or not one of this process. */
+        DOORWARD_ERR_NO_LEASE = 19,
+        /* (lease-ended) The lease has ended: it was revoked, say, or its time passed. */
+        DOORWARD_ERR_LEASE_ENDED = 20
+} doorward_error_code;
+
+/* Error domains: which part of the system said no. The numbers are frozen; more may be added. */
+typedef enum doorward_error_domain {
+        /* (none) No error. */
+        DOORWARD_DOMAIN_NONE = 0,
+        /* (library) This library. */
+        DOORWARD_DOMAIN_LIBRARY = 1,
+        /* (system) The kernel, answering this process. */
+        DOORWARD_DOMAIN_SYSTEM = 2,
+        /* (broker) The broker. */
+        DOORWARD_DOMAIN_BROKER = 3,
+        /* (policy) The system's policy, polkit. */
+        DOORWARD_DOMAIN_POLICY = 4,
+        /* (auth) Authentication. */
+        DOORWARD_DOMAIN_AUTH = 5,
+        /* (endpoint) The endpoint: its definition, its opener, or the service behind it. */
+        DOORWARD_DOMAIN_ENDPOINT = 6
+} doorward_error_domain;
+
+/* What went wrong. The strings are UTF-8, of one line, without control characters; one that is not
+ * known is NULL, but for message, which is never NULL in an error that this library shows. */
+typedef struct doorward_error {
+        int domain;       /* a doorward_error_domain */
+        int code;         /* a doorward_error_code */
+        int errnum;       /* an errno(3) number, or 0 */
+        char *message;    /* one sentence for people: what happened */
+        char *hint;       /* what to do about it */
+        char *endpoint;   /* the endpoint that it is about */
+        char *action_id;  /* the polkit action that was asked */
+        char *request_id; /* by which the journal has the record of it: DOORWARD_REQUEST= */
+        void *reserved[4];
+} doorward_error;
+
+/* Called for each error, in the thread that met it and before the failing function returns. The
+ * error is the thread's last one, and borrowed. The function may use the error calls below that
+ * read, and nothing else of this library. */
+typedef void (*doorward_error_func)(void *userdata, const doorward_error *error);
+
+/*
+ * Opens a connection with full access, or with what the URI says. Nobody is asked for a password:
+ * where policy wants one, the call fails with DOORWARD_ERR_AUTH_NEEDED.
+ *
+ * The call waits for the broker, the policy and the service, for a minute at most.
+ *
+ * An empty URI or NULL is an error whose hint lists the endpoints; nothing is guessed.
+ *
+ * Returns a connection that the caller owns and ends with doorward_close(), or NULL.
+ */
+doorward_conn *doorward_open(const char *uri);
+
+/*
+ * Opens a connection with read-only access. The endpoint's definition says what makes it read-only:
+ * a read-only socket of the service itself, or a descriptor that only reads. An endpoint that has
+ * no read-only form is refused with DOORWARD_ERR_ACCESS_UNSUPPORTED, and "?access=full" with
+ * DOORWARD_ERR_BAD_URI. In all else like doorward_open().
+ */
+doorward_conn *doorward_open_read_only(const char *uri);
+
+/*
+ * Takes one more reference, to be given back with doorward_close(). Atomic.
+ *
+ * Returns 0, or -1 with DOORWARD_ERR_INVALID_CONN.
+ */
+int doorward_ref(doorward_conn *conn);
+
+/*
+ * Gives a reference back. The last one ends the lease, closes the descriptor unless it was taken
+ * with doorward_steal_fd(), and frees the connection. On a revocable lease (full access to a
+ * service's socket is one, as a rule) the broker then hangs up on both sides, whoever else holds a
+ * copy of the descriptor; close(2) on a copy alone does not.
+ *
+ * In a child of the process that opened it, this closes the child's copies and frees its memory.
+ *
+ * Returns 1 if references remain, 0 if it was the last, or -1 with DOORWARD_ERR_INVALID_CONN for
+ * NULL. Do not take 1 for the number of references.
+ */
+int doorward_close(doorward_conn *conn);
+
+/*
+ * The connected descriptor. It stays the connection's: do not close it, and do not use it after the
+ * last doorward_close(). It has close-on-exec, is never 0, 1 or 2, and is in blocking mode unless
+ * its user changes that.
+ *
+ * Returns it, or -1 with DOORWARD_ERR_INVALID_CONN if it was taken out.
+ */
+int doorward_get_fd(doorward_conn *conn);
+
+/*
+ * Takes the descriptor out of the connection: it is the caller's from now on, to close(2), with
+ * close-on-exec set. The connection and its lease go on until doorward_close().
+ *
+ * On a revocable lease this fails: the broker would hang up on the descriptor at the end of the
+ * lease, so it cannot outlive the connection. Keep the connection, and use doorward_get_fd().
+ *
+ * Returns it, or -1 with DOORWARD_ERR_INVALID_CONN: errnum is EBUSY on a revocable lease.
+ */
+int doorward_steal_fd(doorward_conn *conn);
+
+/*
+ * The canonical URI of the connection, with the access that was granted:
+ * "doorward:///libvirt?access=read-only". It can be given to doorward_open() again.
+ *
+ * Returns a string that the caller owns and frees with free(3), or NULL.
+ */
+char *doorward_get_uri(doorward_conn *conn);
+
+/*
+ * What kind of thing the descriptor is: "stream" or "seqpacket" (unix sockets), "device", "fifo",
+ * "file" or "tap". Expect others in later versions.
+ *
+ * Returns a static string that is not to be freed, or NULL.
+ */
+const char *doorward_get_type(doorward_conn *conn);
+
+/*
+ * The version of the broker, as major * 1000000 + minor * 1000 + micro. The broker is asked each
+ * time, on a connection of its own.
+ *
+ * Returns 0 and *version, which is 0 if the broker's version is not such a number; or -1, and
+ * *version is unchanged.
+ */
+int doorward_get_version(doorward_conn *conn, unsigned long *version);
+
+/* The version of this library, in the same format. Cannot fail and forgets no error. */
+unsigned long doorward_version(void);
+
+/*
+ * The thread's last error: that of the last call of this library that failed in this thread, unless
+ * one that succeeded followed it. Borrowed: good until the next call of this library in the thread
+ * that is not one that reads errors.
+ *
+ * Returns NULL if there is none.
+ */
+const doorward_error *doorward_get_last_error(void);
+
+/* The class of the thread's last error, or DOORWARD_ERR_OK. */
+int doorward_get_last_error_code(void);
+
+/* The domain of the thread's last error, or DOORWARD_DOMAIN_NONE. */
+int doorward_get_last_error_domain(void);
+
+/* The message of the thread's last error, or "no error". Never NULL, borrowed likewise. */
+const char *doorward_get_last_error_message(void);
+
+/*
+ * Copies the thread's last error. *to is overwritten, whatever it held; its strings are then the
+ * caller's, who gives them back with doorward_error_clear().
+ *
+ * Returns its class; 0 if there is none, and *to is then all zero; or -1 if to is NULL or there is
+ * no memory for the copy, and *to is untouched.
+ */
+int doorward_copy_last_error(doorward_error *to);
+
+/*
+ * A copy of the thread's last error that outlives it.
+ *
+ * Returns one that the caller owns and frees with doorward_error_free(); NULL if there is none, or
+ * no memory.
+ */
+doorward_error *doorward_save_last_error(void);
+
+/* Forgets the thread's last error. */
+void doorward_reset_last_error(void);
+
+/* Frees what the error holds and sets it to all zero; the error itself stays the caller's. NULL is
+ * allowed. Not for what doorward_get_last_error() returned. */
+void doorward_error_clear(doorward_error *error);
+
+/* Clears and frees what doorward_save_last_error() returned. NULL is allowed. */
+void doorward_error_free(doorward_error *error);
+
+/*
+ * Has every error of every thread shown to a function as well. There is one such function in the
+ * process; the last call wins. NULL means none, which is how the library starts: it is silent.
+ * userdata is handed to the function as it is.
+ */
+void doorward_set_error_func(void *userdata, doorward_error_func func);
+
+/* The word for a class, such as "no-broker"; "unknown" for a number that is none. Static. */
+const char *doorward_error_code_to_string(int code);
+
+/* The word for a domain, such as "policy"; "unknown" for a number that is none. Static. */
+const char *doorward_error_domain_to_string(int domain);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
