@@ -14,7 +14,7 @@ static void fclosep(FILE **file) {
                 (void)fclose(*file);
 }
 
-int userfile_get_uid(const char *path, const char *name, uid_t *ret) {
+int userfile_get_user(const char *path, const char *name, uid_t *ret_uid, gid_t *ret_gid) {
         _cleanup_(fclosep) FILE *file = fopen(path, "re");
         _cleanup_free_ char *buf = malloc(ENTRY_SIZE);
         struct passwd entry, *found;
@@ -27,11 +27,18 @@ int userfile_get_uid(const char *path, const char *name, uid_t *ret) {
 
         while ((r = fgetpwent_r(file, &entry, buf, ENTRY_SIZE, &found)) == 0)
                 if (streq(found->pw_name, name)) {
-                        *ret = found->pw_uid;
+                        *ret_uid = found->pw_uid;
+                        *ret_gid = found->pw_gid;
                         return 0;
                 }
 
         return -r;
+}
+
+int userfile_get_uid(const char *path, const char *name, uid_t *ret) {
+        gid_t gid;
+
+        return userfile_get_user(path, name, ret, &gid);
 }
 
 int userfile_get_gid(const char *path, const char *name, gid_t *ret) {

@@ -18,4 +18,7 @@
 
 /* -ENOENT if there is no such entry, else -errno. */
 int userfile_get_uid(const char *path, const char *name, uid_t *ret) _must_check_;
+/* With the user's own group. */
+int userfile_get_user(const char *path, const char *name, uid_t *ret_uid,
+                      gid_t *ret_gid) _must_check_;
 int userfile_get_gid(const char *path, const char *name, gid_t *ret) _must_check_;
