@@ -1,0 +1,693 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the integration tests are written with.
+
+Everything here acts on the real thing, as root inside the container: polkit, the journal, systemd,
+the broker. Whatever changes something is a context manager that puts it back, so a test that fails
+half-way leaves as little behind as one that passes; reset() is the net below that.
+"""
+
+import contextlib
+import glob
+import grp
+import itertools
+import json
+import os
+import pickle
+import pwd
+import select
+import shlex
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import tempfile
+import threading
+import time
+import traceback
+
+BROKER_SOCKET = "/run/doorward/org.doorward.Broker"
+OPENER_SOCKETS = "/run/doorward/opener"
+SOURCE = "/opt/doorward"
+PLACE = "/run/doorward-tests"
+RULES = "/etc/polkit-1/rules.d"
+DEFINITIONS = "/etc/doorward/endpoints.d"
+SETTINGS = "/etc/doorward/doorward.conf"
+UNITS = "/run/systemd/system"
+
+# The message ids of the broker's record, as in broker/record.h.
+GRANTED = "1a30fb61defb4b3a9306772b585776e9"
+REFUSED = "abaf346509ee4c69a346b3eac851343c"
+ENDED = "dd0d072c6cbb42679d932d37ab59d9ae"
+SENDER_MISMATCH = "d7b0a613632447abbefab5b02a3c5e83"
+
+_numbers = itertools.count(1)
+
+
+def number():
+    """A number that nobody else has."""
+    return f"{os.getpid()}-{next(_numbers)}"
+
+
+class Failure(AssertionError):
+    """What a test expected did not come true."""
+
+
+def expect(actual, wanted, what=""):
+    if actual != wanted:
+        raise Failure(f"{what or 'value'}: got {actual!r}, wanted {wanted!r}")
+
+
+def expect_in(part, whole, what=""):
+    if part not in whole:
+        raise Failure(f"{what or 'text'}: no {part!r} in {whole!r}")
+
+
+def expect_not_in(part, whole, what=""):
+    if part in whole:
+        raise Failure(f"{what or 'text'}: {part!r} in {whole!r}")
+
+
+def expect_true(condition, what):
+    if not condition:
+        raise Failure(what)
+
+
+def wait_for(condition, what, timeout=5.0, interval=0.02):
+    """Waits until condition() is true, and returns what it returned."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise Failure(f"not within {timeout} s: {what}")
+        time.sleep(interval)
+
+
+# How a test is to be run. The runner reads these marks.
+
+
+def time_limit(seconds):
+    """The test may take longer than others."""
+
+    def mark(function):
+        function.time_limit = seconds
+        return function
+
+    return mark
+
+
+def both_kernel_paths(function):
+    """The test runs twice: as this kernel has it, and as before Linux 6.5, where a peer proves its
+    identity by a nonce."""
+    function.both_kernel_paths = True
+    return function
+
+
+# Programs.
+
+
+class Result:
+    def __init__(self, argv, status, out, err):
+        self.argv, self.status, self.out, self.err = argv, status, out, err
+
+    def __repr__(self):
+        return (
+            f"{shlex.join(self.argv)}: status {self.status}\n"
+            f"--- stdout\n{self.out}\n--- stderr\n{self.err}"
+        )
+
+    def expect_status(self, *wanted):
+        if self.status not in wanted:
+            raise Failure(f"status {wanted} was wanted of {self!r}")
+        return self
+
+    def json(self):
+        return json.loads(self.out)
+
+
+def user_environment(user):
+    entry = pwd.getpwnam(user)
+    return {
+        "HOME": entry.pw_dir,
+        "USER": user,
+        "LOGNAME": user,
+        "SHELL": "/bin/sh",
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "LANG": "C.UTF-8",
+    }
+
+
+def start(*argv, user=None, env=None, groups=None, **options):
+    """Starts a program as this user, with the user's groups, in no session."""
+    entry = pwd.getpwnam(user) if user else pwd.getpwuid(os.getuid())
+    if os.getuid() == 0:
+        options["user"] = entry.pw_uid
+        options["group"] = entry.pw_gid
+        options["extra_groups"] = (
+            os.getgrouplist(entry.pw_name, entry.pw_gid) if groups is None else groups
+        )
+    options.setdefault("cwd", "/")
+    return subprocess.Popen(
+        argv,
+        env={**user_environment(entry.pw_name), **(env or {})},
+        start_new_session=True,
+        **options,
+    )
+
+
+def run(*argv, user=None, input="", timeout=30, env=None, groups=None, **options):
+    """Runs it to its end and returns its Result. One that takes too long is a failure."""
+    process = start(
+        *argv,
+        user=user,
+        env=env,
+        groups=groups,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **options,
+    )
+    data = input if isinstance(input, bytes) else input.encode()
+    try:
+        out, err = process.communicate(data, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        out, err = process.communicate()
+        result = Result(argv, "none", out.decode(errors="replace"), err.decode(errors="replace"))
+        raise Failure(f"not within {timeout} s: {result!r}") from None
+    return Result(
+        argv, process.returncode, out.decode(errors="replace"), err.decode(errors="replace")
+    )
+
+
+def ok(*argv, **options):
+    """Runs it, expects it to succeed, and returns what it wrote to stdout."""
+    return run(*argv, **options).expect_status(0).out
+
+
+def login(user, *argv, timeout=30, input="", env=None):
+    """Runs it in a login session of its own, by PAM, as getty and sshd do."""
+    with scratch() as folder:
+        # systemd-run would expand $ in arguments: they go into a file.
+        script = f"{folder}/command"
+        lines = [f"export {key}={shlex.quote(value)}" for key, value in (env or {}).items()]
+        write(script, "\n".join([*lines, "cd /", "exec " + shlex.join(argv), ""]))
+        return run(
+            "systemd-run",
+            "--quiet",
+            "--wait",
+            "--pipe",
+            "--collect",
+            f"--uid={user}",
+            "--property=PAMName=login",
+            "--property=TimeoutStopSec=5",
+            "/bin/sh",
+            script,
+            input=input,
+            timeout=timeout,
+        )
+
+
+# Children that are somebody else, step by step.
+
+
+class Child:
+    """A forked process that becomes user and runs body(child) there. The two exchange values:
+    tell() on one side is hear() on the other. What body returns is what result() gives the parent,
+    and what it raises, result() raises there."""
+
+    def __init__(self, user, body, groups=None):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.pid = os.fork()
+        if self.pid == 0:
+            ours.close()
+            self._channel = theirs
+            self._become(user, body, groups)
+        theirs.close()
+        self._channel = ours
+        self._status = None
+
+    def _become(self, user, body, groups):
+        try:
+            signal.alarm(0)
+            os.setsid()
+            if user != "root":
+                entry = pwd.getpwnam(user)
+                if groups is None:
+                    groups = os.getgrouplist(user, entry.pw_gid)
+                os.setgroups(groups)
+                os.setgid(entry.pw_gid)
+                os.setuid(entry.pw_uid)
+            os.chdir("/")
+            answer = ("result", body(self))
+        except BaseException:  # pylint: disable=broad-except
+            answer = ("raised", traceback.format_exc())
+        try:
+            self._channel.send(pickle.dumps(answer))
+        finally:
+            os._exit(0)
+
+    def tell(self, value=None):
+        self._channel.send(pickle.dumps(("told", value)))
+
+    def _receive(self, timeout):
+        ready, _, _ = select.select([self._channel], [], [], timeout)
+        if not ready:
+            raise Failure(f"process {self.pid} said nothing within {timeout} s")
+        data = self._channel.recv(1 << 20)
+        if not data:
+            raise Failure(f"process {self.pid} ended without a word")
+        return pickle.loads(data)
+
+    def hear(self, timeout=30):
+        kind, value = self._receive(timeout)
+        if kind == "raised":
+            raise Failure(f"in process {self.pid}:\n{value}")
+        expect(kind, "told", f"process {self.pid} went on")
+        return value
+
+    def result(self, timeout=30):
+        kind, value = self._receive(timeout)
+        self.reap()
+        if kind == "raised":
+            raise Failure(f"in process {self.pid}:\n{value}")
+        expect(kind, "result", f"process {self.pid} did not end")
+        return value
+
+    def kill(self, number=signal.SIGKILL):
+        if self._status is None:
+            os.kill(self.pid, number)
+
+    def reap(self):
+        if self._status is None:
+            self._status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self._status
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+        self.reap()
+        self._channel.close()
+
+
+def as_user(user, body, *args, timeout=30, groups=None):
+    """Runs body(*args) in a process of this user and returns what it returns."""
+    with Child(user, lambda _: body(*args), groups=groups) as child:
+        return child.result(timeout)
+
+
+# Files.
+
+
+def write(path, text, mode=0o644):
+    """Replaces it at once: whoever reads it sees the old or the new."""
+    new = f"{path}.new-{number()}"
+    with open(new, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(new, mode)
+    os.rename(new, path)
+
+
+def read(path):
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
+@contextlib.contextmanager
+def scratch(mode=0o755):
+    """A folder that all users can look into, with the path of which no step is anybody else's."""
+    os.makedirs(PLACE, exist_ok=True)
+    path = tempfile.mkdtemp(dir=PLACE)
+    os.chmod(path, mode)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def file(path, text="", mode=0o644, owner="root", group="root"):
+    """A file for a while; what stood there before is put back."""
+    before = None
+    if os.path.lexists(path):
+        before = f"{path}.before-{number()}"
+        os.rename(path, before)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    write(path, text, mode)
+    shutil.chown(path, owner, group)
+    try:
+        yield path
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        if before:
+            os.rename(before, path)
+
+
+# polkit.
+
+
+def polkit_settle():
+    """Waits until polkit has read every rule that is there now. A rule of our own with a new number
+    is written last, and asked about until polkit knows that number."""
+    generation = number()
+    write(
+        f"{RULES}/00-doorward-tests-generation.rules",
+        f"""polkit.addRule(function(action, subject) {{
+    if (action.id == "org.doorward.tests" && action.lookup("generation") == "{generation}")
+        return polkit.Result.YES;
+}});
+""",
+    )
+    started = read("/proc/self/stat").rsplit(")", 1)[1].split()[19]
+    wait_for(
+        lambda: run(
+            "pkcheck",
+            "--action-id",
+            "org.doorward.tests",
+            "--process",
+            f"{os.getpid()},{started},{pwd.getpwnam('nobody').pw_uid}",
+            "--detail",
+            "generation",
+            generation,
+        ).status
+        == 0,
+        "polkit reads its rules",
+    )
+
+
+def allow(endpoint, access, user="alice", result="YES"):
+    """The rule that an administrator writes to let a user in."""
+    return f"""polkit.addRule(function(action, subject) {{
+    if (action.id == "org.doorward.endpoint.{endpoint}.{access}" && subject.user == "{user}")
+        return polkit.Result.{result};
+}});
+"""
+
+
+def allow_generic(endpoint, access, user="alice", result="YES"):
+    """The same for an endpoint that has no action of its own."""
+    return f"""polkit.addRule(function(action, subject) {{
+    if (action.id == "org.doorward.{access}" && action.lookup("endpoint") == "{endpoint}" &&
+        subject.user == "{user}")
+        return polkit.Result.{result};
+}});
+"""
+
+
+@contextlib.contextmanager
+def rule(*texts, settle=True):
+    """polkit's rules have these, too."""
+    path = f"{RULES}/50-doorward-tests-{number()}.rules"
+    with file(path, "\n".join(texts)):
+        if settle:
+            polkit_settle()
+        yield path
+    if settle:
+        polkit_settle()
+
+
+# systemd, and what runs under it.
+
+
+def systemctl(*argv, **options):
+    return ok("systemctl", *argv, timeout=60, **options)
+
+
+def unit_property(unit, name):
+    return systemctl("show", "--value", f"--property={name}", unit).strip()
+
+
+def unit_is_active(unit):
+    return unit_property(unit, "ActiveState") == "active"
+
+
+def unit_pid(unit):
+    """Its main process, or 0."""
+    return int(unit_property(unit, "MainPID") or 0)
+
+
+@contextlib.contextmanager
+def unit(name, text):
+    """A unit for a while; it is not started here."""
+    with file(f"{UNITS}/{name}", text):
+        systemctl("daemon-reload")
+        try:
+            yield name
+        finally:
+            run("systemctl", "stop", name, timeout=60)
+            run("systemctl", "reset-failed", name)
+    systemctl("daemon-reload")
+
+
+@contextlib.contextmanager
+def frozen(unit_name):
+    """Its main process stands still (SIGSTOP)."""
+    pid = unit_pid(unit_name)
+    expect_true(pid > 1, f"{unit_name} does not run")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield pid
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+def restart_broker():
+    run("systemctl", "reset-failed", "doorward.service", "doorward.socket")
+    systemctl("restart", "doorward.socket", "doorward.service")
+
+
+def broker_pid():
+    """The broker's process; it is started if it is not there."""
+    pid = unit_pid("doorward.service")
+    if not pid:
+        systemctl("start", "doorward.service")
+        pid = unit_pid("doorward.service")
+    expect_true(pid > 1, "the broker runs")
+    return pid
+
+
+def descriptors(pid):
+    """What the process has open: number to target."""
+    found = {}
+    for entry in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found[int(entry)] = os.readlink(f"/proc/{pid}/fd/{entry}")
+    return found
+
+
+@contextlib.contextmanager
+def settings(**values):
+    """doorward.conf says this."""
+    lines = [f"{key}={value}" for key, value in values.items()]
+    with file(SETTINGS, "\n".join(["[Broker]", *lines, ""])):
+        restart_broker()
+        yield
+    restart_broker()
+
+
+def apply_definitions():
+    """The two commands that every hint names."""
+    systemctl("daemon-reload")
+    broker_pid()
+    systemctl("reload", "doorward")
+
+
+@contextlib.contextmanager
+def definition(name, text, apply=True, folder=DEFINITIONS, **options):
+    with file(f"{folder}/{name}.conf", text, **options) as path:
+        if apply:
+            apply_definitions()
+        yield path
+    if apply:
+        apply_definitions()
+
+
+# Backends.
+
+
+class Backend:
+    """A service on a unix socket, made by root: PeerUser= is about who made it. By default it sends
+    back what it gets, and each connection begins with who connected: "uid=994\n"."""
+
+    def __init__(self, path, mode=0o660, group="doorward-echo", kind=socket.SOCK_STREAM, backlog=64):
+        self.path = path
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        self.socket = socket.socket(socket.AF_UNIX, kind)
+        self.socket.bind(path)
+        os.chown(path, 0, grp.getgrnam(group).gr_gid)
+        os.chmod(path, mode)
+        self.socket.listen(backlog)
+        self.connections = []
+        self._thread = None
+
+    def serve(self):
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
+        return self
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            self.connections.append(connection)
+            threading.Thread(target=self._echo, args=(connection,), daemon=True).start()
+
+    @staticmethod
+    def _echo(connection):
+        with contextlib.suppress(OSError):
+            credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+            connection.send(b"uid=%d\n" % int.from_bytes(credentials[4:8], "little"))
+            while data := connection.recv(65536):
+                connection.send(data)
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        for connection in self.connections:
+            connection.close()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)
+
+
+# The journal.
+
+
+class Journal:
+    """What came into the journal since this object was made."""
+
+    def __init__(self):
+        out = ok("journalctl", "--quiet", "--lines=0", "--show-cursor")
+        self._cursor = out.rsplit("-- cursor: ", 1)[1].strip() if "-- cursor: " in out else None
+
+    def entries(self, *matches, **fields):
+        ok("journalctl", "--sync")
+        since = [f"--after-cursor={self._cursor}"] if self._cursor else []
+        out = run(
+            "journalctl",
+            "--quiet",
+            "--output=json",
+            "--all",
+            *since,
+            *matches,
+            *(f"{name}={value}" for name, value in fields.items()),
+        ).out
+        return [json.loads(line) for line in out.splitlines()]
+
+    def wait(self, what, count=1, timeout=5, **fields):
+        """Waits for so many entries with these fields, and returns them."""
+
+        def enough():
+            found = self.entries(**fields)
+            return found if len(found) >= count else None
+
+        return wait_for(enough, what, timeout)
+
+
+# How a test finds the machine.
+
+ECHO = """[Endpoint]
+Description=A service that sends back what it gets
+[ReadOnly]
+ConnectStream=/run/doorward-echo/read-only
+[Full]
+ConnectStream=/run/doorward-echo/full
+[Connect]
+Groups=doorward-echo
+"""
+
+TEST_ACTION = """<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE policyconfig PUBLIC "-//freedesktop//DTD PolicyKit Policy Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/PolicyKit/1/policyconfig.dtd">
+<policyconfig>
+  <action id="org.doorward.tests">
+    <description>Whether polkit has read the rules of the tests</description>
+    <message>Nobody is ever asked this</message>
+    <defaults>
+      <allow_any>no</allow_any>
+      <allow_inactive>no</allow_inactive>
+      <allow_active>no</allow_active>
+    </defaults>
+  </action>
+</policyconfig>
+"""
+
+
+def prepare():
+    """Once, before the first test: an endpoint called echo that is always there, with actions of
+    its own. What is behind it, and rules, are a test's own affair: see echo()."""
+    os.makedirs(PLACE, exist_ok=True)
+    os.makedirs("/run/doorward-echo", exist_ok=True)
+    os.makedirs(DEFINITIONS, exist_ok=True)
+    os.makedirs(RULES, exist_ok=True)
+    os.makedirs(UNITS, exist_ok=True)
+    ok("groupadd", "--force", "--system", "doorward-echo")
+    write("/usr/share/polkit-1/actions/org.doorward.tests.policy", TEST_ACTION)
+    write(f"{DEFINITIONS}/echo.conf", ECHO)
+    if shutil.which("doorward"):
+        ok("doorward", "policy", "--install", "echo")
+        apply_definitions()
+    polkit_settle()
+
+
+@contextlib.contextmanager
+def echo(*rules):
+    """The services behind the endpoint echo, and these rules. Gives the full one's Backend."""
+    with Backend("/run/doorward-echo/read-only") as read_only:
+        with Backend("/run/doorward-echo/full") as full:
+            read_only.serve()
+            full.serve()
+            with rule(*rules) if rules else contextlib.nullcontext():
+                yield full
+
+
+def _remove(*patterns):
+    found = False
+    for pattern in patterns:
+        for path in glob.glob(pattern):
+            found = True
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path)
+            else:
+                os.unlink(path)
+    return found
+
+
+def reset():
+    """Called after each test, passed or not: what a test left is put away."""
+    for name in ("polkit.service", "systemd-journald.service", "dbus.service", "doorward.service"):
+        pid = unit_pid(name)
+        if pid and read(f"/proc/{pid}/stat").rsplit(")", 1)[1].split()[0] == "T":
+            os.kill(pid, signal.SIGCONT)
+    if _remove(f"{UNITS}/*.before-*", f"{UNITS}/doorward*.service.d/tests-*", f"{UNITS}/tests-*"):
+        systemctl("daemon-reload")
+    if _remove(f"{RULES}/50-doorward-tests-*"):
+        polkit_settle()
+    left = [f"{DEFINITIONS}/*", "/run/doorward/endpoints.d/*", SETTINGS + "*"]
+    kept = f"{DEFINITIONS}/echo.conf"
+    if any(path != kept for pattern in left for path in glob.glob(pattern)):
+        text = read(kept)
+        _remove(*left)
+        write(kept, text)
+        apply_definitions()
+        restart_broker()
+    shutil.rmtree(PLACE, ignore_errors=True)
+    os.makedirs(PLACE, exist_ok=True)
+
+
+def is_set_id(path):
+    return bool(os.lstat(path).st_mode & (stat.S_ISUID | stat.S_ISGID)) and os.path.isfile(path)
