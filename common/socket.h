@@ -36,7 +36,7 @@ ssize_t socket_receive(int fd, void *buf, size_t size, size_t want_fds,
 
 /* One sendmsg(2), never raising SIGPIPE, with one descriptor unless pass_fd is negative. The number
  * of bytes or -errno. */
-ssize_t socket_send(int fd, const void *data, size_t size, int pass_fd) _must_check_;
+ssize_t socket_send(int fd, const void *data, size_t size, int pass_fd);
 
 /* The accepted connections of a listener with this option, and messages on this socket, carry the
  * sender's credentials. Before listen(2) or connect(2). */

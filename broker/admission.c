@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "broker/admission.h"
+#include "broker/broker.h"
+
+int admission_take_token(Session *session, Refusal *ret_refusal) {
+        uint64_t wait_ms;
+
+        if (user_take_token(session->user, broker_now(session->broker), &wait_ms) == 0)
+                return 0;
+
+        refusal_init_limit(ret_refusal, "RequestRate", wait_ms);
+        return ADMISSION_E_REFUSED;
+}
+
+int admission_find(const Broker *broker, const char *text, Name *ret_name,
+                   const Definition **ret_definition, Refusal *ret_refusal) {
+        const Definition *definition;
+        Name name;
+
+        refusal_init(ret_refusal, ERROR_ENDPOINT_NOT_FOUND);
+
+        if (name_parse(text, &name) < 0) {
+                refusal_set_cause(ret_refusal, "not a name that an endpoint can have");
+                refusal_set_hint(ret_refusal,
+                                 "An endpoint is named like docker or serial@ttyUSB0, not by a "
+                                 "path; 'doorward list' shows which there are.");
+                return ADMISSION_E_REFUSED;
+        }
+
+        (void)name_to_string(&name, ret_refusal->endpoint);
+        definition = catalogue_find(broker->catalogue, &name);
+        if (!definition) {
+                refusal_set_cause(ret_refusal, "no such definition");
+                refusal_set_hint(ret_refusal,
+                                 "'doorward list' shows which endpoints there are; a new "
+                                 "definition takes effect with: systemctl daemon-reload && "
+                                 "systemctl reload doorward");
+                return ADMISSION_E_REFUSED;
+        }
+
+        if (!definition->problem && !definition_has_instance(definition, name.instance)) {
+                refusal_set_cause(ret_refusal, "not an instance that %s@ allows", definition->name);
+                refusal_set_hint(ret_refusal,
+                                 "Instance= in the definition of %s@ says which there are; "
+                                 "'doorward list' shows it.",
+                                 definition->name);
+                return ADMISSION_E_REFUSED;
+        }
+
+        *ret_name = name;
+        *ret_definition = definition;
+        return 0;
+}
+
+int admission_check_access(const Definition *definition, const Name *name, Access access,
+                           Refusal *ret_refusal) {
+        if (!definition->problem && definition->targets[access].provided)
+                return 0;
+
+        if (definition->problem) {
+                refusal_init(ret_refusal, ERROR_ENDPOINT_UNAVAILABLE);
+                refusal_set_cause(ret_refusal, "the definition is wrong: %s", definition->problem);
+                refusal_set_hint(ret_refusal,
+                                 "An administrator mends it; 'doorward verify %s' "
+                                 "says what is wrong.",
+                                 definition->name);
+        } else {
+                refusal_init(ret_refusal, ERROR_ACCESS_UNSUPPORTED);
+                ret_refusal->access = access;
+                refusal_set_cause(ret_refusal, "the definition does not provide it");
+                refusal_set_hint(ret_refusal,
+                                 "%s has no %s form; 'doorward list' shows what it "
+                                 "has.",
+                                 definition->name, access_to_string(access));
+        }
+
+        (void)name_to_string(name, ret_refusal->endpoint);
+        return ADMISSION_E_REFUSED;
+}
+
+static int refuse_namespace(Refusal *refusal, const char *cause, const char *hint) {
+        refusal_init(refusal, ERROR_PERMISSION_DENIED);
+        refusal_set_cause(refusal, "%s", cause);
+        refusal_set_hint(refusal, "%s", hint);
+        return ADMISSION_E_REFUSED;
+}
+
+static int check_namespaces(const Session *session, const PeerNamespaces *namespaces, Access access,
+                            Refusal *ret_refusal) {
+        ForeignNamespace allowed = session->broker->settings->allow_foreign_user_namespace;
+
+        if (session->peer.uid == 0 && (namespaces->foreign_user || namespaces->foreign_pid))
+                return refuse_namespace(ret_refusal, "root of another namespace",
+                                        "Root of a container is not root here: connect as a user "
+                                        "of the host.");
+
+        if (!namespaces->foreign_user || allowed == FOREIGN_NAMESPACE_YES ||
+            (allowed == FOREIGN_NAMESPACE_READ_ONLY && access == ACCESS_READ_ONLY))
+                return 0;
+
+        return refuse_namespace(ret_refusal, "out of a user namespace",
+                                "From inside a user namespace (a rootless container, a sandbox) "
+                                "this is not given; AllowForeignUserNamespace= in doorward.conf "
+                                "decides.");
+}
+
+int admission_check_peer(const Session *session, Access access, uint64_t *ret_start_time,
+                         Refusal *ret_refusal) {
+        PeerNamespaces namespaces;
+        uint64_t start_time = 0;
+        int r;
+
+        r = peer_get_namespaces(&session->peer, &namespaces);
+        if (r == 0)
+                r = peer_get_start_time(&session->peer, &start_time);
+
+        /* What was read of a number is of our peer only if that still has it. */
+        if (r == 0 && (start_time == 0 || !peer_is_alive(&session->peer)))
+                r = PEER_E_GONE;
+
+        if (r == 0)
+                r = check_namespaces(session, &namespaces, access, ret_refusal);
+        else {
+                refusal_init(ret_refusal, ERROR_POLICY_UNAVAILABLE);
+                if (r == PEER_E_GONE)
+                        refusal_set_cause(ret_refusal, "the client's process has ended");
+                else {
+                        refusal_set_cause(ret_refusal, "/proc does not show the client's process");
+                        refusal_set_hint(ret_refusal,
+                                         "/proc is mounted with hidepid=, so that doorward cannot "
+                                         "tell who asks: an administrator mounts it without, or "
+                                         "with gid= of a group that the user doorward is in.");
+                }
+                r = ADMISSION_E_REFUSED;
+        }
+
+        if (r == 0)
+                *ret_start_time = start_time;
+        return r;
+}

@@ -1,0 +1,36 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Admission: what is asked of a request before policy is
+ *
+ * The order matters: what costs the broker least comes first, and nobody reaches polkit who could
+ * not get anything.
+ */
+
+#include "broker/refusal.h"
+#include "broker/session.h"
+#include "policy/definition.h"
+
+enum {
+        _ADMISSION_E_SUCCESS,
+        ADMISSION_E_REFUSED, /* the refusal says why */
+};
+
+/* One of the user's requests, of which there are so many a second. */
+int admission_take_token(Session *session, Refusal *ret_refusal) _must_check_;
+
+/* The endpoint of a name as the client wrote it. The definition is borrowed from the catalogue, and
+ * good until the event loop runs. */
+int admission_find(const Broker *broker, const char *text, Name *ret_name,
+                   const Definition **ret_definition, Refusal *ret_refusal) _must_check_;
+
+/* Whether the definition provides this access, and can be used at all. */
+int admission_check_access(const Definition *definition, const Name *name, Access access,
+                           Refusal *ret_refusal) _must_check_;
+
+/* Whether policy is asked about this peer at all: root of a namespace that is not ours is not root,
+ * and whoever comes out of a user namespace may get less. Reads the start time on the way. The peer
+ * was alive when all that was read. */
+int admission_check_peer(const Session *session, Access access, uint64_t *ret_start_time,
+                         Refusal *ret_refusal) _must_check_;

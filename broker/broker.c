@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <assert.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <syslog.h>
+#include <systemd/sd-daemon.h>
+
+#include "broker/broker.h"
+#include "broker/lease.h"
+#include "broker/session.h"
+#include "common/socket.h"
+
+/* Checks that may prompt, in all. The bus lets one connection wait for 128 replies. */
+#define PROMPTS_MAX 48
+
+/* How many connections are accepted before others get their turn. */
+#define ACCEPT_BATCH 16
+
+/* Linux 6.16: the kernel refuses descriptors that are sent to us, to whoever sends them. */
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
+static void broker_status(Broker *broker);
+
+uint64_t broker_now(Broker *broker) {
+        uint64_t now;
+
+        /* Before the loop runs this is the time of the call. */
+        return sd_event_now(broker->event, CLOCK_MONOTONIC, &now) >= 0 ? now : 0;
+}
+
+/* Idle exit. */
+
+static int on_idle(sd_event_source *source, uint64_t usec, void *userdata) {
+        Broker *broker = userdata;
+
+        return sd_event_exit(broker->event, BROKER_EXIT_IDLE);
+}
+
+static void broker_rest(Broker *broker) {
+        if (!broker->idle)
+                return;
+
+        if (broker->sessions)
+                (void)sd_event_source_set_enabled(broker->idle, SD_EVENT_OFF);
+        else {
+                (void)sd_event_source_set_time_relative(broker->idle,
+                                                        broker->settings->idle_exit_usec);
+                (void)sd_event_source_set_enabled(broker->idle, SD_EVENT_ONESHOT);
+        }
+}
+
+/* What there is. */
+
+void broker_add_session(Broker *broker, Session *session) {
+        session->next = broker->sessions;
+        if (broker->sessions)
+                broker->sessions->previous = session;
+        broker->sessions = session;
+        broker->n_sessions++;
+        if (broker->n_sessions == 1)
+                broker_rest(broker);
+}
+
+void broker_remove_session(Broker *broker, Session *session) {
+        if (session->previous)
+                session->previous->next = session->next;
+        else
+                broker->sessions = session->next;
+        if (session->next)
+                session->next->previous = session->previous;
+        broker->n_sessions--;
+        if (broker->n_sessions == 0)
+                broker_rest(broker);
+}
+
+void broker_add_lease(Broker *broker, Lease *lease) {
+        lease->next = broker->leases;
+        if (broker->leases)
+                broker->leases->previous = lease;
+        broker->leases = lease;
+        broker->n_leases++;
+}
+
+void broker_remove_lease(Broker *broker, Lease *lease) {
+        if (lease->previous)
+                lease->previous->next = lease->next;
+        else
+                broker->leases = lease->next;
+        if (lease->next)
+                lease->next->previous = lease->previous;
+        broker->n_leases--;
+}
+
+/* Ends the leases for which the definition is not what it was, or all of them. */
+static void broker_end_leases(Broker *broker, bool all, EndReason reason) {
+        Lease *lease = broker->leases;
+
+        while (lease) {
+                Lease *next = lease->next;
+                const Definition *definition = catalogue_find(broker->catalogue, &lease->name);
+
+                if (all || !definition || !streq(definition->hash, lease->definition))
+                        lease_end(lease, reason);
+                lease = next;
+        }
+}
+
+/* Settings and definitions. */
+
+static void broker_log_warnings(Broker *broker, char *const *warnings) {
+        for (; warnings && *warnings; warnings++)
+                record_log(broker->record, LOG_WARNING, RECORD_ID_PROBLEM, "%s", *warnings);
+}
+
+static void broker_log_catalogue(Broker *broker) {
+        for (size_t i = 0; i < broker->catalogue->n_definitions; i++) {
+                const Definition *definition = broker->catalogue->definitions[i];
+
+                broker_log_warnings(broker, definition->warnings);
+                if (definition->problem)
+                        record_log(broker->record, LOG_WARNING, RECORD_ID_PROBLEM,
+                                   "Endpoint %s cannot be used: %s", definition->name,
+                                   definition->problem);
+        }
+}
+
+void broker_reload(Broker *broker) {
+        Catalogue *catalogue;
+        int r;
+
+        r = catalogue_load(broker->folders, broker->catalogue, &catalogue);
+        if (r < 0) {
+                record_log(broker->record, LOG_ERR, RECORD_ID_PROBLEM,
+                           "The definitions could not be read, and stay as they were: %s",
+                           strerror(-r));
+                return;
+        }
+
+        catalogue_free(broker->catalogue);
+        broker->catalogue = catalogue;
+        broker_log_catalogue(broker);
+        broker_end_leases(broker, false, END_DEFINITION);
+        broker_status(broker);
+}
+
+static void broker_status(Broker *broker) {
+        (void)sd_notifyf(0, "STATUS=%zu endpoints.", broker->catalogue->n_definitions);
+}
+
+/* Signals. */
+
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+        Broker *broker = userdata;
+
+        (void)sd_notifyf(0, "RELOADING=1");
+        broker_reload(broker);
+        (void)sd_notify(0, "READY=1");
+        return 0;
+}
+
+static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *si,
+                        void *userdata) {
+        Broker *broker = userdata;
+
+        return sd_event_exit(broker->event, 0);
+}
+
+static int broker_add_signals(Broker *broker) {
+        static const struct {
+                int signal;
+                sd_event_signal_handler_t handler;
+        } signals[] = {{SIGHUP, on_reload}, {SIGTERM, on_terminate}, {SIGINT, on_terminate}};
+        sigset_t mask;
+        int r = 0;
+
+        (void)sigemptyset(&mask);
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++)
+                (void)sigaddset(&mask, signals[i].signal);
+        if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
+                return -errno;
+
+        for (size_t i = 0; i < ELEMENTSOF(signals) && r >= 0; i++)
+                r = sd_event_add_signal(broker->event, &broker->signals[i], signals[i].signal,
+                                        signals[i].handler, broker);
+        return r;
+}
+
+/* Listening. */
+
+/* Accepts a connection with the last descriptor there is, only to close it: else it would stay in
+ * the queue, and the loop would turn for it without end. */
+static void broker_shed(Broker *broker) {
+        int fd;
+
+        broker->reserve_fd = close_fd(broker->reserve_fd);
+        fd = accept4(broker->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        close_fd(fd);
+        broker->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static int on_listen(sd_event_source *source, int listen_fd, uint32_t events, void *userdata) {
+        Broker *broker = userdata;
+        int fd;
+
+        for (unsigned i = 0; i < ACCEPT_BATCH; i++) {
+                fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+                if (fd >= 0)
+                        session_accept_consume_fd(broker, fd);
+                else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
+                         errno == ENOBUFS) {
+                        broker_shed(broker);
+                        break;
+                } else if (errno != EINTR && errno != ECONNABORTED)
+                        break;
+        }
+
+        return 0;
+}
+
+static bool kernel_has_peerpidfd(void) {
+        int pair[2], pidfd = -EBADF, r;
+
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+                return false;
+
+        r = peer_get_pidfd(pair[0], &pidfd);
+        close_fd(pidfd);
+        close_fd(pair[0]);
+        close_fd(pair[1]);
+        return r == 0;
+}
+
+int broker_listen_consume_fd(Broker *broker, int fd) {
+        int zero = 0, r;
+
+        broker->listen_fd = fd;
+
+        /* The socket unit says PassCredentials=yes, and without that nobody could be told apart:
+         * what was sent before this line would come without. */
+        r = socket_set_passcred(fd);
+        if (r < 0)
+                return r;
+        (void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &zero, sizeof(zero));
+
+        broker->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        if (broker->reserve_fd < 0)
+                return -errno;
+
+        r = sd_event_add_io(broker->event, &broker->listen, fd, EPOLLIN, on_listen, broker);
+        if (r >= 0)
+                r = sd_event_add_time_relative(broker->event, &broker->idle, CLOCK_MONOTONIC,
+                                               broker->settings->idle_exit_usec, 0, on_idle,
+                                               broker);
+        if (r >= 0)
+                r = broker_add_signals(broker);
+        if (r < 0)
+                return r;
+
+        broker_status(broker);
+        return 0;
+}
+
+/* Coming and going. */
+
+static int broker_load(Broker *broker, const char *root) {
+        _cleanup_(strv_freep) char **folders = NULL;
+        int r;
+
+        r = settings_folders(root, &folders);
+        if (r >= 0)
+                r = settings_load(folders, &broker->settings);
+        if (r >= 0)
+                r = definition_folders(root, &broker->folders);
+        if (r >= 0)
+                r = catalogue_load(broker->folders, NULL, &broker->catalogue);
+        return r;
+}
+
+int broker_new(sd_event *event, Authority *authority, const BrokerPlaces *places, Broker **ret) {
+        _cleanup_(broker_freep) Broker *broker = calloc(1, sizeof(*broker));
+        CheckLimits limits;
+        int r;
+
+        if (!broker)
+                return -ENOMEM;
+
+        broker->event = sd_event_ref(event);
+        broker->authority = authority;
+        broker->listen_fd = broker->reserve_fd = -EBADF;
+        broker->kernel_has_peerpidfd = kernel_has_peerpidfd();
+
+        r = broker_load(broker, places->root);
+        if (r < 0)
+                return r;
+
+        limits = (CheckLimits){
+                .in_flight = broker->settings->policy_checks_max,
+                .per_uid = broker->settings->policy_checks_per_user,
+                .interactive = PROMPTS_MAX,
+        };
+        user_table_init(&broker->users, broker->settings->request_rate,
+                        broker->settings->request_burst);
+
+        r = check_queue_new(event, authority, &limits, &broker->checks);
+        if (r >= 0)
+                r = record_new(event, broker->settings->audit_queue_max, &broker->record);
+        if (r >= 0)
+                r = openers_new(event, places->openers, &broker->openers);
+        if (r < 0)
+                return r;
+
+        broker_log_warnings(broker, broker->settings->warnings);
+        broker_log_catalogue(broker);
+        *ret = TAKE_PTR(broker);
+        return 0;
+}
+
+Broker *broker_free(Broker *broker) {
+        if (!broker)
+                return NULL;
+
+        /* What was handed over is cut before the records of it are sent. */
+        broker_end_leases(broker, true, END_SHUTDOWN);
+        while (broker->sessions) {
+                Session *session = broker->sessions;
+
+                session_close(session);
+                session_free(session);
+        }
+        if (broker->record)
+                record_flush(broker->record);
+
+        for (size_t i = 0; i < ELEMENTSOF(broker->signals); i++)
+                sd_event_source_disable_unref(broker->signals[i]);
+        sd_event_source_disable_unref(broker->listen);
+        broker->idle = sd_event_source_disable_unref(broker->idle);
+        close_fd(broker->listen_fd);
+        close_fd(broker->reserve_fd);
+
+        openers_free(broker->openers);
+        check_queue_free(broker->checks);
+        record_free(broker->record);
+        user_table_deinit(&broker->users);
+        catalogue_free(broker->catalogue);
+        settings_free(broker->settings);
+        strv_free(broker->folders);
+        sd_event_unref(broker->event);
+        free(broker);
+        return NULL;
+}

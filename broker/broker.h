@@ -1,0 +1,79 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Broker: everything that the daemon has
+ *
+ * The one object that knows all the others. It holds no privilege: what it can do to an endpoint is
+ * to ask that endpoint's opener, on behalf of somebody who is connected at that moment.
+ */
+
+#include <systemd/sd-event.h>
+
+#include "broker/openers.h"
+#include "broker/record.h"
+#include "broker/user.h"
+#include "policy/authority.h"
+#include "policy/catalogue.h"
+#include "policy/check-queue.h"
+#include "policy/settings.h"
+
+/* An idle exit. Under Restart=always a status of 0 would start the broker again at once. */
+#define BROKER_EXIT_IDLE 75
+
+typedef struct Broker Broker;
+typedef struct Lease Lease;
+typedef struct Session Session;
+
+/* Where the broker finds what is outside it. */
+typedef struct BrokerPlaces {
+        const char *root;    /* before the folders of definitions and settings; "" */
+        const char *openers; /* the folder of the openers' sockets */
+} BrokerPlaces;
+
+struct Broker {
+        sd_event *event;
+        Settings *settings;
+        char **folders; /* of definitions */
+        Catalogue *catalogue;
+        Authority *authority; /* not ours to free */
+        CheckQueue *checks;
+        Record *record;
+        Openers *openers;
+        UserTable users;
+
+        Session *sessions;
+        unsigned n_sessions;
+        Lease *leases;
+        unsigned n_leases;
+
+        int listen_fd;
+        int reserve_fd; /* given up to accept, and refuse, a connection when there is no other */
+        sd_event_source *listen;
+        sd_event_source *idle;
+        sd_event_source *signals[3];
+        bool kernel_has_peerpidfd;
+};
+
+/* Reads settings and definitions and is ready to listen. authority is borrowed. -errno. */
+int broker_new(sd_event *event, Authority *authority, const BrokerPlaces *places,
+               Broker **ret) _must_check_;
+Broker *broker_free(Broker *broker);
+
+/* Serves the connections of a listening socket, which it takes, on failure too; ends the event loop
+ * on SIGTERM or SIGINT, or with BROKER_EXIT_IDLE when nothing was left to do for a while. */
+int broker_listen_consume_fd(Broker *broker, int fd) _must_check_;
+
+/* Reads the definitions anew. What is wrong in itself keeps its old entry; leases of what is gone
+ * or changed end. */
+void broker_reload(Broker *broker);
+
+/* Monotonic, µs: of this turn of the event loop. */
+uint64_t broker_now(Broker *broker);
+
+void broker_add_session(Broker *broker, Session *session);
+void broker_remove_session(Broker *broker, Session *session);
+void broker_add_lease(Broker *broker, Lease *lease);
+void broker_remove_lease(Broker *broker, Lease *lease);
+
+DEFINE_CLEANUP(Broker *, broker_free);

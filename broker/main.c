@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+
+#include <cap-ng.h>
+#include <systemd/sd-daemon.h>
+
+#include "config.h"
+
+#include "broker/broker.h"
+#include "broker/loop.h"
+#include "policy/authority-polkit.h"
+
+_printf_(2, 3) static int complain(int error, const char *format, ...);
+
+static int complain(int error, const char *format, ...) {
+        va_list args;
+
+        fputs(SD_ERR "doorwardd: ", stderr);
+        va_start(args, format);
+        (void)vfprintf(stderr, format, args);
+        va_end(args);
+        if (error < 0)
+                fprintf(stderr, ": %s", strerror(-error));
+        fputc('\n', stderr);
+        return EXIT_FAILURE;
+}
+
+/* The broker parses what anybody sends. It has nothing that it could be made to use: neither root,
+ * nor a capability in any set (a bounding set cannot be emptied without privilege, and gives
+ * nothing to a process that cannot gain any). */
+static const char *find_privilege(void) {
+        if (getuid() == 0 || geteuid() == 0 || getgid() == 0 || getegid() == 0)
+                return "it runs as root; doorward.service runs it as the user " BROKER_USER;
+        if (capng_get_caps_process() < 0)
+                return "its capabilities cannot be read";
+        if (capng_have_capabilities(CAPNG_SELECT_CAPS) != CAPNG_NONE ||
+            capng_have_permitted_capabilities() != CAPNG_NONE ||
+            capng_have_capabilities(CAPNG_SELECT_AMBIENT) != CAPNG_NONE)
+                return "it has capabilities";
+        if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
+                return "it could gain privileges: NoNewPrivileges=yes is missing";
+        return NULL;
+}
+
+static int take_listening_socket(int *ret) {
+        int n = sd_listen_fds(1);
+
+        if (n < 0)
+                return n;
+        if (n != 1 || sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, NULL, 0) <= 0)
+                return -EINVAL;
+
+        *ret = SD_LISTEN_FDS_START;
+        return 0;
+}
+
+static int run(void) {
+        static const BrokerPlaces places = {.root = "", .openers = OPENER_SOCKET_DIR};
+        _cleanup_(sd_event_unrefp) sd_event *event = NULL;
+        _cleanup_(authority_freep) Authority *authority = NULL;
+        _cleanup_(loop_freep) Loop *loop = NULL;
+        _cleanup_(broker_freep) Broker *broker = NULL;
+        int fd, r;
+
+        r = take_listening_socket(&fd);
+        if (r < 0)
+                return complain(r, "Expected one listening socket: start doorward.socket instead");
+
+        r = sd_event_default(&event);
+        if (r >= 0)
+                r = sd_event_set_watchdog(event, true);
+        if (r >= 0)
+                r = loop_attach_glib(event, &loop);
+        if (r >= 0)
+                r = authority_polkit_new(BROKER_USER, &authority);
+        if (r >= 0)
+                r = broker_new(event, authority, &places, &broker);
+        if (r < 0)
+                return complain(r, "Could not start");
+        if (broker->settings->problem)
+                return complain(0, "%s", broker->settings->problem);
+
+        r = broker_listen_consume_fd(broker, fd);
+        if (r < 0)
+                return complain(r, "Could not listen");
+
+        (void)sd_notify(0, "READY=1");
+        r = sd_event_loop(event);
+        (void)sd_notify(0, "STOPPING=1");
+        if (r < 0)
+                return complain(r, "The event loop failed");
+
+        return r;
+}
+
+int main(int argc, char **argv) {
+        const char *privilege;
+
+        /* No process of the same user looks into this one, or takes its descriptors. */
+        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+                return complain(-errno, "Could not make itself undumpable");
+
+        if (argc > 1 && streq(argv[1], "--version")) {
+                puts("doorwardd " VERSION);
+                return EXIT_SUCCESS;
+        }
+        if (argc > 1)
+                return complain(0, "It takes no arguments but --version");
+
+        privilege = find_privilege();
+        if (privilege)
+                return complain(0, "The broker holds no privilege, but %s", privilege);
+
+        return run();
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "broker/broker.h"
+#include "broker/explain.h"
+#include "broker/list.h"
+#include "broker/method.h"
+#include "broker/open.h"
+#include "broker/session.h"
+
+typedef void (*MethodFunc)(Session *session, const FieldValue *values);
+
+static void service_get_info(Session *session, const FieldValue *values) {
+        session_reply_consume(session,
+                              json_pack("{s:s, s:s, s:s, s:s, s:[s, s]}", "vendor", "doorward",
+                                        "product", "doorwardd", "version", VERSION, "url", "",
+                                        "interfaces", INTERFACE_NAME, "org.varlink.service"),
+                              -EBADF, false);
+}
+
+static void service_get_interface_description(Session *session, const FieldValue *values) {
+        const char *text = NULL;
+
+        if (streq(values[0].string, INTERFACE_NAME))
+                text = interface_text;
+        else if (streq(values[0].string, "org.varlink.service"))
+                text = interface_service_text;
+
+        if (text)
+                session_reply_consume(session, json_pack("{s:s}", "description", text), -EBADF,
+                                      false);
+        else
+                session_refuse_service(session, ERROR_INTERFACE_NOT_FOUND, values[0].string);
+}
+
+static json_t *limits_to_json(const Settings *settings) {
+        return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "ConnectionsPerUser",
+                         (json_int_t)settings->connections_per_user, "ConnectionsMax",
+                         (json_int_t)settings->connections_max, "LeasesPerUser",
+                         (json_int_t)settings->leases_per_user, "LeasesMax",
+                         (json_int_t)settings->leases_max, "RequestRate",
+                         (json_int_t)settings->request_rate, "RequestBurst",
+                         (json_int_t)settings->request_burst, "PolicyChecksMax",
+                         (json_int_t)settings->policy_checks_max, "PolicyChecksPerUser",
+                         (json_int_t)settings->policy_checks_per_user);
+}
+
+/* The settings' own, and those of every definition. */
+static json_t *warnings_to_json(const Broker *broker) {
+        json_t *array = json_array();
+
+        for (char **w = broker->settings->warnings; w && *w; w++)
+                (void)json_array_append_new(array, json_string(*w));
+        for (size_t i = 0; i < broker->catalogue->n_definitions; i++)
+                for (char **w = broker->catalogue->definitions[i]->warnings; w && *w; w++)
+                        (void)json_array_append_new(array, json_string(*w));
+
+        return array;
+}
+
+static void get_broker_info(Session *session, const FieldValue *values) {
+        Broker *broker = session->broker;
+        bool kernel = broker->kernel_has_peerpidfd;
+        const char *version = authority_version(broker->authority);
+
+        session_reply_consume(session,
+                              json_pack("{s:s, s:i, s:b, s:o, s:o, s:o, s:o}", "version", VERSION,
+                                        "protocol", INTERFACE_PROTOCOL, "identityProof",
+                                        !kernel || broker->settings->proof_always, "polkit",
+                                        version ? json_string(version) : json_null(), "features",
+                                        kernel ? json_pack("[s]", "peerpidfd") : json_array(),
+                                        "limits", limits_to_json(broker->settings), "warnings",
+                                        warnings_to_json(broker)),
+                              -EBADF, false);
+}
+
+static const struct {
+        MethodFunc func; /* NULL: not in this version */
+        bool needs_proof;
+} methods[_METHOD_MAX] = {
+        [METHOD_LIST_ENDPOINTS] = {list_endpoints, true},
+        [METHOD_EXPLAIN] = {explain, true},
+        [METHOD_OPEN] = {open_endpoint, true},
+        [METHOD_AGENT_RESPOND] = {NULL, true},
+        [METHOD_LIST_LEASES] = {NULL, true},
+        [METHOD_REVOKE] = {NULL, true},
+        [METHOD_MONITOR] = {NULL, true},
+        [METHOD_GET_BROKER_INFO] = {get_broker_info, true},
+        [METHOD_FORGET] = {NULL, true},
+        [METHOD_SERVICE_GET_INFO] = {service_get_info, false},
+        [METHOD_SERVICE_GET_INTERFACE_DESCRIPTION] = {service_get_interface_description, false},
+};
+
+bool method_needs_proof(MethodId id) {
+        return methods[id].needs_proof;
+}
+
+void method_call(Session *session, MethodId id, const FieldValue *values) {
+        if (methods[id].func)
+                methods[id].func(session, values);
+        else
+                session_refuse_service(session, ERROR_METHOD_NOT_IMPLEMENTED,
+                                       interface_methods[id].name);
+}

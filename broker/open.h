@@ -1,0 +1,21 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Open: the method that it is all about
+ *
+ * In this order, each step only after the one before: rate, definition and instance, access, the
+ * peer's namespaces, polkit without a prompt, polkit with one (if that would help and is allowed),
+ * the lease's place, the opener, the record, the reply. The peer is found alive before policy is
+ * asked, before the opener is, and before anything is handed over. A failure at any step undoes
+ * what came before it, and is itself the one record.
+ *
+ * Between two steps the definitions can be read anew. A request under way belongs to the definition
+ * that it began with: if that has changed, it is refused.
+ */
+
+#include "common/interface.h"
+
+typedef struct Session Session;
+
+void open_endpoint(Session *session, const FieldValue *values);

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "broker/refusal.h"
+
+#define HINT_RELOAD                                                                       \
+        "An administrator makes the change take effect with: systemctl daemon-reload && " \
+        "systemctl reload doorward"
+
+void refusal_init(Refusal *refusal, int error) {
+        *refusal = (Refusal){.error = error};
+}
+
+void refusal_set_cause(Refusal *refusal, const char *format, ...) {
+        va_list args;
+
+        va_start(args, format);
+        (void)vsnprintf(refusal->cause, sizeof(refusal->cause), format, args);
+        va_end(args);
+}
+
+void refusal_set_hint(Refusal *refusal, const char *format, ...) {
+        va_list args;
+
+        va_start(args, format);
+        (void)vsnprintf(refusal->hint, sizeof(refusal->hint), format, args);
+        va_end(args);
+}
+
+void refusal_init_limit(Refusal *refusal, const char *limit, uint64_t retry_ms) {
+        refusal_init(refusal, ERROR_LIMIT_EXCEEDED);
+        refusal->limit = limit;
+        refusal->retry_ms = retry_ms;
+        refusal_set_cause(refusal, "%s reached", limit);
+        refusal_set_hint(refusal,
+                         "Try again later; an administrator can raise %s= in doorward.conf.",
+                         limit);
+}
+
+static ErrorId opener_error(OpenerStatus status) {
+        switch (status) {
+        case OPENER_REFUSED_CLIENT:
+                return ERROR_PERMISSION_DENIED;
+        case OPENER_NO_ACCESS:
+                return ERROR_ACCESS_UNSUPPORTED;
+        case OPENER_INSTANCE:
+                return ERROR_ENDPOINT_NOT_FOUND;
+        case OPENER_OK:
+        case OPENER_STALE:
+        case OPENER_GROUP_MISSING:
+        case OPENER_PATH:
+        case OPENER_PEER_USER:
+        case OPENER_TYPE:
+        case OPENER_OPEN:
+        case OPENER_TIMEOUT:
+        case OPENER_LIMIT:
+        case _OPENER_STATUS_MAX:
+                break;
+        }
+
+        return ERROR_ENDPOINT_UNAVAILABLE;
+}
+
+static void opener_hint(Refusal *refusal, OpenerStatus status, const Name *name) {
+        switch (status) {
+        case OPENER_STALE:
+                refusal_set_hint(refusal, "The definition of %s was changed. " HINT_RELOAD,
+                                 name->endpoint);
+                break;
+        case OPENER_OPEN:
+                refusal_set_hint(refusal,
+                                 "Is the service, or the device, behind %s there and in "
+                                 "order? It was allowed, and could not be opened.",
+                                 name->endpoint);
+                break;
+        case OPENER_TIMEOUT:
+                refusal_set_hint(refusal,
+                                 "The service behind %s runs and takes no connections at present; "
+                                 "try again later.",
+                                 name->endpoint);
+                break;
+        case OPENER_LIMIT:
+                refusal_set_hint(refusal,
+                                 "Too many of your requests to %s are under way; try "
+                                 "again later.",
+                                 name->endpoint);
+                break;
+        case OPENER_INSTANCE:
+                refusal_set_hint(refusal,
+                                 "Instance= in the definition of %s@ says which there "
+                                 "are; 'doorward list' shows it.",
+                                 name->endpoint);
+                break;
+        case OPENER_REFUSED_CLIENT:
+                refusal_set_hint(refusal,
+                                 "The helper that opens %s does not take this process "
+                                 "for a client.",
+                                 name->endpoint);
+                break;
+        case OPENER_OK:
+        case OPENER_NO_ACCESS:
+        case OPENER_GROUP_MISSING:
+        case OPENER_PATH:
+        case OPENER_PEER_USER:
+        case OPENER_TYPE:
+        case _OPENER_STATUS_MAX:
+                refusal_set_hint(refusal,
+                                 "'doorward verify %s' helps an administrator to find "
+                                 "what does not fit.",
+                                 name->endpoint);
+                break;
+        }
+}
+
+void refusal_init_opener(Refusal *refusal, const OpenerReply *reply, const Name *name) {
+        refusal_init(refusal, opener_error(reply->status));
+        refusal->error_number = reply->error;
+        refusal_set_cause(refusal, "%s: %s", opener_status_to_string(reply->status),
+                          reply->detail[0] ? reply->detail : "no reason given");
+        opener_hint(refusal, reply->status, name);
+}
+
+void refusal_init_unreachable(Refusal *refusal, int error, const Name *name) {
+        refusal_init(refusal, ERROR_ENDPOINT_UNAVAILABLE);
+        refusal->error_number = error;
+
+        if (error == ENOENT || error == ECONNREFUSED) {
+                refusal_set_cause(refusal, "no opener listens for %s", name->endpoint);
+                refusal_set_hint(refusal, "Was the definition of %s added? " HINT_RELOAD,
+                                 name->endpoint);
+        } else if (error == ECONNRESET) {
+                refusal_set_cause(refusal, "the opener of %s ended in mid-request", name->endpoint);
+                refusal_set_hint(refusal,
+                                 "Try again; 'systemctl status doorward-opener@%s' and the "
+                                 "journal say why it ended.",
+                                 name->endpoint);
+        } else if (error == ETIMEDOUT) {
+                refusal_set_cause(refusal, "the opener of %s did not answer in time",
+                                  name->endpoint);
+                refusal_set_hint(refusal, "Try again later.");
+        } else {
+                refusal_set_cause(refusal, "the opener of %s cannot be reached: %s", name->endpoint,
+                                  strerror(error));
+                refusal_set_hint(refusal, "See 'systemctl status doorward-opener@%s.socket'.",
+                                 name->endpoint);
+        }
+}
+
+/* A string, or null where there is none. */
+static json_t *optional(const char *text) {
+        return text && text[0] ? json_string(text) : json_null();
+}
+
+json_t *refusal_to_json(const Refusal *refusal, const char *request_id) {
+        json_t *hint = optional(refusal->hint);
+
+        switch (refusal->error) {
+        case ERROR_ENDPOINT_NOT_FOUND:
+                return json_pack("{s:s, s:o, s:s}", "endpoint", refusal->endpoint, "hint", hint,
+                                 "requestId", request_id);
+        case ERROR_ACCESS_UNSUPPORTED:
+                return json_pack("{s:s, s:s, s:o, s:s}", "endpoint", refusal->endpoint, "access",
+                                 access_to_wire(refusal->access), "hint", hint, "requestId",
+                                 request_id);
+        case ERROR_PERMISSION_DENIED:
+        case ERROR_AUTHENTICATION_FAILED:
+        case ERROR_AUTHENTICATION_CANCELLED:
+                return json_pack("{s:o, s:o, s:s}", "action", optional(refusal->action), "hint",
+                                 hint, "requestId", request_id);
+        case ERROR_INTERACTIVE_AUTHENTICATION_REQUIRED:
+                return json_pack("{s:o, s:[s], s:o, s:s}", "action", optional(refusal->action),
+                                 "mechanisms", "agent", "hint", hint, "requestId", request_id);
+        case ERROR_ENDPOINT_UNAVAILABLE:
+                return json_pack("{s:s, s:i, s:o, s:o, s:s}", "endpoint", refusal->endpoint,
+                                 "errno", refusal->error_number, "reason", optional(refusal->cause),
+                                 "hint", hint, "requestId", request_id);
+        case ERROR_LIMIT_EXCEEDED:
+                return json_pack("{s:s, s:o, s:o, s:s}", "limit", refusal->limit, "retryAfter",
+                                 refusal->retry_ms > 0 ? json_integer((json_int_t)refusal->retry_ms)
+                                                       : json_null(),
+                                 "hint", hint, "requestId", request_id);
+        case ERROR_LEASE_NOT_FOUND:
+                return json_pack("{s:s, s:o, s:s}", "lease", refusal->lease, "hint", hint,
+                                 "requestId", request_id);
+        default:
+                return json_pack("{s:o, s:s}", "hint", hint, "requestId", request_id);
+        }
+}
+
+const char *refusal_error_name(const Refusal *refusal) {
+        const char *name;
+
+        if (refusal->error == REFUSAL_ABANDONED)
+                return "Abandoned";
+
+        name = interface_error_name((ErrorId)refusal->error);
+        return strrchr(name, '.') + 1;
+}

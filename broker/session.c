@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <assert.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <syslog.h>
+
+#include "broker/broker.h"
+#include "broker/lease.h"
+#include "broker/method.h"
+#include "broker/session.h"
+#include "common/socket.h"
+
+/* How long a client may take to read its last reply before it is dropped. */
+#define CLOSE_USEC (5 * UINT64_C(1000000))
+
+static void session_arm(Session *session);
+static void session_finish_call(Session *session);
+
+static const char *const state_names[_SESSION_STATE_MAX] = {
+        [SESSION_WAITING] = "waiting",
+        [SESSION_BUSY] = "busy",
+        [SESSION_LEASED] = "leased",
+        [SESSION_CLOSING] = "closing",
+};
+
+const char *session_state_to_string(SessionState state) {
+        return state_names[state];
+}
+
+/* The one place where the state changes. */
+static void session_set_state(Session *session, SessionState state) {
+        static const bool allowed[_SESSION_STATE_MAX][_SESSION_STATE_MAX] = {
+                [SESSION_WAITING] = {[SESSION_BUSY] = true, [SESSION_CLOSING] = true},
+                [SESSION_BUSY] = {[SESSION_WAITING] = true,
+                                  [SESSION_LEASED] = true,
+                                  [SESSION_CLOSING] = true},
+                [SESSION_LEASED] = {[SESSION_CLOSING] = true},
+        };
+
+        assert(allowed[session->state][state]);
+        session->state = state;
+
+        switch (state) {
+        case SESSION_WAITING:
+                (void)session_set_timeout(session, session->broker->settings->request_timeout_usec);
+                break;
+        case SESSION_CLOSING:
+                (void)session_set_timeout(session, CLOSE_USEC);
+                break;
+        case SESSION_BUSY:
+        case SESSION_LEASED:
+        case _SESSION_STATE_MAX:
+                (void)sd_event_source_set_enabled(session->timer, SD_EVENT_OFF);
+                break;
+        }
+
+        session_arm(session);
+}
+
+static void hex_random(char *ret, size_t size) {
+        uint8_t bytes[16];
+        size_t n = (size - 1) / 2;
+
+        assert(n <= sizeof(bytes));
+        if (getrandom(bytes, n, 0) != (ssize_t)n)
+                abort(); /* cannot fail once the system has booted; without it nothing is safe */
+        for (size_t i = 0; i < n; i++)
+                (void)snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
+}
+
+/* The event sources that fit the state. */
+static void session_arm(Session *session) {
+        uint32_t events = EPOLLRDHUP;
+        bool watch_process = session->state == SESSION_BUSY || session->state == SESSION_LEASED;
+
+        if (session->state == SESSION_WAITING)
+                events |= EPOLLIN;
+        if (!varlink_output_is_empty(&session->output))
+                events |= EPOLLOUT;
+        (void)sd_event_source_set_io_events(session->io, events);
+        (void)sd_event_source_set_enabled(session->process,
+                                          watch_process ? SD_EVENT_ON : SD_EVENT_OFF);
+        if (session->state == SESSION_CLOSING && varlink_output_is_empty(&session->output))
+                (void)sd_event_source_set_enabled(session->wake, SD_EVENT_ONESHOT);
+}
+
+int session_set_timeout(Session *session, uint64_t usec) {
+        int r;
+
+        r = sd_event_source_set_time_relative(session->timer, usec);
+        return r < 0 ? r : sd_event_source_set_enabled(session->timer, SD_EVENT_ONESHOT);
+}
+
+void session_set_operation(Session *session, Operation *operation) {
+        assert(session->state == SESSION_BUSY && !session->operation);
+        session->operation = operation;
+}
+
+static void session_drop_operation(Session *session) {
+        Operation *operation = TAKE_PTR(session->operation);
+
+        if (operation)
+                operation->free(operation);
+}
+
+void session_close(Session *session) {
+        if (session->state == SESSION_CLOSING)
+                return;
+
+        session_drop_operation(session);
+        if (session->lease)
+                lease_end(session->lease, peer_is_alive(&session->peer) ? END_CLIENT : END_PEER);
+        session_set_state(session, SESSION_CLOSING);
+}
+
+/* The client is not there any more: nothing is left to be said. */
+static void session_hang_up(Session *session) {
+        varlink_output_deinit(&session->output);
+        session_close(session);
+        session_arm(session);
+}
+
+/* Output. */
+
+static void session_flush(Session *session) {
+        const char *data;
+        size_t size;
+        ssize_t n;
+        int fd;
+
+        while (varlink_output_peek(&session->output, &data, &size, &fd)) {
+                n = socket_send(session->fd, data, size, fd);
+                if (n == -EAGAIN)
+                        break;
+                if (n < 0) {
+                        session_hang_up(session);
+                        return;
+                }
+                varlink_output_advance(&session->output, (size_t)n);
+        }
+}
+
+static void session_send_consume(Session *session, json_t *object, int fd) {
+        if (varlink_output_push_consume(&session->output, object, fd) < 0)
+                session_hang_up(session);
+        else
+                session_flush(session);
+}
+
+void session_reply_consume(Session *session, json_t *parameters, int fd, bool continues) {
+        assert(session->state == SESSION_BUSY || session->state == SESSION_LEASED);
+
+        session_send_consume(session, varlink_reply_new(parameters, continues), fd);
+        if (!continues)
+                session_finish_call(session);
+        else if (session->state != SESSION_CLOSING)
+                session_arm(session);
+}
+
+void session_refuse(Session *session, const Refusal *refusal) {
+        json_t *parameters = refusal_to_json(refusal, session->request);
+
+        assert(session->state == SESSION_BUSY);
+
+        if (parameters && refusal->error == ERROR_IDENTITY_PROOF_REQUIRED)
+                (void)json_object_set_new(parameters, "nonce", json_string(session->nonce));
+        session_send_consume(
+                session,
+                varlink_error_new(interface_error_name((ErrorId)refusal->error), parameters),
+                -EBADF);
+        session_finish_call(session);
+}
+
+void session_refuse_service(Session *session, ErrorId error, const char *value) {
+        static const char *const members[_ERROR_MAX] = {
+                [ERROR_METHOD_NOT_FOUND] = "method",
+                [ERROR_METHOD_NOT_IMPLEMENTED] = "method",
+                [ERROR_INVALID_PARAMETER] = "parameter",
+                [ERROR_INTERFACE_NOT_FOUND] = "interface",
+        };
+        json_t *parameters = members[error] ? json_pack("{s:s}", members[error], value) : NULL;
+
+        session_send_consume(session, varlink_error_new(interface_error_name(error), parameters),
+                             -EBADF);
+        session_finish_call(session);
+}
+
+void session_get_record_fields(const Session *session, RecordFields *ret) {
+        *ret = (RecordFields){
+                .subject_uid = session->peer.uid,
+                .identity_uid = session->peer.uid,
+                .subject_pid = session->peer.pid,
+                .request = session->request,
+        };
+}
+
+void session_record_refusal(Session *session, const Refusal *refusal) {
+        JournalEntry entry;
+        RecordFields fields;
+
+        session_get_record_fields(session, &fields);
+        fields.endpoint = refusal->endpoint;
+        fields.access = refusal->access;
+        fields.action = refusal->action;
+        fields.error = refusal_error_name(refusal);
+        fields.cause = refusal->cause[0] ? refusal->cause : NULL;
+        fields.decision = refusal->error == ERROR_PERMISSION_DENIED ? DECISION_DENIED : 0;
+        if (refusal->error == ERROR_INTERACTIVE_AUTHENTICATION_REQUIRED)
+                fields.decision = DECISION_CHALLENGE;
+        if (refusal->error == ERROR_ACCESS_UNSUPPORTED)
+                fields.decision = DECISION_UNSUPPORTED;
+
+        /* Whoever runs into a limit could otherwise fill the journal at their leisure. */
+        if (refusal->error == ERROR_LIMIT_EXCEEDED &&
+            !user_limit_is_recorded(session->user, broker_now(session->broker), &fields.suppressed))
+                return;
+
+        record_format_refusal(&entry, &fields);
+        record_put(session->broker->record, &entry);
+}
+
+void session_refuse_recorded(Session *session, const Refusal *refusal) {
+        session_record_refusal(session, refusal);
+        session_refuse(session, refusal);
+}
+
+/* Leases. */
+
+void session_set_lease(Session *session, Lease *lease) {
+        assert(session->state == SESSION_BUSY && !session->lease);
+
+        session->lease = lease;
+        user_charge_deinit(&session->connection);
+        session_drop_operation(session);
+        session_set_state(session, SESSION_LEASED);
+}
+
+void session_end_lease(Session *session, EndReason reason) {
+        session->lease = NULL;
+
+        /* Who went away is not told that it did. */
+        if (reason == END_CLIENT || reason == END_PEER)
+                return;
+
+        session_send_consume(session,
+                             varlink_reply_new(json_pack("{s:s, s:s, s:s}", "state", "ended",
+                                                         "reason", end_reason_to_wire(reason),
+                                                         "requestId", session->request),
+                                               false),
+                             -EBADF);
+        session_close(session);
+}
+
+/* Input. */
+
+/* Whether the caller is proven to be the process that is pinned, now or before. */
+static bool session_is_proven(Session *session, const char *proof) {
+        if (session->peer.proven)
+                return true;
+
+        /* The message came from the pinned pid, which was checked; that this process is alive
+         * after it means that the number was its own. A nonce serves once. */
+        if (proof && session->nonce[0] && streq(proof, session->nonce) &&
+            session->sender_uid == session->peer.uid && peer_is_alive(&session->peer))
+                session->peer.proven = true;
+
+        hex_random(session->nonce, sizeof(session->nonce));
+        return session->peer.proven;
+}
+
+static const char *call_proof(const VarlinkCall *call) {
+        return json_string_value(json_object_get(call->parameters, "proof"));
+}
+
+static void session_dispatch(Session *session) {
+        FieldValue values[INTERFACE_FIELDS_MAX];
+        const char *parameter;
+        Refusal refusal;
+        int id;
+
+        id = interface_find_method(session->call.method);
+        if (id < 0) {
+                session_refuse_service(session, ERROR_METHOD_NOT_FOUND, session->call.method);
+                return;
+        }
+
+        if (interface_read_parameters(&interface_methods[id], session->call.parameters, values,
+                                      &parameter) < 0) {
+                session_refuse_service(session, ERROR_INVALID_PARAMETER, parameter);
+                return;
+        }
+
+        if (method_needs_proof((MethodId)id) &&
+            !session_is_proven(session, call_proof(&session->call))) {
+                refusal_init(&refusal, ERROR_IDENTITY_PROOF_REQUIRED);
+                refusal_set_hint(&refusal, "Send the same call again with the nonce as proof.");
+                session_refuse(session, &refusal);
+                return;
+        }
+
+        method_call(session, (MethodId)id, values);
+}
+
+/* Takes the next message that is there, if any. */
+static void session_process_input(Session *session) {
+        int r;
+
+        while (session->state == SESSION_WAITING) {
+                r = varlink_input_next(&session->input, &session->message);
+                if (r == 0)
+                        return;
+                if (r < 0 || varlink_call_parse(session->message.object, &session->call) < 0 ||
+                    session->call.oneway || session->call.upgrade) {
+                        session_close(session);
+                        return;
+                }
+
+                hex_random(session->request, sizeof(session->request));
+                session_set_state(session, SESSION_BUSY);
+                session_dispatch(session);
+        }
+}
+
+static void session_finish_call(Session *session) {
+        session_drop_operation(session);
+        varlink_incoming_deinit(&session->message);
+        session->call = (VarlinkCall){};
+
+        if (session->state != SESSION_BUSY)
+                return;
+
+        session_set_state(session, SESSION_WAITING);
+        (void)sd_event_source_set_enabled(session->wake, SD_EVENT_ONESHOT);
+}
+
+/* Somebody else wrote on this connection: a child that inherited it, or whoever it was passed to.
+ */
+static void session_refuse_sender(Session *session, const SocketAncillary *ancillary) {
+        record_log(session->broker->record, LOG_WARNING, RECORD_ID_SENDER_MISMATCH,
+                   "Closed the connection of process %d of user %u: process %d of user %u wrote on "
+                   "it.",
+                   (int)session->peer.pid, (unsigned)session->peer.uid,
+                   ancillary->has_credentials ? (int)ancillary->credentials.pid : 0,
+                   ancillary->has_credentials ? (unsigned)ancillary->credentials.uid : 0);
+        session_close(session);
+}
+
+static void session_read(Session *session) {
+        SocketAncillary ancillary;
+        size_t size;
+        ssize_t n;
+        char *buf;
+
+        if (varlink_input_space(&session->input, &buf, &size) < 0) {
+                session_hang_up(session);
+                return;
+        }
+
+        /* Nothing takes descriptors here: what is sent is dropped by the kernel, and an error. */
+        n = socket_receive(session->fd, buf, size, 0, &ancillary);
+        if (n == -EAGAIN)
+                return;
+        if (n <= 0) {
+                session_hang_up(session);
+                return;
+        }
+        if (!ancillary.has_credentials || !peer_is_sender(&session->peer, &ancillary.credentials)) {
+                session_refuse_sender(session, &ancillary);
+                return;
+        }
+
+        session->sender_uid = ancillary.credentials.uid;
+        if (varlink_input_commit_consume_fds(&session->input, (size_t)n, NULL, 0) < 0) {
+                session_hang_up(session);
+                return;
+        }
+
+        session_process_input(session);
+}
+
+/* Events. */
+
+static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        Session *session = userdata;
+
+        if (session->state == SESSION_WAITING && (events & EPOLLIN))
+                session_read(session);
+        else if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+                session_hang_up(session);
+
+        if (events & EPOLLOUT) {
+                session_flush(session);
+                session_arm(session);
+        }
+
+        return 0;
+}
+
+static int on_process(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        Session *session = userdata;
+
+        /* Whoever else holds the connection is somebody else. */
+        session_hang_up(session);
+        return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        Session *session = userdata;
+
+        if (session->state == SESSION_BUSY && session->operation && session->operation->expire)
+                session->operation->expire(session->operation);
+        else
+                session_hang_up(session);
+
+        return 0;
+}
+
+static int on_wake(sd_event_source *source, void *userdata) {
+        Session *session = userdata;
+
+        if (session->state == SESSION_CLOSING)
+                session_free(session);
+        else
+                session_process_input(session);
+
+        return 0;
+}
+
+/* Coming and going. */
+
+Session *session_free(Session *session) {
+        if (!session)
+                return NULL;
+
+        assert(!session->lease && !session->operation);
+
+        sd_event_source_disable_unref(session->io);
+        sd_event_source_disable_unref(session->process);
+        sd_event_source_disable_unref(session->timer);
+        sd_event_source_disable_unref(session->wake);
+        broker_remove_session(session->broker, session);
+        varlink_incoming_deinit(&session->message);
+        varlink_input_deinit(&session->input);
+        varlink_output_deinit(&session->output);
+        user_charge_deinit(&session->connection);
+        user_unref(session->user);
+        peer_deinit(&session->peer);
+        close_fd(session->fd);
+        free(session);
+        return NULL;
+}
+
+static int session_add_sources(Session *session) {
+        sd_event *event = session->broker->event;
+        int r;
+
+        r = sd_event_add_io(event, &session->io, session->fd, EPOLLIN | EPOLLRDHUP, on_io, session);
+        if (r >= 0)
+                r = sd_event_add_io(event, &session->process, session->peer.pidfd, EPOLLIN,
+                                    on_process, session);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(session->process, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_add_time_relative(event, &session->timer, CLOCK_MONOTONIC,
+                                               session->broker->settings->request_timeout_usec, 0,
+                                               on_timer, session);
+        if (r >= 0)
+                r = sd_event_add_defer(event, &session->wake, on_wake, session);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(session->wake, SD_EVENT_OFF);
+        return r;
+}
+
+/* Refuses a connection on which no call was made yet: the error is there to be read by whoever
+ * makes one. */
+static void refuse_connection(Broker *broker, int fd, const Refusal *refusal) {
+        char request[RECORD_REQUEST_SIZE];
+        VarlinkOutput output = {};
+        const char *data;
+        size_t size;
+        json_t *object;
+        int none;
+
+        hex_random(request, sizeof(request));
+        object = varlink_error_new(interface_error_name((ErrorId)refusal->error),
+                                   refusal_to_json(refusal, request));
+        if (varlink_output_push_consume(&output, object, -EBADF) >= 0 &&
+            varlink_output_peek(&output, &data, &size, &none))
+                (void)socket_send(fd, data, size, -EBADF);
+        varlink_output_deinit(&output);
+}
+
+static int session_charge(Session *session, Refusal *refusal) {
+        Broker *broker = session->broker;
+        int r;
+
+        if (broker->n_sessions - broker->n_leases > broker->settings->connections_max) {
+                refusal_init_limit(refusal, "ConnectionsMax", 0);
+                return USER_E_QUOTA;
+        }
+
+        r = user_table_ref_user(&broker->users, session->peer.uid, broker_now(broker),
+                                &session->user);
+        if (r < 0)
+                return r;
+
+        r = user_charge(session->user, USER_CONNECTIONS, broker->settings->connections_per_user,
+                        &session->connection);
+        if (r == USER_E_QUOTA)
+                refusal_init_limit(refusal, "ConnectionsPerUser", 0);
+        return r;
+}
+
+/* Whom we serve: 0, or what they are told. */
+static int session_identify(Session *session, Refusal *refusal) {
+        int r;
+
+        r = peer_init(&session->peer, session->fd, !session->broker->settings->proof_always);
+        if (r == PEER_E_REFUSED) {
+                refusal_init(refusal, ERROR_PERMISSION_DENIED);
+                refusal_set_hint(refusal, "doorward serves processes that have a user id of their "
+                                          "own on this system, and yours has none.");
+        }
+
+        return r;
+}
+
+void session_accept_consume_fd(Broker *broker, int fd) {
+        Session *session = calloc(1, sizeof(*session));
+        Refusal refusal = {};
+        int r;
+
+        if (!session) {
+                close_fd(fd);
+                return;
+        }
+
+        session->broker = broker;
+        session->fd = fd;
+        session->peer = (Peer)PEER_NULL;
+        session->sender_uid = PEER_UID_INVALID;
+        varlink_input_init(&session->input, VARLINK_REQUEST_MAX);
+        broker_add_session(broker, session);
+
+        r = session_identify(session, &refusal);
+        if (r == 0)
+                r = session_charge(session, &refusal);
+        if (r == 0)
+                r = session_add_sources(session);
+        if (r == 0)
+                return;
+
+        if (refusal.error)
+                refuse_connection(broker, fd, &refusal);
+        session_free(session);
+}

@@ -1,0 +1,109 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Session: one connection of one client
+ *
+ *   WAITING   for a call; bounded by RequestTimeoutSec=
+ *   BUSY      a call is being carried out; nothing is read meanwhile
+ *   LEASED    an Open was granted; the lease lives as long as the connection
+ *   CLOSING   what is left to be sent is sent, then it goes
+ *
+ * Calls are carried out one after the other. What a call that takes time has under way is its
+ * operation: when the client hangs up or its process ends, the operation is freed, and gives up
+ * whatever it waits for. Hanging up is any kind of end, a mere shutdown of the sending side
+ * included.
+ *
+ * A session is freed from the event loop only, never from inside a call that it made: after
+ * session_close(), session_reply() or session_refuse() the object is still there.
+ */
+
+#include <systemd/sd-event.h>
+
+#include "broker/record.h"
+#include "broker/refusal.h"
+#include "broker/user.h"
+#include "common/interface.h"
+#include "common/peer.h"
+#include "common/varlink.h"
+
+typedef struct Broker Broker;
+typedef struct Lease Lease;
+typedef struct Session Session;
+
+typedef enum SessionState {
+        SESSION_WAITING,
+        SESSION_BUSY,
+        SESSION_LEASED,
+        SESSION_CLOSING,
+        _SESSION_STATE_MAX,
+} SessionState;
+
+/* What a call has under way; the first member of whatever it keeps. */
+typedef struct Operation Operation;
+struct Operation {
+        void (*free)(Operation *operation);
+        void (*expire)(Operation *operation); /* the time of session_set_timeout() is up */
+};
+
+struct Session {
+        Broker *broker;
+        Session *next, *previous; /* Broker::sessions */
+        SessionState state;
+        int fd;
+        Peer peer;
+        uid_t sender_uid; /* of the last message: the real uid of who sent it */
+        User *user;
+        UserCharge connection; /* while there is no live lease */
+        char nonce[RECORD_LEASE_SIZE];
+        char request[RECORD_REQUEST_SIZE]; /* of the call */
+        VarlinkInput input;
+        VarlinkOutput output;
+        VarlinkIncoming message; /* the call's, while BUSY */
+        VarlinkCall call;
+        Operation *operation;
+        Lease *lease;
+        sd_event_source *io;
+        sd_event_source *process; /* the peer's end; while BUSY or LEASED */
+        sd_event_source *timer;
+        sd_event_source *wake; /* reads on, or frees the session, from the loop */
+};
+
+/* Takes an accepted connection: serves it, or refuses it and closes it. */
+void session_accept_consume_fd(Broker *broker, int fd);
+Session *session_free(Session *session);
+
+/* The call's operation, freed when the call ends in whatever way. */
+void session_set_operation(Session *session, Operation *operation);
+
+/* How long the call may take, from now; then its operation's expire is called. */
+int session_set_timeout(Session *session, uint64_t usec);
+
+/* Sends a reply; takes the reference and the descriptor (negative: none). Without continues it is
+ * the last one: the call has ended. */
+void session_reply_consume(Session *session, json_t *parameters, int fd, bool continues);
+
+/* Ends the call with an error. The second is for those of org.varlink.service, whose one parameter
+ * is value. */
+void session_refuse(Session *session, const Refusal *refusal);
+void session_refuse_service(Session *session, ErrorId error, const char *value);
+
+/* Ends the call with an error, and writes the record of it before. */
+void session_refuse_recorded(Session *session, const Refusal *refusal);
+
+/* Records a refusal of the call that is under way, without an answer. */
+void session_record_refusal(Session *session, const Refusal *refusal);
+
+/* The call is granted: the session belongs to this lease from now on. */
+void session_set_lease(Session *session, Lease *lease);
+
+/* The lease is over; the client is told why if it is still there, and the connection closed. */
+void session_end_lease(Session *session, EndReason reason);
+
+/* Gives up what is under way and closes; what was queued is still sent, for a while. */
+void session_close(Session *session);
+
+/* The fields of a record that are the session's. */
+void session_get_record_fields(const Session *session, RecordFields *ret);
+
+const char *session_state_to_string(SessionState state);

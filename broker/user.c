@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <assert.h>
+
+#include "broker/user.h"
+
+#define TOKEN UINT64_C(1000000)
+#define LIMIT_RECORD_USEC UINT64_C(1000000)
+
+void user_table_init(UserTable *table, unsigned rate, unsigned burst) {
+        *table = (UserTable){.rate = rate, .burst = burst};
+}
+
+static void user_free(User *user) {
+        for (unsigned i = 0; i < _USER_SLOT_MAX; i++)
+                assert(user->used[i] == 0);
+        free(user);
+}
+
+void user_table_deinit(UserTable *table) {
+        for (unsigned i = 0; i < USER_BUCKETS; i++)
+                while (table->buckets[i]) {
+                        User *user = table->buckets[i];
+
+                        assert(user->n_ref == 0);
+                        table->buckets[i] = user->next;
+                        user_free(user);
+                }
+}
+
+/* Counts the tokens that have come since they were last counted. */
+static void user_fill(User *user, uint64_t now) {
+        uint64_t full = user->table->burst * TOKEN, passed = now - user->filled;
+
+        /* rate tokens a second are rate millionths a microsecond. */
+        user->filled = now;
+        if (passed > full / user->table->rate)
+                user->tokens = full;
+        else {
+                user->tokens += passed * user->table->rate;
+                if (user->tokens > full)
+                        user->tokens = full;
+        }
+}
+
+/* Drops the users that have nothing and whose bucket is full: nothing is known of them. */
+static void bucket_sweep(UserTable *table, User **p, uint64_t now) {
+        while (*p) {
+                User *user = *p;
+
+                user_fill(user, now);
+                if (user->n_ref > 0 || user->tokens < table->burst * TOKEN) {
+                        p = &user->next;
+                        continue;
+                }
+
+                *p = user->next;
+                user_free(user);
+        }
+}
+
+int user_table_ref_user(UserTable *table, uid_t uid, uint64_t now, User **ret) {
+        User **bucket = &table->buckets[uid % USER_BUCKETS], *user;
+
+        for (user = *bucket; user; user = user->next)
+                if (user->uid == uid)
+                        break;
+
+        if (!user) {
+                bucket_sweep(table, bucket, now);
+                user = calloc(1, sizeof(*user));
+                if (!user)
+                        return -ENOMEM;
+                user->table = table;
+                user->uid = uid;
+                user->tokens = table->burst * TOKEN;
+                user->filled = now;
+                user->next = *bucket;
+                *bucket = user;
+        }
+
+        user->n_ref++;
+        *ret = user;
+        return 0;
+}
+
+User *user_unref(User *user) {
+        if (user) {
+                assert(user->n_ref > 0);
+                user->n_ref--;
+        }
+
+        return NULL;
+}
+
+int user_charge(User *user, UserSlot slot, unsigned max, UserCharge *charge) {
+        assert(!charge->user);
+
+        if (user->used[slot] >= max)
+                return USER_E_QUOTA;
+
+        user->used[slot]++;
+        user->n_ref++;
+        *charge = (UserCharge){.user = user, .slot = slot};
+        return 0;
+}
+
+void user_charge_deinit(UserCharge *charge) {
+        if (!charge->user)
+                return;
+
+        assert(charge->user->used[charge->slot] > 0);
+        charge->user->used[charge->slot]--;
+        charge->user = user_unref(charge->user);
+}
+
+int user_take_token(User *user, uint64_t now, uint64_t *ret_wait_ms) {
+        user_fill(user, now);
+
+        if (user->tokens < TOKEN) {
+                *ret_wait_ms = (TOKEN - user->tokens) / user->table->rate / 1000 + 1;
+                return USER_E_QUOTA;
+        }
+
+        user->tokens -= TOKEN;
+        return 0;
+}
+
+bool user_limit_is_recorded(User *user, uint64_t now, unsigned *ret_suppressed) {
+        if (user->limit_recorded && now - user->limit_recorded < LIMIT_RECORD_USEC) {
+                user->limit_suppressed++;
+                return false;
+        }
+
+        *ret_suppressed = user->limit_suppressed;
+        user->limit_suppressed = 0;
+        user->limit_recorded = now;
+        return true;
+}
