@@ -15,9 +15,10 @@
  * that the reply does not name, or a name without a descriptor, ends the connection. A call that is
  * answered with IdentityProofRequired is sent again with the proof, unseen by the caller.
  *
- * Every function that can fail returns a negative errno and fills the error. A refusal that the
- * broker put into words leaves the wire usable; after anything else (a reply that cannot be
- * believed, the end of the connection, a deadline) it is closed and every later call fails.
+ * Every function that can fail returns a negative errno and fills the error. -EREMOTEIO is a
+ * refusal that the broker put into words, and leaves the wire usable; after anything else (a reply
+ * that cannot be believed, the end of the connection, a deadline) it is closed and every later call
+ * fails.
  */
 
 #include <jansson.h>

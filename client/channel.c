@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "client/channel.h"
+#include "client/trust.h"
+#include "common/socket.h"
+#include "config.h"
+
+#define SOCKET_VARIABLE "DOORWARD_SOCKET"
+/* connect(2) on a full queue fails at once, and there is nothing to poll for. */
+#define CONNECT_RETRY_MS 10
+#define UID_MAP_SIZE 16384U
+
+static int64_t now_ms(void) {
+        struct timespec t;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &t);
+        return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int64_t channel_deadline(int timeout_ms) {
+        return timeout_ms < 0 ? CHANNEL_NO_DEADLINE : now_ms() + timeout_ms;
+}
+
+/* For poll(2): -1 if there is no deadline. */
+static int deadline_left(int64_t deadline) {
+        int64_t left;
+
+        if (deadline == CHANNEL_NO_DEADLINE)
+                return -1;
+
+        left = deadline - now_ms();
+        return left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left;
+}
+
+/* 0 once the descriptor is ready, or -ETIMEDOUT, or -errno. */
+static int wait_ready(int fd, short events, int64_t deadline) {
+        struct pollfd p = {.fd = fd, .events = events};
+        int r;
+
+        do
+                r = poll(&p, 1, deadline_left(deadline));
+        while (r < 0 && errno == EINTR);
+
+        return r < 0 ? -errno : r == 0 ? -ETIMEDOUT : 0;
+}
+
+int channel_move_fd_consume(int fd) {
+        int moved;
+
+        if (fd > STDERR_FILENO)
+                return fd;
+
+        moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        if (moved < 0)
+                moved = -errno;
+        close_fd(fd);
+        return moved;
+}
+
+void channel_close(Channel *channel) {
+        channel->fd = close_fd(channel->fd);
+}
+
+void channel_hang_up(Channel *channel) {
+        if (channel->fd >= 0)
+                (void)shutdown(channel->fd, SHUT_RDWR);
+        channel_close(channel);
+}
+
+void channel_deinit(Channel *channel) {
+        channel_close(channel);
+        free(channel->path);
+        *channel = (Channel)CHANNEL_NULL;
+}
+
+static const char *errno_text(int r) {
+        return strerrordesc_np(-r) ?: "unknown error";
+}
+
+int channel_fail_protocol(Channel *channel, doorward_error *error, const char *what) {
+        channel_close(channel);
+        error_set(error, DOORWARD_DOMAIN_BROKER, DOORWARD_ERR_PROTOCOL, EPROTO,
+                  "The broker at %s %s.", channel->path, what);
+        error_set_hint(error, "Do the broker and this program belong to the same version?");
+        return -EBADMSG;
+}
+
+int channel_fail_timeout(Channel *channel, doorward_error *error) {
+        channel_close(channel);
+        error_set(error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_TIMEOUT, ETIMEDOUT,
+                  "The broker at %s did not answer in time.", channel->path);
+        error_set_hint(error, "'systemctl status doorward.service' shows whether it is in order.");
+        return -ETIMEDOUT;
+}
+
+int channel_fail_memory(Channel *channel, doorward_error *error) {
+        channel_close(channel);
+        return error_no_memory(error);
+}
+
+int channel_fail_system(Channel *channel, doorward_error *error, int r, const char *what) {
+        channel_close(channel);
+        error_set(error, DOORWARD_DOMAIN_SYSTEM, DOORWARD_ERR_SYSTEM, -r, "%s: %s.", what,
+                  errno_text(r));
+        return r;
+}
+
+/* Whoever answers is not who may. Nothing that it says is repeated. */
+static int fail_stranger(Channel *channel, doorward_error *error, const char *what) {
+        (void)channel_fail_protocol(channel, error, what);
+        error_set_hint(error, "This is not the system's broker; nothing was asked of it or "
+                              "believed. 'systemctl status doorward.socket' shows the right one.");
+        return -EBADMSG;
+}
+
+static int fail_gone(Channel *channel, doorward_error *error, int r) {
+        channel_close(channel);
+        error_set(error, DOORWARD_DOMAIN_BROKER, DOORWARD_ERR_NO_BROKER, -r,
+                  "The broker at %s ended the connection before it answered.", channel->path);
+        error_set_hint(error, "Try again: it is started anew when it is asked. If it ends again, "
+                              "'journalctl -u doorward.service' says why.");
+        return r;
+}
+
+/* There is no broker to talk to. */
+static int fail_connect(Channel *channel, doorward_error *error, int r) {
+        const char *what = r == -ENOENT         ? "nothing is there"
+                           : r == -ECONNREFUSED ? "nobody listens there"
+                           : r == -ENOTSOCK     ? "what is there is no socket"
+                           : r == -EAGAIN       ? "it takes no connections at present"
+                                                : errno_text(r);
+
+        channel_close(channel);
+        error_set(error, DOORWARD_DOMAIN_BROKER, DOORWARD_ERR_NO_BROKER, -r,
+                  "The broker cannot be reached at %s: %s.", channel->path, what);
+
+        if (!streq(channel->path, BROKER_SOCKET))
+                error_set_hint(error, "That path is not the system's broker: is it what "
+                                      "DOORWARD_SOCKET in the environment is to say?");
+        else if (r == -EACCES || r == -EPERM)
+                error_set_hint(error, "Everybody may connect to the broker, so its socket is to "
+                                      "have mode 0666: systemctl status doorward.socket");
+        else
+                error_set_hint(error, "If doorward is installed, an administrator starts it with: "
+                                      "systemctl start doorward.socket");
+        return r;
+}
+
+/* The map of our user namespace; false if there is none to read. */
+static bool read_uid_map(char buf[UID_MAP_SIZE]) {
+        _cleanup_close_ int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+        size_t n = 0;
+        ssize_t k = 1;
+
+        while (fd >= 0 && k > 0 && n < UID_MAP_SIZE - 1) {
+                k = read(fd, buf + n, UID_MAP_SIZE - 1 - n);
+                if (k < 0 && errno == EINTR)
+                        k = 1;
+                else if (k > 0)
+                        n += (size_t)k;
+        }
+
+        buf[n] = 0;
+        return n > 0;
+}
+
+static int check_listener(Channel *channel, doorward_error *error) {
+        struct ucred listener = {.uid = (uid_t)-1};
+        socklen_t n = sizeof(listener);
+        char uid_map[UID_MAP_SIZE];
+        TrustEvidence evidence;
+
+        if (getsockopt(channel->fd, SOL_SOCKET, SO_PEERCRED, &listener, &n) < 0)
+                return channel_fail_system(channel, error, -errno,
+                                           "The broker cannot be identified");
+
+        evidence = (TrustEvidence){
+                .owner = channel->owner,
+                .listener = listener.uid,
+                .own = geteuid(),
+                .is_default = streq(channel->path, BROKER_SOCKET),
+                .uid_map = read_uid_map(uid_map) ? uid_map : NULL,
+        };
+        if (trust_judge(&evidence, &channel->secure) < 0)
+                return fail_stranger(channel, error,
+                                     "is not to be trusted: its socket was not made by root");
+
+        return 0;
+}
+
+static int make_socket(Channel *channel) {
+        struct stat st;
+        int fd;
+
+        if (stat(channel->path, &st) < 0)
+                return -errno;
+        if (!S_ISSOCK(st.st_mode))
+                return -ENOTSOCK;
+        channel->owner = st.st_uid;
+
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        fd = channel_move_fd_consume(fd);
+        if (fd < 0)
+                return fd;
+
+        /* Before connecting, so that no message comes without its sender. */
+        channel->fd = fd;
+        return socket_set_passcred(fd);
+}
+
+static int make_connection(Channel *channel, int64_t deadline) {
+        struct sockaddr_un address;
+        int n;
+
+        n = socket_address(channel->path, &address);
+        if (n < 0)
+                return n;
+
+        while (connect(channel->fd, (struct sockaddr *)&address, (socklen_t)n) < 0) {
+                if (errno != EAGAIN && errno != EINTR)
+                        return -errno;
+                if (errno == EAGAIN && deadline_left(deadline) == 0)
+                        return -EAGAIN;
+                if (errno == EAGAIN)
+                        (void)poll(NULL, 0, CONNECT_RETRY_MS);
+        }
+
+        return 0;
+}
+
+int channel_open(Channel *channel, const char *path, int64_t deadline, doorward_error *error) {
+        int r;
+
+        if (!path)
+                path = secure_getenv(SOCKET_VARIABLE);
+        if (!path || !path[0])
+                path = BROKER_SOCKET;
+
+        *channel = (Channel)CHANNEL_NULL;
+        channel->path = strdup(path);
+        if (!channel->path)
+                return error_no_memory(error);
+
+        r = make_socket(channel);
+        if (r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -ENOBUFS)
+                return channel_fail_system(channel, error, r, "No socket can be made");
+        if (r == 0)
+                r = make_connection(channel, deadline);
+        if (r < 0)
+                return fail_connect(channel, error, r);
+
+        return check_listener(channel, error);
+}
+
+static int output_flush(int fd, VarlinkOutput *output, int64_t deadline) {
+        const char *data;
+        size_t n;
+        int pass_fd;
+        ssize_t k;
+        int r;
+
+        while (varlink_output_peek(output, &data, &n, &pass_fd)) {
+                k = socket_send(fd, data, n, pass_fd);
+                if (k == -EAGAIN) {
+                        r = wait_ready(fd, POLLOUT, deadline);
+                        if (r < 0)
+                                return r;
+                } else if (k < 0)
+                        return (int)k;
+                else
+                        varlink_output_advance(output, (size_t)k);
+        }
+
+        return 0;
+}
+
+int channel_send(Channel *channel, VarlinkOutput *output, int64_t deadline, doorward_error *error) {
+        int r;
+
+        r = output_flush(channel->fd, output, deadline);
+        if (r == -ETIMEDOUT)
+                return channel_fail_timeout(channel, error);
+        if (r < 0 && r != -EPIPE && r != -ECONNRESET)
+                return channel_fail_system(channel, error, r, "The broker cannot be written to");
+
+        return 0;
+}
+
+/* The kernel cuts off descriptors that there is no room for as it does ones that nobody wanted. */
+static bool is_out_of_fds(int fd) {
+        int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+        close_fd(copy);
+        return copy < 0;
+}
+
+int channel_receive(Channel *channel, VarlinkInput *input, size_t want_fds, int64_t deadline,
+                    doorward_error *error) {
+        SocketAncillary ancillary;
+        size_t size;
+        ssize_t n;
+        char *buf;
+        int r;
+
+        if (varlink_input_space(input, &buf, &size) < 0)
+                return channel_fail_memory(channel, error);
+
+        while ((n = socket_receive(channel->fd, buf, size, want_fds, &ancillary)) == -EAGAIN) {
+                r = wait_ready(channel->fd, POLLIN, deadline);
+                if (r == -ETIMEDOUT)
+                        return -EAGAIN;
+                if (r < 0)
+                        return channel_fail_system(channel, error, r, "Waiting failed");
+        }
+
+        if (n == -EBADMSG && is_out_of_fds(channel->fd))
+                return channel_fail_system(channel, error, -EMFILE,
+                                           "The descriptor that the broker sent cannot be taken");
+        if (n == -EBADMSG)
+                return channel_fail_protocol(channel, error, "sent descriptors that nobody wanted");
+        if (n <= 0)
+                return fail_gone(channel, error, n == 0 ? -ECONNRESET : (int)n);
+
+        r = varlink_input_commit_consume_fds(input, (size_t)n, ancillary.fds, ancillary.n_fds);
+        if (r < 0)
+                return channel_fail_protocol(channel, error, "sent descriptors that nobody wanted");
+        if (!ancillary.has_credentials || ancillary.credentials.uid != channel->owner)
+                return fail_stranger(channel, error,
+                                     "is not to be trusted: somebody else answered in its place");
+
+        return 0;
+}

@@ -1,0 +1,60 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Channel: the verified byte stream under a wire
+ *
+ * Connects to the broker's socket, finds out who made it, and lets nothing in that the broker's own
+ * user did not send (trust.h). What the bytes mean is the wire's business.
+ *
+ * A channel that failed is closed, for good: what was lost in the middle cannot be found again. Its
+ * path is kept, for what is still to be said about it.
+ */
+
+#include "client/error.h"
+#include "common/varlink.h"
+
+/* A point in time, in ms of CLOCK_MONOTONIC. */
+#define CHANNEL_NO_DEADLINE INT64_MAX
+
+typedef struct Channel {
+        int fd; /* -EBADF once it is closed */
+        char *path;
+        uid_t owner; /* of the socket's inode: whose every byte must be */
+        bool secure;
+} Channel;
+
+#define CHANNEL_NULL \
+        { .fd = -EBADF, .path = NULL, .owner = (uid_t)-1 }
+
+int64_t channel_deadline(int timeout_ms);
+
+/* path NULL is the broker's. -errno and the error; *channel is to be deinitialised in any case. */
+int channel_open(Channel *channel, const char *path, int64_t deadline,
+                 doorward_error *error) _must_check_;
+void channel_close(Channel *channel);
+/* Hangs up also where others hold copies of the socket: a child that was forked, say. */
+void channel_hang_up(Channel *channel);
+void channel_deinit(Channel *channel);
+
+/* Writes everything. That the other end has hung up is no failure: it may have said why first,
+ * which channel_receive() will see. */
+int channel_send(Channel *channel, VarlinkOutput *output, int64_t deadline,
+                 doorward_error *error) _must_check_;
+
+/* Reads once, whatever is there. -EAGAIN, with no error set and the channel still good, if the
+ * deadline passed. */
+int channel_receive(Channel *channel, VarlinkInput *input, size_t want_fds, int64_t deadline,
+                    doorward_error *error) _must_check_;
+
+/* Close the channel and set the error. what completes "The broker at PATH ..."; returns -EBADMSG.
+ */
+int channel_fail_protocol(Channel *channel, doorward_error *error, const char *what);
+int channel_fail_timeout(Channel *channel, doorward_error *error);
+int channel_fail_memory(Channel *channel, doorward_error *error);
+/* r is a negative errno, which is returned. */
+int channel_fail_system(Channel *channel, doorward_error *error, int r, const char *what);
+
+/* A program that closed its standard streams is not to have them filled by our descriptors. Eats
+ * the descriptor and gives one above 2, or -errno. */
+int channel_move_fd_consume(int fd) _must_check_;

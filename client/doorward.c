@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <stdio.h>
+
+#include "client/conn.h"
+#include "config.h"
+
+/* The exported functions, but for those of error.c: each checks what it was given, and leaves its
+ * error to the thread. */
+
+static void raise_conn(int errnum, const char *message) {
+        _cleanup_error_ doorward_error error = {};
+
+        error_set(&error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_INVALID_CONN, errnum, "%s",
+                  message);
+        error_raise(&error);
+}
+
+static bool conn_check_given(const doorward_conn *conn) {
+        if (conn)
+                return true;
+
+        raise_conn(EINVAL, "No connection was given.");
+        return false;
+}
+
+static bool conn_check(const doorward_conn *conn) {
+        if (!conn_check_given(conn))
+                return false;
+        if (conn->pid == getpid())
+                return true;
+
+        raise_conn(ECHILD, "The connection belongs to the process that opened it, and this is a "
+                           "child of it.");
+        return false;
+}
+
+static doorward_conn *open_with(const char *uri, Access access) {
+        _cleanup_error_ doorward_error error = {};
+        doorward_conn *conn;
+
+        error_begin();
+        if (conn_open(uri, access, 0, &conn, &error) < 0) {
+                error_raise(&error);
+                return NULL;
+        }
+
+        return conn;
+}
+
+DOORWARD_EXPORT doorward_conn *doorward_open(const char *uri) {
+        return open_with(uri, ACCESS_FULL);
+}
+
+DOORWARD_EXPORT doorward_conn *doorward_open_read_only(const char *uri) {
+        return open_with(uri, ACCESS_READ_ONLY);
+}
+
+DOORWARD_EXPORT int doorward_ref(doorward_conn *conn) {
+        error_begin();
+        if (!conn_check(conn))
+                return -1;
+
+        (void)__atomic_add_fetch(&conn->n_ref, 1, __ATOMIC_RELAXED);
+        return 0;
+}
+
+DOORWARD_EXPORT int doorward_close(doorward_conn *conn) {
+        error_begin();
+        if (!conn_check_given(conn))
+                return -1;
+
+        return conn_unref(conn) ? 0 : 1;
+}
+
+static int raise_taken(void) {
+        raise_conn(EBADF, "The descriptor was taken out of this connection before.");
+        return -1;
+}
+
+DOORWARD_EXPORT int doorward_get_fd(doorward_conn *conn) {
+        int fd;
+
+        error_begin();
+        if (!conn_check(conn))
+                return -1;
+
+        fd = __atomic_load_n(&conn->fd, __ATOMIC_ACQUIRE);
+        return fd >= 0 ? fd : raise_taken();
+}
+
+DOORWARD_EXPORT int doorward_steal_fd(doorward_conn *conn) {
+        int fd;
+
+        error_begin();
+        if (!conn_check(conn))
+                return -1;
+        if (conn->mode == LEASE_MODE_REVOCABLE) {
+                raise_conn(EBUSY, "The lease of this connection is revocable: its descriptor "
+                                  "cannot outlive it.");
+                return -1;
+        }
+
+        fd = __atomic_exchange_n(&conn->fd, -EBADF, __ATOMIC_ACQ_REL);
+        return fd >= 0 ? fd : raise_taken();
+}
+
+DOORWARD_EXPORT char *doorward_get_uri(doorward_conn *conn) {
+        _cleanup_error_ doorward_error error = {};
+        char buf[URI_TEXT_SIZE], *text;
+
+        error_begin();
+        if (!conn_check(conn))
+                return NULL;
+
+        text = strdup(uri_to_string(&conn->uri, buf));
+        if (!text) {
+                (void)error_no_memory(&error);
+                error_raise(&error);
+        }
+
+        return text;
+}
+
+DOORWARD_EXPORT const char *doorward_get_type(doorward_conn *conn) {
+        error_begin();
+        return conn_check(conn) ? kind_to_string(conn->kind) : NULL;
+}
+
+/* "major.minor.micro" and whatever follows as one number; 0 if it is not that. */
+static unsigned long version_number(const char *text) {
+        unsigned major, minor, micro = 0;
+        char next = 0;
+        int n;
+
+        n = sscanf(text, "%3u.%3u%c", &major, &minor, &next);
+        if (n < 2)
+                return 0;
+        if (next == '.' && sscanf(text, "%*u.%*u.%3u", &micro) != 1)
+                return 0;
+
+        return major * 1000000UL + minor * 1000UL + micro;
+}
+
+static int broker_get_version(const char *socket, unsigned long *ret, doorward_error *error) {
+        _cleanup_(wire_reply_deinit) WireReply reply = WIRE_REPLY_NULL;
+        _cleanup_(wire_freep) Wire *wire = NULL;
+        const char *version;
+        const WireField fields[] = {{"version", WIRE_STRING, false, &version}, {}};
+        int r;
+
+        r = wire_open(socket, WIRE_TIMEOUT_MS, &wire, error);
+        if (r == 0)
+                r = wire_call(wire, METHOD_GET_BROKER_INFO, json_object(), WIRE_TIMEOUT_MS, &reply,
+                              error);
+        if (r < 0)
+                return r;
+        if (wire_read(reply.parameters, fields) < 0)
+                return wire_error_protocol(error, "The broker at %s did not say its version.",
+                                           socket);
+
+        *ret = version_number(version);
+        return 0;
+}
+
+DOORWARD_EXPORT int doorward_get_version(doorward_conn *conn, unsigned long *version) {
+        _cleanup_error_ doorward_error error = {};
+        int r;
+
+        error_begin();
+        if (!conn_check(conn))
+                return -1;
+
+        if (version)
+                r = broker_get_version(conn->socket, version, &error);
+        else {
+                error_set(&error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_INVALID_ARG, EINVAL,
+                          "There is nowhere to write the version to.");
+                r = -EINVAL;
+        }
+        if (r < 0) {
+                error_raise(&error);
+                return -1;
+        }
+
+        return 0;
+}
+
+DOORWARD_EXPORT unsigned long doorward_version(void) {
+        return version_number(VERSION);
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <pthread.h>
+#include <stdio.h>
+
+#include "client/error.h"
+
+/* Stands in for texts that there is no memory for; never freed, so compared by address. */
+static char text_no_memory[] = "There is not enough memory.";
+static char text_no_error[] = "no error";
+
+static _Thread_local doorward_error last_error;
+
+static struct {
+        pthread_mutex_t mutex;
+        doorward_error_func func;
+        void *userdata;
+} watcher = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+static pthread_once_t last_error_once = PTHREAD_ONCE_INIT;
+static pthread_key_t last_error_key;
+static bool last_error_has_key;
+
+static const char *const code_words[] = {
+        [DOORWARD_ERR_OK] = "ok",
+        [DOORWARD_ERR_SYSTEM] = "system",
+        [DOORWARD_ERR_INVALID_ARG] = "invalid-argument",
+        [DOORWARD_ERR_INVALID_CONN] = "invalid-connection",
+        [DOORWARD_ERR_BAD_URI] = "bad-uri",
+        [DOORWARD_ERR_UNSUPPORTED] = "unsupported",
+        [DOORWARD_ERR_NO_BROKER] = "no-broker",
+        [DOORWARD_ERR_PROTOCOL] = "protocol",
+        [DOORWARD_ERR_NO_ENDPOINT] = "no-endpoint",
+        [DOORWARD_ERR_ACCESS_UNSUPPORTED] = "access-unsupported",
+        [DOORWARD_ERR_DENIED] = "denied",
+        [DOORWARD_ERR_AUTH_NEEDED] = "auth-needed",
+        [DOORWARD_ERR_AUTH_FAILED] = "auth-failed",
+        [DOORWARD_ERR_AUTH_CANCELLED] = "auth-cancelled",
+        [DOORWARD_ERR_AUTH_UNAVAILABLE] = "auth-unavailable",
+        [DOORWARD_ERR_POLICY_UNAVAILABLE] = "policy-unavailable",
+        [DOORWARD_ERR_ENDPOINT_DOWN] = "endpoint-down",
+        [DOORWARD_ERR_LIMIT] = "limit",
+        [DOORWARD_ERR_TIMEOUT] = "timeout",
+        [DOORWARD_ERR_NO_LEASE] = "no-lease",
+        [DOORWARD_ERR_LEASE_ENDED] = "lease-ended",
+};
+
+static const char *const domain_words[] = {
+        [DOORWARD_DOMAIN_NONE] = "none",         [DOORWARD_DOMAIN_LIBRARY] = "library",
+        [DOORWARD_DOMAIN_SYSTEM] = "system",     [DOORWARD_DOMAIN_BROKER] = "broker",
+        [DOORWARD_DOMAIN_POLICY] = "policy",     [DOORWARD_DOMAIN_AUTH] = "auth",
+        [DOORWARD_DOMAIN_ENDPOINT] = "endpoint",
+};
+
+DOORWARD_EXPORT const char *doorward_error_code_to_string(int code) {
+        return code >= 0 && (size_t)code < ELEMENTSOF(code_words) ? code_words[code] : "unknown";
+}
+
+DOORWARD_EXPORT const char *doorward_error_domain_to_string(int domain) {
+        return domain >= 0 && (size_t)domain < ELEMENTSOF(domain_words) ? domain_words[domain]
+                                                                        : "unknown";
+}
+
+/* How many bytes the UTF-8 character at text has; 0 if it is none, or a control character. */
+static size_t character_length(const unsigned char *text) {
+        size_t n = text[0] < 0x80 ? 1 : text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : 4;
+        uint32_t value = n == 1 ? text[0] : text[0] & (0x7fU >> n);
+        static const uint32_t least[] = {0x20, 0xa0, 0x800, 0x10000};
+
+        if ((text[0] >= 0x80 && text[0] < 0xc2) || text[0] > 0xf4 || text[0] == 0x7f)
+                return 0;
+        for (size_t i = 1; i < n; i++) {
+                if ((text[i] & 0xc0) != 0x80)
+                        return 0;
+                value = value << 6 | (text[i] & 0x3f);
+        }
+
+        /* Too long a form, C0, C1, a surrogate, a line or paragraph separator, no character. */
+        if (value < least[n - 1] || (value >= 0xd800 && value <= 0xdfff) || value > 0x10ffff ||
+            value == 0x2028 || value == 0x2029)
+                return 0;
+
+        return n;
+}
+
+/* Makes a text fit to be shown: one line, no control characters, UTF-8, not too long. */
+static void text_clean(char *text) {
+        unsigned char *c = (unsigned char *)text;
+
+        while (*c) {
+                size_t n = character_length(c);
+
+                if ((size_t)(c - (unsigned char *)text) + n > ERROR_TEXT_MAX) {
+                        *c = 0;
+                        break;
+                }
+                if (n == 0) {
+                        *c = *c == '\n' || *c == '\t' ? ' ' : '?';
+                        n = 1;
+                }
+                c += n;
+        }
+}
+
+static void text_free(char *text) {
+        if (text != text_no_memory)
+                free(text);
+}
+
+static char *text_format(const char *format, va_list args) _printf_(1, 0);
+static char *text_format(const char *format, va_list args) {
+        char *text;
+
+        if (vasprintf(&text, format, args) < 0)
+                return NULL;
+
+        text_clean(text);
+        return text;
+}
+
+static void text_replace(char **text, const char *value) {
+        char *copy;
+
+        if (!value)
+                return;
+
+        copy = strdup(value);
+        if (copy)
+                text_clean(copy);
+        text_free(*text);
+        *text = copy;
+}
+
+void error_set(doorward_error *error, doorward_error_domain domain, doorward_error_code code,
+               int errnum, const char *format, ...) {
+        /* What the message is made of may be borrowed from the error that it replaces. */
+        _cleanup_error_ doorward_error earlier = *error;
+        va_list args;
+
+        *error = (doorward_error){.domain = (int)domain, .code = (int)code, .errnum = errnum};
+
+        va_start(args, format);
+        error->message = text_format(format, args);
+        va_end(args);
+        if (!error->message)
+                error->message = text_no_memory;
+}
+
+void error_set_hint(doorward_error *error, const char *format, ...) {
+        va_list args;
+
+        va_start(args, format);
+        text_free(error->hint);
+        error->hint = text_format(format, args);
+        va_end(args);
+}
+
+void error_set_endpoint(doorward_error *error, const char *endpoint) {
+        text_replace(&error->endpoint, endpoint);
+}
+
+void error_set_action(doorward_error *error, const char *action_id) {
+        text_replace(&error->action_id, action_id);
+}
+
+void error_set_request(doorward_error *error, const char *request_id) {
+        text_replace(&error->request_id, request_id);
+}
+
+int error_no_memory(doorward_error *error) {
+        doorward_error_clear(error);
+        *error = (doorward_error){
+                .domain = DOORWARD_DOMAIN_SYSTEM,
+                .code = DOORWARD_ERR_SYSTEM,
+                .errnum = ENOMEM,
+                .message = text_no_memory,
+        };
+        return -ENOMEM;
+}
+
+DOORWARD_EXPORT void doorward_error_clear(doorward_error *error) {
+        if (!error)
+                return;
+
+        text_free(error->message);
+        text_free(error->hint);
+        text_free(error->endpoint);
+        text_free(error->action_id);
+        text_free(error->request_id);
+        *error = (doorward_error){};
+}
+
+DOORWARD_EXPORT void doorward_error_free(doorward_error *error) {
+        doorward_error_clear(error);
+        free(error);
+}
+
+static bool text_copy(char **ret, const char *text) {
+        *ret = text == text_no_memory ? text_no_memory : text ? strdup(text) : NULL;
+        return *ret || !text;
+}
+
+static bool error_copy(doorward_error *ret, const doorward_error *from) {
+        doorward_error copy = {.domain = from->domain, .code = from->code, .errnum = from->errnum};
+        bool ok = true;
+
+        ok = text_copy(&copy.message, from->message) && ok;
+        ok = text_copy(&copy.hint, from->hint) && ok;
+        ok = text_copy(&copy.endpoint, from->endpoint) && ok;
+        ok = text_copy(&copy.action_id, from->action_id) && ok;
+        ok = text_copy(&copy.request_id, from->request_id) && ok;
+
+        if (!ok) {
+                doorward_error_clear(&copy);
+                return false;
+        }
+
+        *ret = copy;
+        return true;
+}
+
+/* The key is there for what it does at the end of a thread; the value is the thread's last_error.
+ */
+static void last_error_destroy(void *value) {
+        doorward_error_clear(value);
+}
+
+static void last_error_make_key(void) {
+        last_error_has_key = pthread_key_create(&last_error_key, last_error_destroy) == 0;
+}
+
+void error_begin(void) {
+        doorward_error_clear(&last_error);
+}
+
+void error_raise(doorward_error *error) {
+        doorward_error_func func;
+        void *userdata;
+
+        (void)pthread_once(&last_error_once, last_error_make_key);
+        if (last_error_has_key)
+                (void)pthread_setspecific(last_error_key, &last_error);
+
+        doorward_error_clear(&last_error);
+        last_error = *error;
+        *error = (doorward_error){};
+
+        (void)pthread_mutex_lock(&watcher.mutex);
+        func = watcher.func;
+        userdata = watcher.userdata;
+        (void)pthread_mutex_unlock(&watcher.mutex);
+
+        if (func)
+                func(userdata, &last_error);
+
+        errno = last_error.errnum > 0 ? last_error.errnum : EIO;
+}
+
+DOORWARD_EXPORT const doorward_error *doorward_get_last_error(void) {
+        return last_error.code != DOORWARD_ERR_OK ? &last_error : NULL;
+}
+
+DOORWARD_EXPORT int doorward_get_last_error_code(void) {
+        return last_error.code;
+}
+
+DOORWARD_EXPORT int doorward_get_last_error_domain(void) {
+        return last_error.domain;
+}
+
+DOORWARD_EXPORT const char *doorward_get_last_error_message(void) {
+        return last_error.message ? last_error.message : text_no_error;
+}
+
+DOORWARD_EXPORT int doorward_copy_last_error(doorward_error *to) {
+        if (!to || !error_copy(to, &last_error))
+                return -1;
+
+        return to->code;
+}
+
+DOORWARD_EXPORT doorward_error *doorward_save_last_error(void) {
+        doorward_error *copy;
+
+        if (last_error.code == DOORWARD_ERR_OK)
+                return NULL;
+
+        copy = calloc(1, sizeof(*copy));
+        if (copy && !error_copy(copy, &last_error)) {
+                free(copy);
+                return NULL;
+        }
+
+        return copy;
+}
+
+DOORWARD_EXPORT void doorward_reset_last_error(void) {
+        doorward_error_clear(&last_error);
+}
+
+DOORWARD_EXPORT void doorward_set_error_func(void *userdata, doorward_error_func func) {
+        (void)pthread_mutex_lock(&watcher.mutex);
+        watcher.func = func;
+        watcher.userdata = userdata;
+        (void)pthread_mutex_unlock(&watcher.mutex);
+}

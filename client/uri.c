@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <stdio.h>
+
+#include "client/uri.h"
+
+#define SCHEME "doorward"
+#define LOCAL_PREFIX SCHEME ":///"
+#define PARAMETER_ACCESS "access"
+/* How much of what was written is repeated to whoever wrote it. */
+#define QUOTE "\"%.100s\""
+/* A word that is this near to a known one was probably meant as that. */
+#define DISTANCE_MAX 2U
+#define WORD_MAX 32U
+
+/* What later versions serve. */
+static const char *const later_schemes[] = {
+        SCHEME "+ext",
+        SCHEME "+ssh",
+        SCHEME "+unix",
+};
+
+/* What others call the two accesses. */
+static const struct {
+        const char *word;
+        Access access;
+} access_synonyms[] = {
+        {"r", ACCESS_READ_ONLY},
+        {"read", ACCESS_READ_ONLY},
+        {"readonly", ACCESS_READ_ONLY},
+        {"read_only", ACCESS_READ_ONLY},
+        {"ro", ACCESS_READ_ONLY},
+        {"all", ACCESS_FULL},
+        {"rw", ACCESS_FULL},
+        {"read-write", ACCESS_FULL},
+        {"readwrite", ACCESS_FULL},
+        {"write", ACCESS_FULL},
+};
+
+static size_t min(size_t a, size_t b) {
+        return a < b ? a : b;
+}
+
+/* How many letters are to be added, removed or changed; WORD_MAX for words that are too long. */
+static size_t word_distance(const char *a, const char *b) {
+        size_t row[WORD_MAX], n = strlen(b);
+
+        if (n >= WORD_MAX || strlen(a) >= WORD_MAX)
+                return WORD_MAX;
+
+        for (size_t j = 0; j <= n; j++)
+                row[j] = j;
+
+        for (size_t i = 0; a[i]; i++) {
+                size_t diagonal = row[0];
+
+                row[0] = i + 1;
+                for (size_t j = 1; j <= n; j++) {
+                        size_t above = row[j];
+
+                        row[j] = min(min(above, row[j - 1]) + 1, diagonal + (a[i] != b[j - 1]));
+                        diagonal = above;
+                }
+        }
+
+        return row[n];
+}
+
+static bool word_is_near(const char *a, const char *b) {
+        return word_distance(a, b) <= DISTANCE_MAX;
+}
+
+static int fail(doorward_error *error, const char *text, const char *why) {
+        error_set(error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_BAD_URI, EINVAL,
+                  QUOTE " does not name an endpoint: %s.", text, why);
+        error_set_hint(error, "Write it as " LOCAL_PREFIX "ENDPOINT; 'doorward list' shows which "
+                              "endpoints there are.");
+        return -EINVAL;
+}
+
+static int fail_later(doorward_error *error, const char *text, const char *what) {
+        error_set(error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_UNSUPPORTED, EOPNOTSUPP,
+                  QUOTE " cannot be opened: this version does not support %s.", text, what);
+        error_set_hint(error, "Endpoints of this machine are written " LOCAL_PREFIX "ENDPOINT.");
+        return -EOPNOTSUPP;
+}
+
+/* "Did you mean", if what is suggested would at least be a name. */
+static void suggest_endpoint(doorward_error *error, const char *endpoint, const char *rest) {
+        Name name;
+
+        if (name_parse(endpoint, &name) == 0)
+                error_set_hint(error, "Did you mean " LOCAL_PREFIX "%s%s?", endpoint, rest);
+}
+
+static int parse_endpoint(const char *text, const char *endpoint, Uri *uri, doorward_error *error) {
+        size_t n = strlen(endpoint);
+        Name name;
+
+        if (name_parse(endpoint, &name) == 0) {
+                (void)name_to_string(&name, uri->endpoint);
+                return 0;
+        }
+
+        if (n == 0)
+                return fail(error, text, "there is no name in it");
+        if (endpoint[n - 1] == '@') {
+                (void)fail(error, text, "an instance is missing behind the @");
+                error_set_hint(error, "Say which one is meant, as in serial@ttyUSB0; 'doorward "
+                                      "list' shows what there can be.");
+                return -EINVAL;
+        }
+        if (strchr(endpoint, '/'))
+                return fail(error, text, "an endpoint is a name, never a path");
+        if (strchr(endpoint, '%'))
+                return fail(error, text, "escapes with % are not used in names");
+
+        return fail(error, text,
+                    "names are of lower-case letters, digits and hyphens, and an instance may "
+                    "follow an @");
+}
+
+static int parse_access(const char *text, const char *value, Uri *uri, doorward_error *error) {
+        int access = access_from_string(value);
+
+        if (access > 0) {
+                uri->access = access;
+                return 0;
+        }
+
+        (void)fail(error, text, "access is full or read-only, and nothing else");
+
+        for (size_t i = 0; access < 0 && i < ELEMENTSOF(access_synonyms); i++)
+                if (streq(value, access_synonyms[i].word))
+                        access = (int)access_synonyms[i].access;
+        for (int i = 1; access < 0 && i < _ACCESS_MAX; i++)
+                if (word_is_near(value, access_to_string((Access)i)))
+                        access = i;
+        if (access > 0)
+                error_set_hint(error, "Did you mean " PARAMETER_ACCESS "=%s?",
+                               access_to_string((Access)access));
+        return -EINVAL;
+}
+
+static int parse_parameter(const char *text, char *parameter, Uri *uri, doorward_error *error) {
+        char *equals = strchr(parameter, '=');
+
+        if (!equals)
+                return fail(error, text, "a parameter is written NAME=VALUE");
+        *equals = 0;
+
+        if (!streq(parameter, PARAMETER_ACCESS)) {
+                (void)fail(error, text, "it has a parameter that is not known here");
+                if (word_is_near(parameter, PARAMETER_ACCESS) || streq(parameter, "mode"))
+                        error_set_hint(error, "Did you mean " PARAMETER_ACCESS "= rather than %s=?",
+                                       parameter);
+                else
+                        error_set_hint(error, "The only one is " PARAMETER_ACCESS
+                                              "=full or " PARAMETER_ACCESS "=read-only.");
+                return -EINVAL;
+        }
+        if (uri->access != 0)
+                return fail(error, text, "it says twice which access it wants");
+
+        return parse_access(text, equals + 1, uri, error);
+}
+
+static int parse_query(const char *text, char *query, Uri *uri, doorward_error *error) {
+        char *parameter;
+        int r = 0;
+
+        while (r == 0 && (parameter = strsep(&query, "&")))
+                r = parse_parameter(text, parameter, uri, error);
+
+        return r;
+}
+
+/* What stands before the endpoint in a URI with a host or a user: "bob@" of "//bob@/docker". */
+static int parse_authority(const char *text, const char *authority, const char *endpoint,
+                           doorward_error *error) {
+        size_t n = strlen(authority);
+
+        if (n == 0)
+                return 0;
+        if (authority[n - 1] == '@')
+                return fail_later(error, text, "authenticating as another user");
+
+        (void)fail(error, text, "what is on this machine has no host before it");
+        suggest_endpoint(error, endpoint, "");
+        return -EINVAL;
+}
+
+/* What follows the scheme and its colon, without the query: "///docker". */
+static int parse_hierarchy(const char *text, char *hierarchy, Uri *uri, doorward_error *error) {
+        char *authority, *endpoint;
+        int r;
+
+        endpoint = strncmp(hierarchy, "//", 2) == 0 ? strchr(hierarchy + 2, '/') : NULL;
+        if (!endpoint) {
+                (void)fail(error, text, "three slashes follow the colon");
+                suggest_endpoint(error, hierarchy + strspn(hierarchy, "/"), "");
+                return -EINVAL;
+        }
+
+        authority = hierarchy + 2;
+        *endpoint++ = 0;
+        r = parse_authority(text, authority, endpoint, error);
+        return r < 0 ? r : parse_endpoint(text, endpoint, uri, error);
+}
+
+/* The scheme is none of ours, or none of this version's. */
+static int fail_scheme(const char *text, const char *scheme, const char *rest,
+                       doorward_error *error) {
+        for (size_t i = 0; i < ELEMENTSOF(later_schemes); i++)
+                if (streq(scheme, later_schemes[i]))
+                        return fail_later(error, text, later_schemes[i]);
+
+        (void)fail(error, text, "the word before the colon is not known");
+
+        /* The short form of the doorward command. */
+        if (streq(rest, "ro"))
+                suggest_endpoint(error, scheme, "?" PARAMETER_ACCESS "=read-only");
+        else if (word_is_near(scheme, SCHEME) || strcasecmp(scheme, SCHEME) == 0)
+                suggest_endpoint(error, rest + strspn(rest, "/"), "");
+        return -EINVAL;
+}
+
+/* copy is the parser's to write in. */
+static int parse(const char *text, char *copy, Uri *uri, doorward_error *error) {
+        char *query = strchr(copy, '?'), *colon;
+        int r;
+
+        if (query)
+                *query++ = 0;
+
+        colon = strchr(copy, ':');
+        if (!colon) {
+                r = parse_endpoint(text, copy, uri, error);
+                if (r < 0 || !query)
+                        return r;
+                (void)fail(error, text, "parameters belong to the long form");
+                error_set_hint(error, "Did you mean " LOCAL_PREFIX "%s?%s?", copy, query);
+                return -EINVAL;
+        }
+
+        *colon = 0;
+        if (!streq(copy, SCHEME))
+                return fail_scheme(text, copy, colon + 1, error);
+
+        r = parse_hierarchy(text, colon + 1, uri, error);
+        return r < 0 || !query ? r : parse_query(text, query, uri, error);
+}
+
+int uri_parse(const char *text, Uri *ret, doorward_error *error) {
+        _cleanup_free_ char *copy = NULL;
+        Uri uri = {};
+        int r;
+
+        if (strnlen(text, URI_MAX + 1) > URI_MAX)
+                return fail(error, text, "it is too long");
+        for (const char *c = text; *c; c++)
+                if (*c <= ' ' || *c > '~')
+                        return fail(error, text, "it holds spaces, controls or letters with marks");
+        if (strchr(text, '#'))
+                return fail(error, text, "there is nothing that a # could choose");
+
+        copy = strdup(text);
+        if (!copy)
+                return error_no_memory(error);
+
+        r = parse(text, copy, &uri, error);
+        if (r == 0)
+                *ret = uri;
+        return r;
+}
+
+const char *uri_to_string(const Uri *uri, char buf[URI_TEXT_SIZE]) {
+        (void)snprintf(buf, URI_TEXT_SIZE, LOCAL_PREFIX "%s%s%s", uri->endpoint,
+                       uri->access > 0 ? "?" PARAMETER_ACCESS "=" : "",
+                       uri->access > 0 ? access_to_string((Access)uri->access) : "");
+        return buf;
+}

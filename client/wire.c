@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <stdio.h>
+
+#include "client/channel.h"
+#include "client/failure.h"
+#include "client/wire.h"
+
+#define TEXT_UNREADABLE "sent a reply that cannot be read"
+
+struct Wire {
+        Channel channel;
+        VarlinkInput input;
+
+        /* The call that is under way. */
+        bool calling;
+        MethodId method;
+        json_t *parameters; /* kept, in case they are to be sent again with a proof */
+        bool more;
+        bool may_prove; /* neither proved nor answered yet */
+};
+
+static Wire *wire_destroy(Wire *wire) {
+        channel_deinit(&wire->channel);
+        varlink_input_deinit(&wire->input);
+        json_decref(wire->parameters);
+        free(wire);
+        return NULL;
+}
+
+Wire *wire_free(Wire *wire) {
+        if (!wire)
+                return NULL;
+
+        channel_hang_up(&wire->channel);
+        return wire_destroy(wire);
+}
+
+Wire *wire_free_copy(Wire *wire) {
+        return wire ? wire_destroy(wire) : NULL;
+}
+
+int wire_get_fd(const Wire *wire) {
+        return wire->channel.fd;
+}
+
+const char *wire_get_path(const Wire *wire) {
+        return wire->channel.path;
+}
+
+bool wire_is_secure(const Wire *wire) {
+        return wire->channel.secure;
+}
+
+int wire_error_protocol(doorward_error *error, const char *format, ...) {
+        char text[512];
+        va_list args;
+
+        va_start(args, format);
+        (void)vsnprintf(text, sizeof(text), format, args);
+        va_end(args);
+
+        error_set(error, DOORWARD_DOMAIN_BROKER, DOORWARD_ERR_PROTOCOL, EPROTO, "%s", text);
+        return -EBADMSG;
+}
+
+int wire_open(const char *path, int timeout_ms, Wire **ret, doorward_error *error) {
+        _cleanup_(wire_freep) Wire *wire = NULL;
+        int r;
+
+        wire = malloc(sizeof(*wire));
+        if (!wire)
+                return error_no_memory(error);
+
+        *wire = (Wire){.channel = CHANNEL_NULL};
+        varlink_input_init(&wire->input, VARLINK_REPLY_MAX);
+
+        r = channel_open(&wire->channel, path, channel_deadline(timeout_ms), error);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(wire);
+        return 0;
+}
+
+/* Sends the call that is under way. */
+static int wire_send(Wire *wire, int timeout_ms, doorward_error *error) {
+        _cleanup_(varlink_output_deinit) VarlinkOutput output = {};
+        json_t *call;
+
+        call = varlink_call_new(interface_methods[wire->method].name, json_incref(wire->parameters),
+                                wire->more);
+        if (varlink_output_push_consume(&output, call, -EBADF) < 0)
+                return channel_fail_memory(&wire->channel, error);
+
+        return channel_send(&wire->channel, &output, channel_deadline(timeout_ms), error);
+}
+
+static int wire_fail_closed(doorward_error *error) {
+        error_set(error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_INVALID_CONN, ENOTCONN,
+                  "The connection to the broker is closed.");
+        return -ENOTCONN;
+}
+
+static int wire_check_idle(Wire *wire, doorward_error *error) {
+        if (wire->channel.fd < 0)
+                return wire_fail_closed(error);
+        if (wire->calling) {
+                error_set(error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_INVALID_CONN, EBUSY,
+                          "The connection to the broker is in use by another call.");
+                return -EBUSY;
+        }
+        if (varlink_input_is_partial(&wire->input))
+                return channel_fail_protocol(&wire->channel, error,
+                                             "answered more than it was asked");
+
+        return 0;
+}
+
+static int wire_begin(Wire *wire, MethodId method, json_t *parameters, bool more, int timeout_ms,
+                      doorward_error *error) {
+        int r;
+
+        r = !parameters ? error_no_memory(error) : wire_check_idle(wire, error);
+        if (r < 0) {
+                json_decref(parameters);
+                return r;
+        }
+
+        json_decref(wire->parameters);
+        wire->parameters = parameters;
+        wire->calling = true;
+        wire->method = method;
+        wire->more = more;
+        wire->may_prove = true;
+        return wire_send(wire, timeout_ms, error);
+}
+
+/* Whether a reply to the call can bring descriptors. */
+static bool wire_wants_fds(const Wire *wire) {
+        return wire->method == METHOD_OPEN || wire->method == METHOD_AGENT_RESPOND;
+}
+
+/* One message. */
+static int wire_take(Wire *wire, int timeout_ms, VarlinkIncoming *ret, doorward_error *error) {
+        size_t want_fds = wire_wants_fds(wire) ? VARLINK_FDS_MAX : 0;
+        int64_t deadline = channel_deadline(timeout_ms);
+        int r;
+
+        while ((r = varlink_input_next(&wire->input, ret)) == 0) {
+                r = channel_receive(&wire->channel, &wire->input, want_fds, deadline, error);
+                if (r == -EAGAIN && timeout_ms != 0)
+                        return channel_fail_timeout(&wire->channel, error);
+                if (r < 0)
+                        return r;
+        }
+
+        if (r == -EMSGSIZE)
+                return channel_fail_protocol(&wire->channel, error,
+                                             "sent a reply that is too long");
+        if (r < 0)
+                return channel_fail_protocol(&wire->channel, error, TEXT_UNREADABLE);
+        return 0;
+}
+
+/* Takes the descriptor with this number out of a message. */
+static int take_fd(VarlinkIncoming *incoming, int64_t index, int *ret) {
+        int fd;
+
+        if (index < 0 || (uint64_t)index >= incoming->n_fds || incoming->fds[index] < 0)
+                return -EBADMSG;
+
+        fd = channel_move_fd_consume(TAKE_FD(incoming->fds[index]));
+        if (fd < 0)
+                return fd;
+
+        *ret = fd;
+        return 0;
+}
+
+/* Each descriptor has one name, and each name a descriptor. */
+static int take_named_fds(VarlinkIncoming *incoming, const json_t *parameters, WireReply *reply) {
+        const int64_t none = INT64_MIN;
+        int64_t connection = none, conversation = none;
+        const WireField fields[] = {
+                {"connection", WIRE_INT, true, &connection},
+                {"conversation", WIRE_INT, true, &conversation},
+                {},
+        };
+        int r;
+
+        r = wire_read(parameters, fields);
+        if (r == 0 && connection != none)
+                r = take_fd(incoming, connection, &reply->connection);
+        if (r == 0 && conversation != none)
+                r = take_fd(incoming, conversation, &reply->conversation);
+        if (r < 0)
+                return r;
+
+        for (size_t i = 0; i < incoming->n_fds; i++)
+                if (incoming->fds[i] >= 0)
+                        return -EBADMSG;
+
+        return 0;
+}
+
+static int wire_take_reply(Wire *wire, VarlinkIncoming *incoming, const VarlinkReply *message,
+                           WireReply *ret, doorward_error *error) {
+        _cleanup_(wire_reply_deinit) WireReply reply = WIRE_REPLY_NULL;
+        int r;
+
+        if (message->continues && !wire->more)
+                return channel_fail_protocol(&wire->channel, error,
+                                             "answered more than it was asked");
+
+        r = wire_wants_fds(wire) ? take_named_fds(incoming, message->parameters, &reply) : 0;
+        if (r == -EBADMSG)
+                return channel_fail_protocol(&wire->channel, error,
+                                             "sent descriptors that do not fit what it said");
+        if (r < 0)
+                return channel_fail_system(&wire->channel, error, r,
+                                           "The descriptor that the broker sent cannot be kept");
+
+        reply.continues = message->continues;
+        reply.parameters = message->parameters ? json_incref(message->parameters) : json_object();
+        if (!reply.parameters)
+                return channel_fail_memory(&wire->channel, error);
+
+        wire->calling = message->continues;
+        wire->may_prove = false;
+        *ret = reply;
+        reply = (WireReply)WIRE_REPLY_NULL;
+        return 0;
+}
+
+/* Sends the call again, with what the broker wants to see come from this process. */
+static int wire_prove(Wire *wire, const json_t *parameters, int timeout_ms, doorward_error *error) {
+        const char *nonce;
+        const WireField fields[] = {{"nonce", WIRE_STRING, false, &nonce}, {}};
+
+        if (wire_read(parameters, fields) < 0)
+                return channel_fail_protocol(&wire->channel, error, TEXT_UNREADABLE);
+        if (json_object_set_new(wire->parameters, "proof", json_string(nonce)) < 0)
+                return channel_fail_memory(&wire->channel, error);
+
+        wire->may_prove = false;
+        return wire_send(wire, timeout_ms, error);
+}
+
+/* 1: a reply; 0: nothing for the caller, look again; -errno. */
+static int wire_handle(Wire *wire, VarlinkIncoming *incoming, int timeout_ms, WireReply *ret,
+                       doorward_error *error) {
+        VarlinkReply message;
+        int r;
+
+        if (varlink_reply_parse(incoming->object, &message) < 0)
+                return channel_fail_protocol(&wire->channel, error, TEXT_UNREADABLE);
+
+        if (!message.error) {
+                r = wire_take_reply(wire, incoming, &message, ret, error);
+                return r < 0 ? r : 1;
+        }
+
+        if (incoming->n_fds > 0)
+                return channel_fail_protocol(&wire->channel, error,
+                                             "sent descriptors that do not fit what it said");
+        if (wire->may_prove && interface_find_error(message.error) == ERROR_IDENTITY_PROOF_REQUIRED)
+                return wire_prove(wire, message.parameters, timeout_ms, error);
+        if (failure_read(&message, wire->parameters, error) < 0)
+                return channel_fail_protocol(&wire->channel, error, TEXT_UNREADABLE);
+
+        /* The call is over, and the wire is good. */
+        wire->calling = false;
+        return -EREMOTEIO;
+}
+
+int wire_next(Wire *wire, int timeout_ms, WireReply *ret, doorward_error *error) {
+        int r = 0;
+
+        if (wire->channel.fd < 0)
+                return wire_fail_closed(error);
+        if (!wire->calling)
+                return 0;
+
+        while (r == 0) {
+                _cleanup_(varlink_incoming_deinit) VarlinkIncoming incoming = VARLINK_INCOMING_NULL;
+
+                r = wire_take(wire, timeout_ms, &incoming, error);
+                if (r == 0)
+                        r = wire_handle(wire, &incoming, timeout_ms, ret, error);
+        }
+
+        return r;
+}
+
+int wire_call_more(Wire *wire, MethodId method, json_t *parameters, int timeout_ms,
+                   doorward_error *error) {
+        return wire_begin(wire, method, parameters, true, timeout_ms, error);
+}
+
+int wire_call(Wire *wire, MethodId method, json_t *parameters, int timeout_ms, WireReply *ret,
+              doorward_error *error) {
+        int r;
+
+        r = wire_begin(wire, method, parameters, false, timeout_ms, error);
+        if (r == 0)
+                r = wire_next(wire, timeout_ms, ret, error);
+
+        return r < 0 ? r : 0;
+}
+
+void wire_reply_deinit(WireReply *reply) {
+        json_decref(reply->parameters);
+        close_fd(reply->connection);
+        close_fd(reply->conversation);
+        *reply = (WireReply)WIRE_REPLY_NULL;
+}
