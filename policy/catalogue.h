@@ -15,15 +15,20 @@
 typedef struct Catalogue {
         Definition **definitions; /* by name, in order; a template "serial@" stands as serial */
         size_t n_definitions;
+        char **warnings; /* of files and folders that make no definition at all */
 } Catalogue;
 
 /* earlier may be NULL. What is still good of it is moved into the new one, and earlier is left
  * valid and to be freed as usual. */
 int catalogue_load(char *const *folders, Catalogue *earlier, Catalogue **ret) _must_check_;
+/* The same, with another owner of files trusted beside root: for tests (see trusted.h). */
+int catalogue_load_trusting(char *const *folders, uid_t owner, Catalogue *earlier,
+                            Catalogue **ret) _must_check_;
 Catalogue *catalogue_free(Catalogue *catalogue);
 
-/* The definition that answers for a name, or NULL. Borrowed. An endpoint and a template of one
- * name can stand side by side: "serial" and "serial@". */
+/* The definition that answers for a name, or NULL: a template answers for a name with an instance,
+ * any other for one without. Borrowed. "serial" and "serial@" would share an opener and their
+ * actions: where both exist the template has a problem that says so. */
 const Definition *catalogue_find(const Catalogue *catalogue, const Name *name);
 
 DEFINE_CLEANUP(Catalogue *, catalogue_free);

@@ -14,8 +14,10 @@
  * with a problem is kept, so that people can be told of it, and opens nothing.
  *
  * Files are read only if they, and the folders that hold them, belong to root and nobody else can
- * write them. A setting that this version does not know is a warning; one that it knows and cannot
- * carry out (it would make the endpoint less strict than its author meant) is a problem.
+ * write them; a folder that somebody else can write spoils every definition, since a mask or a
+ * stricter drop-in may have been taken out of it just as well. A setting that this version does not
+ * know is a warning; one that it knows and cannot carry out (it would make the endpoint less strict
+ * than its author meant) is a problem.
  */
 
 #include <sys/types.h>
@@ -46,7 +48,7 @@ typedef struct Target {
         bool provided;
         Kind kind;
         Means means;     /* of a read-only level; 0 for a full one */
-        bool real_limit; /* false where a read-only descriptor still takes device controls */
+        bool real_limit; /* of a read-only level: false where device controls still work */
         char **paths;    /* tried in order; each absolute, or @abstract; %i is the instance */
         LeaseMode mode;
         uint64_t max_usec; /* MaxSec=; 0 is no limit */
@@ -80,9 +82,18 @@ typedef struct Definition {
 int definition_folders(const char *root, char ***ret) _must_check_;
 
 /* Loads one definition: name is "docker" or, for a template, "serial@". -ENOENT if no folder has
- * it or if it is masked; -ENOMEM, or what reading the folders failed with. A file that is wrong in
- * itself gives a definition with a problem, and 0. */
+ * it or if it is masked; -EINVAL for what is no such name; -ENOMEM, or what reading the folders
+ * failed with. A file that is wrong in itself gives a definition with a problem, and 0. */
 int definition_load(char *const *folders, const char *name, Definition **ret) _must_check_;
+/* The same, with another owner of files trusted beside root: for tests (see trusted.h). */
+int definition_load_trusting(char *const *folders, uid_t owner, const char *name,
+                             Definition **ret) _must_check_;
+
+/* The definition that an opener instance serves, by the unit's instance name: that of the name
+ * itself or, if there is none, the template of that name. As definition_load(). */
+int definition_load_for_opener(char *const *folders, uid_t owner, const char *name,
+                               Definition **ret) _must_check_;
+
 Definition *definition_free(Definition *definition);
 
 /* The text of the definition of these files, parsed: what definition_load() does after reading.

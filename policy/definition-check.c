@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <sys/stat.h>
+
+#include "policy/definition-internal.h"
+#include "policy/strv.h"
+#include "policy/timespan.h"
+
+static const char *level_name(Access access) {
+        return access == ACCESS_READ_ONLY ? "[ReadOnly]" : "[Full]";
+}
+
+static bool is_socket(Kind kind) {
+        return kind == KIND_STREAM || kind == KIND_SEQPACKET;
+}
+
+static bool is_device_path(const char *path) {
+        return strncmp(path, "/dev/", 5) == 0;
+}
+
+/* Refuses the definition as a whole, by its file. */
+#define REFUSE(definition, format, ...) \
+        definition_refuse_consume(      \
+                definition, strv_format("%s: " format, (definition)->files[0], ##__VA_ARGS__))
+
+/* OpenFile= says nothing of what stands there: Type= does, or else the place. */
+static int finish_kind(DefinitionBuilder *builder, Access access) {
+        const Level *level = &builder->levels[access];
+        Target *target = &builder->definition->targets[access];
+        size_t n_devices = 0;
+
+        if (is_socket(level->connect_kind)) {
+                target->kind = level->connect_kind;
+                if (level->type)
+                        return REFUSE(builder->definition,
+                                      "%s: Type= is for OpenFile=, not for a "
+                                      "socket",
+                                      level_name(access));
+                return 0;
+        }
+
+        for (char **path = target->paths; *path; path++)
+                n_devices += is_device_path(*path);
+        if (!level->type && n_devices > 0 && n_devices < strv_length(target->paths))
+                return REFUSE(builder->definition,
+                              "%s: OpenFile= names paths in /dev and "
+                              "elsewhere: say Type=device, Type=fifo or "
+                              "Type=file",
+                              level_name(access));
+
+        target->kind = level->type ? level->type : n_devices > 0 ? KIND_DEVICE : KIND_FILE;
+        return 0;
+}
+
+/* Whether O_RDONLY on these devices leaves nothing that changes anything. It does where there are
+ * no device controls at all, or only some that need privileges: /dev/mem's driver, which kmsg is
+ * one of. Input devices are not such: who may only read a keyboard can still grab it for himself
+ * alone (EVIOCGRAB) or change what its keys mean (EVIOCSKEYCODE). */
+static bool has_harmless_controls(const Definition *definition) {
+        for (const DeviceClass *device = definition->devices; device && device->driver; device++)
+                if (device->type != S_IFCHR || !streq(device->driver, "mem"))
+                        return false;
+        return definition->devices;
+}
+
+static int finish_means(DefinitionBuilder *builder) {
+        Definition *d = builder->definition;
+        const Level *level = &builder->levels[ACCESS_READ_ONLY];
+        Target *target = &d->targets[ACCESS_READ_ONLY];
+
+        if (is_socket(target->kind)) {
+                target->means = MEANS_SOCKET;
+                target->real_limit = true;
+                if (level->open_flags)
+                        return REFUSE(d, "[ReadOnly] ReadOnlyMeans=open-flags is for OpenFile=: a "
+                                         "socket is read-only because its service makes it so");
+                return 0;
+        }
+
+        target->means = MEANS_OPEN_FLAGS;
+        target->real_limit = target->kind != KIND_DEVICE || has_harmless_controls(d);
+        if (!target->real_limit && !level->open_flags)
+                return REFUSE(d, "[ReadOnly]: a device that is opened for reading only still takes "
+                                 "device controls, which can change it; if that is all right here, "
+                                 "say ReadOnlyMeans=open-flags");
+        return 0;
+}
+
+static bool is_input(const Definition *definition) {
+        for (const DeviceClass *device = definition->devices; device && device->driver; device++)
+                if (device->type != S_IFCHR || !streq(device->driver, "input"))
+                        return false;
+        return definition->devices;
+}
+
+static int finish_lease(Definition *d, Access access) {
+        Target *target = &d->targets[access];
+
+        if (!target->mode)
+                target->mode = is_socket(target->kind) && access == ACCESS_FULL
+                                       ? LEASE_MODE_REVOCABLE
+                                       : LEASE_MODE_TRACKED;
+
+        if (target->mode == LEASE_MODE_REVOCABLE && !is_socket(target->kind))
+                return REFUSE(d, "%s: Lease=revocable is for sockets: %s", level_name(access),
+                              is_input(d) ? "this version cannot yet take an input device back"
+                                          : "the kernel cannot take an open file or device back");
+        if (target->max_usec > 0 && target->mode != LEASE_MODE_REVOCABLE)
+                return REFUSE(d,
+                              "%s: MaxSec= needs Lease=revocable: what cannot be taken back "
+                              "cannot end in time",
+                              level_name(access));
+        return 0;
+}
+
+/* Where a path begins with a part that a client chooses, no line of the opener's sandbox could be
+ * narrower than the whole system. */
+static bool begins_with_instance(const char *path) {
+        const char *instance = strstr(path, "%i"), *slash = strchr(path + 1, '/');
+
+        return path[0] == '/' && instance && (!slash || instance < slash);
+}
+
+static int check_paths(DefinitionBuilder *builder, Access access) {
+        Definition *d = builder->definition;
+
+        for (char **path = d->targets[access].paths; *path; path++) {
+                if ((*path)[0] == '@' && !builder->peer_given)
+                        return REFUSE(d,
+                                      "%s %s: anybody can make an abstract socket of that name: "
+                                      "say with PeerUser= whose it has to be",
+                                      level_name(access), *path);
+                if (d->template && !strstr(*path, "%i"))
+                        return REFUSE(d,
+                                      "%s %s: the path of a template has to hold %%i, the "
+                                      "instance",
+                                      level_name(access), *path);
+                if (begins_with_instance(*path))
+                        return REFUSE(d, "%s %s: %%i cannot be in the first folder of a path",
+                                      level_name(access), *path);
+        }
+
+        return 0;
+}
+
+static int finish_level(DefinitionBuilder *builder, Access access) {
+        Definition *d = builder->definition;
+        Target *target = &d->targets[access];
+        int r;
+
+        if (!target->paths)
+                return 0;
+        if (access == ACCESS_READ_ONLY && builder->levels[access].filter)
+                return definition_warn_consume(
+                        d, strv_format("%s: [ReadOnly] Filter=%s: this version has no filters, so "
+                                       "there is no read-only access",
+                                       d->files[0], builder->levels[access].filter));
+
+        target->provided = true;
+        r = check_paths(builder, access);
+        if (r == 0)
+                r = finish_kind(builder, access);
+        if (r == 0 && access == ACCESS_READ_ONLY)
+                r = finish_means(builder);
+        if (r == 0)
+                r = finish_lease(d, access);
+        return r;
+}
+
+/* A socket that is the same at both levels limits nothing. */
+static int check_difference(Definition *d) {
+        const Target *read_only = &d->targets[ACCESS_READ_ONLY], *full = &d->targets[ACCESS_FULL];
+
+        if (!read_only->provided || !is_socket(read_only->kind))
+                return 0;
+
+        for (char **path = read_only->paths; *path; path++)
+                if (full->paths && strv_contains(full->paths, *path))
+                        return REFUSE(d,
+                                      "[ReadOnly] is the socket of [Full], %s, and so would not "
+                                      "be read-only: name the service's own read-only socket, "
+                                      "or leave [ReadOnly] out",
+                                      *path);
+        return 0;
+}
+
+static bool has_kind(const Definition *d, Kind kind) {
+        return (d->targets[ACCESS_READ_ONLY].provided &&
+                d->targets[ACCESS_READ_ONLY].kind == kind) ||
+               (d->targets[ACCESS_FULL].provided && d->targets[ACCESS_FULL].kind == kind);
+}
+
+static int check_devices(Definition *d) {
+        bool opens = has_kind(d, KIND_DEVICE);
+
+        if (opens && !d->devices)
+                return REFUSE(d, "a device needs [Connect] Device=, the driver that /proc/devices "
+                                 "names beside its major number: a path alone can come to be "
+                                 "something else");
+        if (!opens && d->devices)
+                return definition_warn_consume(d, strv_format("%s: Device= has no effect, as "
+                                                              "nothing here is a device",
+                                                              d->files[0]));
+        return 0;
+}
+
+static int check_template(Definition *d) {
+        if (d->template && !d->instances)
+                return REFUSE(d, "a template needs [Endpoint] Instance=, the patterns that its "
+                                 "instances' names match");
+        if (!d->template && d->instances)
+                return REFUSE(d, "[Endpoint] Instance= is for a template: call the file "
+                                 "NAME@.conf");
+        return 0;
+}
+
+static int check_later(DefinitionBuilder *builder) {
+        Definition *d = builder->definition;
+
+        for (size_t i = 0; i < builder->n_later; i++)
+                if (builder->later[i].on)
+                        return definition_refuse_consume(
+                                d, strv_format("%s: this version of doorward cannot carry out %s=, "
+                                               "without which the endpoint would be less strict "
+                                               "than it is meant to be: take the line out to have "
+                                               "it all the same",
+                                               builder->later[i].place, builder->later[i].key));
+
+        if (d->connect_as == CONNECT_AS_CLIENT)
+                return REFUSE(d, "ConnectAs=client: this version of doorward cannot yet connect as "
+                                 "the user who asks: use service, or a system user of its own");
+        return 0;
+}
+
+static int check_provision(DefinitionBuilder *builder) {
+        Definition *d = builder->definition;
+
+        if (d->targets[ACCESS_READ_ONLY].provided || d->targets[ACCESS_FULL].provided)
+                return 0;
+        if (builder->levels[ACCESS_READ_ONLY].filter)
+                return REFUSE(d, "[ReadOnly] with Filter= would be all that it provides, and this "
+                                 "version has no filters");
+        return REFUSE(d, "it provides nothing: [ReadOnly] or [Full] needs ConnectStream=, "
+                         "ConnectSequentialPacket= or OpenFile=");
+}
+
+static int finish_names(Definition *d) {
+        if (!d->description || !*d->description) {
+                free(d->description);
+                d->description = strv_format("%s%s", d->name, d->template ? "@" : "");
+                if (!d->description)
+                        return -ENOMEM;
+        }
+
+        if (!d->peer_user && !d->peer_any) {
+                d->peer_user = strdup("root");
+                if (!d->peer_user)
+                        return -ENOMEM;
+        }
+
+        return 0;
+}
+
+int builder_finish(DefinitionBuilder *builder) {
+        Definition *d = builder->definition;
+        int r;
+
+        r = finish_names(d);
+        if (r == 0)
+                r = check_later(builder);
+        if (r == 0)
+                r = check_template(d);
+        for (Access access = ACCESS_READ_ONLY; r == 0 && access < _ACCESS_MAX; access++)
+                r = finish_level(builder, access);
+        if (r == 0)
+                r = check_difference(d);
+        if (r == 0)
+                r = check_provision(builder);
+        if (r == 0)
+                r = check_devices(d);
+        return r;
+}

@@ -1,0 +1,80 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Definition, from within: how one is made
+ *
+ * Three steps, each in a file of its own. definition-keys.c takes the lines one by one into a
+ * DefinitionBuilder and judges each value by itself; definition-check.c fills in defaults once all
+ * lines are known and judges what they say together; definition.c drives both. Every judgement
+ * against a definition goes through builder_refuse() or definition_refuse(), and the first one
+ * stays: a definition with a problem provides nothing.
+ */
+
+#include "policy/definition.h"
+#include "policy/inifile.h"
+
+typedef enum Section {
+        SECTION_ENDPOINT,
+        SECTION_READ_ONLY,
+        SECTION_FULL,
+        SECTION_CONNECT,
+        SECTION_CLIENT,
+        _SECTION_MAX,
+} Section;
+
+#define DEFINITION_KEYS_MAX 32U
+#define DEFINITION_WARNINGS_MAX 32U
+/* MaxSec= at most: a year. */
+#define DEFINITION_MAX_USEC_LIMIT (UINT64_C(365) * 24 * 3600 * 1000000)
+
+/* A key that this version knows of and cannot carry out, where it was last given. */
+typedef struct LaterKey {
+        char *section;
+        const char *key; /* static */
+        bool on;         /* says more than "no" */
+        char *place;     /* "FILE:LINE" */
+} LaterKey;
+
+/* What a level's section says beside what Target has room for. */
+typedef struct Level {
+        Kind connect_kind; /* of the key that gave the paths; 0: none did. KIND_FILE for OpenFile=
+                            */
+        Kind type;         /* Type=; 0 if not given */
+        bool open_flags;   /* ReadOnlyMeans=open-flags */
+        char *filter;      /* Filter=; NULL if not given */
+} Level;
+
+typedef struct DefinitionBuilder {
+        Definition *definition;
+        Level levels[_ACCESS_MAX];
+        bool peer_given; /* PeerUser= stands in a file */
+        LaterKey *later;
+        size_t n_later;
+
+        /* Of the line at hand: */
+        const IniLine *line;
+        Section section;
+
+        /* Of the file at hand: */
+        const char *file;
+        uint32_t seen[_SECTION_MAX];        /* the keys that it has given, as bits */
+        char unknown[INIFILE_NAME_MAX + 1]; /* the last section that there is not */
+} DefinitionBuilder;
+
+void builder_deinit(DefinitionBuilder *builder);
+
+/* An inifile_handler; userdata is the builder. */
+int builder_take_line(const IniLine *line, void *userdata);
+
+/* Each puts the line's place before what is said. */
+int builder_refuse(DefinitionBuilder *builder, const char *format, ...) _printf_(2, 3);
+int builder_warn(DefinitionBuilder *builder, const char *format, ...) _printf_(2, 3);
+
+/* Gives the definition a problem, unless it has one. -ENOMEM. */
+int definition_refuse_consume(Definition *definition, char *text) _must_check_;
+/* Adds a warning, up to a number nobody reads to the end of. -ENOMEM. */
+int definition_warn_consume(Definition *definition, char *text) _must_check_;
+
+/* Once every line was taken. */
+int builder_finish(DefinitionBuilder *builder) _must_check_;
