@@ -225,6 +225,20 @@ static int fail_scheme(const char *text, const char *scheme, const char *rest,
         return -EINVAL;
 }
 
+/* "docker?access=full": what is meant is plain, if it is anything. */
+static int fail_short(const char *text, char *query, Uri *uri, doorward_error *error) {
+        char buf[URI_TEXT_SIZE];
+        int r;
+
+        r = parse_query(text, query, uri, error);
+        if (r < 0)
+                return r;
+
+        (void)fail(error, text, "parameters belong to the long form");
+        error_set_hint(error, "Did you mean %s?", uri_to_string(uri, buf));
+        return -EINVAL;
+}
+
 /* copy is the parser's to write in. */
 static int parse(const char *text, char *copy, Uri *uri, doorward_error *error) {
         char *query = strchr(copy, '?'), *colon;
@@ -236,11 +250,9 @@ static int parse(const char *text, char *copy, Uri *uri, doorward_error *error) 
         colon = strchr(copy, ':');
         if (!colon) {
                 r = parse_endpoint(text, copy, uri, error);
-                if (r < 0 || !query)
-                        return r;
-                (void)fail(error, text, "parameters belong to the long form");
-                error_set_hint(error, "Did you mean " LOCAL_PREFIX "%s?%s?", copy, query);
-                return -EINVAL;
+                if (r == 0 && query)
+                        r = fail_short(text, query, uri, error);
+                return r;
         }
 
         *colon = 0;

@@ -1,0 +1,59 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Fake broker: the other end of a wire, for unit tests
+ *
+ * A thread of the test process that listens on a socket in a folder of its own, to which
+ * DOORWARD_SOCKET points, and does what a script (a function) says: to the library it is the
+ * instance that somebody runs for themselves. A script never waits for long, and what it finds
+ * wrong is reported by fake_broker_stop(), since an assertion belongs to the test's own thread.
+ */
+
+#include <pthread.h>
+#include <sys/types.h>
+
+#include "common/macros.h"
+
+#define FAKE_TIMEOUT_MS 5000
+
+typedef struct FakeBroker FakeBroker;
+typedef void (*FakeScript)(FakeBroker *broker);
+
+struct FakeBroker {
+        char folder[64];
+        char path[96];
+        int listener;
+        int fd;         /* the connection that was accepted last */
+        char buf[8192]; /* what was read of it and not yet taken */
+        size_t n;
+        FakeScript script;
+        const void *data; /* for the script */
+        pthread_t thread;
+        char failure[512]; /* the first thing that was wrong */
+};
+
+/* Listens, points DOORWARD_SOCKET there and starts the script. */
+FakeBroker *fake_broker_start(FakeScript script, const void *data);
+/* Waits for the script to end, fails the test if it found something, and removes everything. */
+void fake_broker_stop(FakeBroker *broker);
+
+/* For scripts. All of them do nothing once something was wrong. */
+void fake_accept(FakeBroker *broker);
+/* Accepts if somebody comes within that time. */
+bool fake_try_accept(FakeBroker *broker, int timeout_ms);
+/* Reads a call, which must be this JSON; NULL: any. */
+void fake_expect(FakeBroker *broker, const char *json);
+/* Sends a message, with its NUL, and with these descriptors, which are closed. */
+void fake_send(FakeBroker *broker, const char *json);
+void fake_send_fds(FakeBroker *broker, const char *json, const int *fds, size_t n_fds);
+void fake_send_bytes(FakeBroker *broker, const void *data, size_t n);
+void fake_close(FakeBroker *broker);
+/* The client is to hang up, within the time-out and without another word. */
+void fake_expect_hang_up(FakeBroker *broker);
+/* The client is to keep quiet for so long, and to stay. */
+void fake_expect_silence(FakeBroker *broker, int timeout_ms);
+void fake_fail(FakeBroker *broker, const char *format, ...) _printf_(2, 3);
+
+/* How many descriptors this process has. */
+unsigned count_fds(void);

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "client/trust.h"
+
+#define WHOLE "         0          0 4294967295\n"
+#define DOORWARD 994
+#define ALICE 1000
+#define OVERFLOW 65534
+
+enum { REFUSED, CERTAIN, UNCERTAIN };
+
+typedef struct Case {
+        int expected;
+        TrustEvidence evidence;
+} Case;
+
+static const Case cases[] = {
+        /* The system's broker: root's socket, given to the broker's user. */
+        {CERTAIN, {DOORWARD, 0, ALICE, true, WHOLE}},
+        {CERTAIN, {DOORWARD, 0, 0, true, WHOLE}},
+        {CERTAIN, {DOORWARD, 0, ALICE, true, NULL}},
+        {CERTAIN, {DOORWARD, 0, ALICE, false, WHOLE}},
+
+        /* Somebody else made it: the broker's user as little as any other. */
+        {REFUSED, {DOORWARD, DOORWARD, ALICE, true, WHOLE}},
+        {REFUSED, {DOORWARD, 1001, ALICE, true, WHOLE}},
+        {REFUSED, {DOORWARD, 1001, ALICE, false, WHOLE}},
+        {REFUSED, {DOORWARD, OVERFLOW, ALICE, true, WHOLE}},
+        {REFUSED, {OVERFLOW, OVERFLOW, ALICE, true, WHOLE}},
+        {REFUSED, {DOORWARD, (uid_t)-1, ALICE, true, WHOLE}},
+        {REFUSED, {ALICE, 1001, 0, false, WHOLE}},
+
+        /* One's own instance, but never in the place of the system's. */
+        {UNCERTAIN, {ALICE, ALICE, ALICE, false, WHOLE}},
+        {REFUSED, {ALICE, ALICE, ALICE, true, WHOLE}},
+        {CERTAIN, {0, 0, 0, false, WHOLE}},
+
+        /* A container of root's: root is mapped, perhaps to another number. */
+        {CERTAIN, {DOORWARD, 0, ALICE, true, "0 0 65536\n"}},
+        {CERTAIN, {DOORWARD, 5, ALICE, true, "5 0 1\n1000 1000 1\n"}},
+        {REFUSED, {DOORWARD, 0, ALICE, true, "5 0 1\n0 1000 1\n"}},
+        /* The broker's user is not: anybody who is not could have answered. */
+        {UNCERTAIN, {OVERFLOW, 0, ALICE, true, "0 0 1\n"}},
+
+        /* A user's namespace: root is a stranger, and 0 is the user. */
+        {UNCERTAIN, {OVERFLOW, OVERFLOW, 0, true, "0 1000 1\n"}},
+        {UNCERTAIN, {OVERFLOW, OVERFLOW, 0, true, "0 1000 1\n1 100000 65536\n"}},
+        {UNCERTAIN, {OVERFLOW, OVERFLOW, OVERFLOW, true, ""}},
+        {REFUSED, {0, 0, 0, true, "0 1000 1\n"}},
+        {UNCERTAIN, {0, 0, 0, false, "0 1000 1\n"}},
+        {REFUSED, {1, 1, 0, false, "0 1000 1\n1 100000 65536\n"}},
+
+        /* A map that maps nothing, or that is no map, has nobody's root. */
+        {REFUSED, {DOORWARD, 0, ALICE, true, "0 0 0\n"}},
+        {REFUSED, {DOORWARD, 0, ALICE, true, "nonsense"}},
+        {REFUSED, {DOORWARD, 0, ALICE, true, "0 0"}},
+};
+
+static void test_judge(void **state) {
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                bool untouched = i % 2, secure = untouched;
+                int r;
+
+                r = trust_judge(&cases[i].evidence, &secure);
+                if (cases[i].expected == REFUSED) {
+                        if (r != -EPERM)
+                                fail_msg("case %zu is not refused", i);
+                        assert_int_equal(secure, untouched);
+                } else {
+                        if (r != 0 || secure != (cases[i].expected == CERTAIN))
+                                fail_msg("case %zu: %d, secure %d", i, r, secure);
+                }
+        }
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_judge),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
