@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <limits.h>
+
+#include "cli/argument.h"
+
+/* A plain decimal number: no sign, no space, no leading zero. */
+static int fd_parse(const char *text, int *ret) {
+        long value = 0;
+
+        if (*text == 0 || (text[0] == '0' && text[1] != 0))
+                return -EINVAL;
+
+        for (; *text; text++) {
+                if (*text < '0' || *text > '9')
+                        return -EINVAL;
+                value = value * 10 + (*text - '0');
+                if (value > INT_MAX)
+                        return -ERANGE;
+        }
+
+        *ret = (int)value;
+        return 0;
+}
+
+int argument_parse(const char *text, Access access, bool fd_allowed, Argument *ret) {
+        size_t n = strcspn(text, "=");
+        Argument argument = {.access = access, .fd = -EBADF};
+        char name[sizeof(argument.key)];
+        char *colon;
+
+        if (text[n] == '=' && (!fd_allowed || fd_parse(text + n + 1, &argument.fd) < 0))
+                return ARGUMENT_E_FD;
+        if (n >= sizeof(argument.key))
+                return ARGUMENT_E_NAME;
+
+        memcpy(argument.key, text, n);
+        memcpy(name, argument.key, sizeof(name));
+
+        colon = strchr(name, ':');
+        if (colon) {
+                if (!streq(colon, ":ro"))
+                        return ARGUMENT_E_ACCESS;
+                argument.access = ACCESS_READ_ONLY;
+                *colon = 0;
+        }
+
+        if (name_parse(name, &argument.name) < 0) {
+                n = strlen(name);
+                if (n > 0 && name[n - 1] == '@') {
+                        name[n - 1] = 0;
+                        if (name_is_valid_endpoint(name))
+                                return ARGUMENT_E_TEMPLATE;
+                }
+                return ARGUMENT_E_NAME;
+        }
+
+        *ret = argument;
+        return 0;
+}
+
+const char *argument_problem(int error) {
+        switch (error) {
+        case ARGUMENT_E_NAME:
+                return "This is not the name of an endpoint: those are of a-z, 0-9 and '-', and an "
+                       "instance follows '@'.";
+        case ARGUMENT_E_TEMPLATE:
+                return "This is a template: write which instance of it, as in serial@ttyUSB0.";
+        case ARGUMENT_E_ACCESS:
+                return "After the colon only 'ro', for read-only access, can stand.";
+        case ARGUMENT_E_FD:
+                return "After the equals sign the number of a descriptor must stand, and only "
+                       "'doorward exec' takes one.";
+        default:
+                return "This cannot be read.";
+        }
+}
+
+int argument_from_program(const char *program, Argument *ret) {
+        const char *slash = strrchr(program, '/');
+        const char *base = slash ? slash + 1 : program;
+        Access access = ACCESS_FULL;
+        Argument argument;
+        int r;
+
+        if (strncmp(base, ARGUMENT_STDIO_PREFIX, strlen(ARGUMENT_STDIO_PREFIX)) != 0)
+                return -ENOENT;
+        base += strlen(ARGUMENT_STDIO_PREFIX);
+
+        /* No endpoint's name begins with "ro-", so this cannot be one. */
+        if (strncmp(base, "ro-", 3) == 0) {
+                access = ACCESS_READ_ONLY;
+                base += 3;
+        }
+        if (strpbrk(base, ":="))
+                return ARGUMENT_E_NAME;
+
+        r = argument_parse(base, access, false, &argument);
+        if (r == 0)
+                *ret = argument;
+
+        return r;
+}

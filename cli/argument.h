@@ -1,0 +1,46 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Argument: an endpoint as it is written on the command line
+ *
+ *   docker              full access
+ *   docker:ro           read-only access
+ *   serial@ttyUSB0=0    the descriptor is to be number 0 of the command that is run
+ *
+ * A name can hold neither ':' nor '=', so there is nothing to quote. Links called
+ * doorward-stdio-NAME and doorward-stdio-ro-NAME stand for "doorward stdio NAME" and
+ * "doorward stdio NAME:ro": some programs call a helper by its path and let nobody add arguments.
+ */
+
+#include "common/macros.h"
+#include "common/name.h"
+#include "common/terms.h"
+
+#define ARGUMENT_STDIO_PREFIX "doorward-stdio-"
+
+enum {
+        _ARGUMENT_E_SUCCESS,
+        ARGUMENT_E_NAME,     /* not the name of an endpoint */
+        ARGUMENT_E_TEMPLATE, /* "serial@": an instance is missing */
+        ARGUMENT_E_ACCESS,   /* something else than "ro" after the colon */
+        ARGUMENT_E_FD,       /* no number after the equals sign, or none that can be one here */
+};
+
+typedef struct Argument {
+        char key[NAME_TEXT_SIZE + sizeof(":ro")]; /* as written, without "=FD" */
+        Name name;
+        Access access;
+        int fd; /* -EBADF: none was asked for */
+} Argument;
+
+/* Parses ENDPOINT[:ro], and =FD if that is allowed here; access is what counts without ":ro".
+ * ARGUMENT_E_*. */
+int argument_parse(const char *text, Access access, bool fd_allowed, Argument *ret) _must_check_;
+
+/* One sentence, without the text itself, for ARGUMENT_E_*. Static. */
+const char *argument_problem(int error);
+
+/* The endpoint that a program name stands for: "serial:ro" of "/usr/bin/doorward-stdio-ro-serial".
+ * 0 and *ret; -ENOENT if it stands for none, ARGUMENT_E_* if for an impossible one. */
+int argument_from_program(const char *program, Argument *ret) _must_check_;

@@ -1,0 +1,64 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Child: the command that `doorward exec` runs, and how its parent stands aside
+ *
+ * The command stays in our process group, so that a pipeline, a terminal and a shell's job control
+ * see one job. What the terminal sends (^C, ^\, ^Z, a changed size) goes to the whole foreground
+ * group and has reached the command already: it is not sent on. What another process sent to us
+ * alone is. A signal's sender tells the two apart: the kernel for the terminal, or a member of our
+ * own group, which sent it to all of the group.
+ *
+ * When the command stops, we stop by the same signal, so that the shell sees the job stop; when we
+ * are continued, so is it. Signals are taken through a signalfd; the command gets the mask and the
+ * dispositions that we were started with.
+ */
+
+#include <signal.h>
+#include <sys/types.h>
+
+#include "common/macros.h"
+
+typedef struct Child {
+        pid_t pid;
+        int signal_fd;
+        sigset_t mask;                 /* as we were started */
+        struct sigaction child_action; /* of SIGCHLD, likewise */
+} Child;
+
+#define CHILD_NULL \
+        { .pid = 0, .signal_fd = -EBADF }
+
+typedef struct ChildSpec {
+        char **words; /* the command, searched for in PATH */
+        const int *sources, *numbers;
+        size_t n_fds;
+        size_t n_listen;   /* 0: LISTEN_FDS is not set */
+        const char *names; /* LISTEN_FDNAMES */
+} ChildSpec;
+
+/* Runs the command. 0, or -errno; *ret_exec is true if it was execvp(3) that failed. */
+int child_start(Child *child, const ChildSpec *spec, bool *ret_exec) _must_check_;
+
+/* To poll for input, then child_dispatch(). */
+static inline int child_get_fd(const Child *child) {
+        return child->signal_fd;
+}
+
+/* Forwards what is to be forwarded and follows the command. 1 and *ret_status (waitpid(2)'s) once
+ * it has ended, else 0, or -errno. */
+int child_dispatch(Child *child, int *ret_status) _must_check_;
+
+void child_deinit(Child *child);
+
+/* A signal that came to us: signalfd(2)'s words. */
+typedef struct ChildSignal {
+        int number;
+        int code;
+        pid_t sender;
+        pid_t sender_group; /* -1 if it has ended */
+} ChildSignal;
+
+/* Whether it is to be sent on to the command, for the process and the group that we are. */
+bool child_forwards(const ChildSignal *received, pid_t child, pid_t own_group, bool session_leader);

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+
+#include "cli/child.h"
+#include "cli/commands.h"
+#include "cli/exit-status.h"
+#include "cli/grant.h"
+#include "cli/placement.h"
+#include "cli/report.h"
+
+/* More than anybody writes on a command line, and fewer than a lease's user may have connections
+ * to the broker. */
+#define EXEC_ENDPOINTS_MAX 16U
+
+typedef struct Exec {
+        const Options *options;
+        Argument arguments[EXEC_ENDPOINTS_MAX];
+        doorward_conn *conns[EXEC_ENDPOINTS_MAX];
+        int fds[EXEC_ENDPOINTS_MAX];
+        int numbers[EXEC_ENDPOINTS_MAX];
+        size_t n;
+        size_t n_listen;
+        char *names;
+        char **words;
+        Child child;
+} Exec;
+
+static void exec_deinit(Exec *exec) {
+        for (size_t i = 0; i < exec->n; i++) {
+                close_fd(exec->fds[i]);
+                conn_unrefp(&exec->conns[i]);
+        }
+        free(exec->names);
+        strv_free(exec->words);
+        child_deinit(&exec->child);
+}
+
+static int exec_parse(Exec *exec, char **arguments, size_t n) {
+        Access access =
+                options_has(exec->options, OPTION_READ_ONLY) ? ACCESS_READ_ONLY : ACCESS_FULL;
+        int r;
+
+        if (n > EXEC_ENDPOINTS_MAX)
+                return options_usage_error(exec->options, "No more than %u endpoints at a time.",
+                                           EXEC_ENDPOINTS_MAX);
+
+        for (size_t i = 0; i < n; i++) {
+                r = argument_parse(arguments[i], access, true, &exec->arguments[i]);
+                if (r != 0)
+                        return options_usage_error(exec->options, "'%s': %s", arguments[i],
+                                                   argument_problem(r));
+                exec->fds[i] = -EBADF;
+        }
+
+        exec->n = n;
+        return -1;
+}
+
+static int exec_number(Exec *exec) {
+        struct rlimit limit;
+        int conflict, r;
+
+        r = placement_plan(exec->arguments, exec->n, exec->numbers, &exec->n_listen, &conflict);
+        if (r == PLACEMENT_E_CONFLICT)
+                return options_usage_error(
+                        exec->options,
+                        "Two descriptors cannot both be number %d. Those without '=FD' are "
+                        "numbered from %d on.",
+                        conflict, PLACEMENT_LISTEN_START);
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return report_errno(exec->options, -errno, "Cannot read a limit");
+        for (size_t i = 0; i < exec->n; i++)
+                if ((rlim_t)exec->numbers[i] >= limit.rlim_cur)
+                        return options_usage_error(
+                                exec->options,
+                                "A descriptor's number must be below %llu here (ulimit -n), and %d "
+                                "is not.",
+                                (unsigned long long)limit.rlim_cur, exec->numbers[i]);
+
+        r = placement_names(exec->arguments, exec->n, &exec->names);
+        return r < 0 ? report_errno(exec->options, r, "Cannot name the descriptors") : -1;
+}
+
+static int exec_substitute(Exec *exec) {
+        char **words = exec->options->words;
+        size_t n = 0;
+        int r;
+
+        while (words[n])
+                n++;
+        exec->words = calloc(n + 1, sizeof(char *));
+        if (!exec->words)
+                return report_errno(exec->options, -ENOMEM, "Cannot prepare the command");
+
+        for (size_t i = 0; i < n; i++) {
+                r = placement_substitute(words[i], exec->arguments, exec->numbers, exec->n,
+                                         &exec->words[i]);
+                if (r == PLACEMENT_E_AMBIGUOUS)
+                        return options_usage_error(
+                                exec->options,
+                                "'%s': with several endpoints write which one is meant, as in "
+                                "{%s}, and name none twice.",
+                                words[i], exec->arguments[0].key);
+                if (r < 0)
+                        return report_errno(exec->options, r, "Cannot prepare the command");
+        }
+
+        return -1;
+}
+
+static int exec_open(Exec *exec) {
+        for (size_t i = 0; i < exec->n; i++) {
+                _cleanup_error_ doorward_error error = {};
+                int r;
+
+                r = grant_open(exec->options, &exec->arguments[i], &exec->conns[i], &error);
+                if (r < 0)
+                        return report_error(exec->options, &error);
+                exec->fds[i] = grant_take_fd(exec->conns[i]);
+        }
+
+        return -1;
+}
+
+static int exec_start(Exec *exec) {
+        ChildSpec spec = {
+                .words = exec->words,
+                .sources = exec->fds,
+                .numbers = exec->numbers,
+                .n_fds = exec->n,
+                .n_listen = exec->n_listen,
+                .names = exec->names,
+        };
+        bool exec_failed;
+        int r;
+
+        r = child_start(&exec->child, &spec, &exec_failed);
+        if (r < 0) {
+                int status = report_errno(exec->options, r, "Cannot run '%s'", exec->words[0]);
+
+                if (!exec_failed)
+                        return status;
+                return r == -ENOENT ? EXIT_STATUS_NOT_FOUND : EXIT_STATUS_CANNOT_RUN;
+        }
+
+        /* The command alone has them from here on, so that its closing one is as good as anywhere.
+         * And whoever reads our standard error may go away without ending the command's lease. */
+        for (size_t i = 0; i < exec->n; i++)
+                exec->fds[i] = close_fd(exec->fds[i]);
+        (void)signal(SIGPIPE, SIG_IGN);
+        return -1;
+}
+
+/* Until the command has ended. */
+static int exec_wait(Exec *exec) {
+        struct pollfd polls[EXEC_ENDPOINTS_MAX + 1];
+        int status, r;
+
+        for (size_t i = 0; i < exec->n; i++)
+                polls[i] = (struct pollfd){
+                        .fd = conn_get_control_fd(exec->conns[i]),
+                        .events = POLLIN,
+                };
+        polls[exec->n] = (struct pollfd){.fd = child_get_fd(&exec->child), .events = POLLIN};
+
+        for (;;) {
+                r = poll(polls, exec->n + 1, -1);
+                if (r < 0 && errno != EINTR)
+                        return report_errno(exec->options, -errno, "Cannot wait for the command");
+                if (r < 0)
+                        continue;
+
+                r = polls[exec->n].revents ? child_dispatch(&exec->child, &status) : 0;
+                if (r < 0)
+                        return report_errno(exec->options, r, "Cannot wait for the command");
+                if (r > 0)
+                        return exit_status_of_process(status);
+
+                for (size_t i = 0; i < exec->n; i++)
+                        if (polls[i].revents && !grant_watch(exec->options, exec->conns[i]))
+                                polls[i].fd = -1;
+        }
+}
+
+int command_exec(const Options *options, char **arguments, size_t n) {
+        _cleanup_(exec_deinit) Exec exec = {.options = options, .child = CHILD_NULL};
+        int status;
+
+        /* Everything that can be wrong with the command line is, before anybody is asked. */
+        status = exec_parse(&exec, arguments, n);
+        if (status < 0)
+                status = exec_number(&exec);
+        if (status < 0)
+                status = exec_substitute(&exec);
+        if (status < 0)
+                status = exec_open(&exec);
+        if (status < 0)
+                status = exec_start(&exec);
+        if (status < 0)
+                status = exec_wait(&exec);
+
+        return status;
+}

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <inttypes.h>
+#include <pwd.h>
+#include <stdio.h>
+
+#include "cli/argument.h"
+#include "cli/commands.h"
+#include "cli/exit-status.h"
+#include "cli/level.h"
+#include "cli/report.h"
+#include "cli/rule.h"
+#include "cli/text.h"
+#include "client/wire.h"
+
+#define LABEL_WIDTH 10
+#define ACTION_ENDPOINT_PREFIX "org.doorward.endpoint."
+
+typedef struct Explanation {
+        Argument argument;
+        char name[NAME_TEXT_SIZE];
+        char *user; /* the caller's name; NULL if the uid has none */
+        int64_t uid;
+        int64_t pid;
+        const char *session;
+        const char *session_class;
+        const char *action;
+        bool shared;
+        bool registered;
+        const char *default_any;
+        const char *default_inactive;
+        const char *default_active;
+        int decision;
+        Level level;
+        const char *connect_as;
+        const char *problem;
+        const char *hint;
+        const char *request_id;
+} Explanation;
+
+static int explanation_read(const json_t *parameters, Explanation *e) {
+        json_t *level;
+        const WireField fields[] = {
+                {"uid", WIRE_INT, false, &e->uid},
+                {"pid", WIRE_INT, false, &e->pid},
+                {"session", WIRE_STRING, true, &e->session},
+                {"sessionClass", WIRE_STRING, false, &e->session_class},
+                {"action", WIRE_STRING, false, &e->action},
+                {"shared", WIRE_BOOL, false, &e->shared},
+                {"registered", WIRE_BOOL, false, &e->registered},
+                {"defaultAny", WIRE_STRING, true, &e->default_any},
+                {"defaultInactive", WIRE_STRING, true, &e->default_inactive},
+                {"defaultActive", WIRE_STRING, true, &e->default_active},
+                {"decision", WIRE_ENUM, false, &e->decision, decision_from_wire},
+                {"level", WIRE_OBJECT, false, &level},
+                {"connectAs", WIRE_STRING, false, &e->connect_as},
+                {"problem", WIRE_STRING, true, &e->problem},
+                {"hint", WIRE_STRING, false, &e->hint},
+                {"requestId", WIRE_STRING, false, &e->request_id},
+                {},
+        };
+        int r;
+
+        r = wire_read(parameters, fields);
+        return r < 0 ? r : level_read(level, &e->level);
+}
+
+static int user_find(int64_t uid, char **ret) {
+        struct passwd *entry;
+
+        if (uid < 0 || uid > UINT32_MAX)
+                return -EBADMSG;
+
+        entry = getpwuid((uid_t)uid);
+        if (!entry)
+                return 0;
+
+        *ret = strdup(entry->pw_name);
+        return *ret ? 0 : -ENOMEM;
+}
+
+/* The action's default that holds for the caller's session; NULL if it is not known. */
+static const char *default_here(const Explanation *e) {
+        if (streq(e->session_class, "active"))
+                return e->default_active;
+        if (streq(e->session_class, "inactive"))
+                return e->default_inactive;
+        return e->default_any;
+}
+
+static const char *session_text(const char *session_class) {
+        if (streq(session_class, "active"))
+                return "active: of a local session that is in front";
+        if (streq(session_class, "inactive"))
+                return "inactive: of a local session that is not in front";
+        return "any: of no local session (ssh, a service, cron)";
+}
+
+static const char *answer_text(const Explanation *e) {
+        const char *word = default_here(e);
+
+        switch ((Decision)e->decision) {
+        case DECISION_AUTHORIZED:
+                return "yes";
+        case DECISION_CHALLENGE:
+                if (word && strncmp(word, "auth_self", strlen("auth_self")) == 0)
+                        return "after your own password";
+                if (word && strncmp(word, "auth_admin", strlen("auth_admin")) == 0)
+                        return "after an administrator's password";
+                return "after a password";
+        case DECISION_UNSUPPORTED:
+                return "the endpoint does not provide this access";
+        case DECISION_DENIED:
+        case _DECISION_MAX:
+        default:
+                return "no";
+        }
+}
+
+/* What polkit would answer by this default. */
+static Decision default_decision(const char *word) {
+        return streq(word, "yes")                             ? DECISION_AUTHORIZED
+               : strncmp(word, "auth_", strlen("auth_")) == 0 ? DECISION_CHALLENGE
+                                                              : DECISION_DENIED;
+}
+
+/* Whether polkit was asked: what is known of the action came from there. */
+static bool policy_was_asked(const Explanation *e) {
+        return e->default_any && e->decision != DECISION_UNSUPPORTED;
+}
+
+/* Whence polkit has its answer, as far as one can tell from outside. */
+static const char *origin_text(const Explanation *e) {
+        const char *word = default_here(e);
+
+        if (e->uid == 0)
+                return "polkit allows root everything";
+        if (word && default_decision(word) == (Decision)e->decision)
+                return "the action's default for such a session says so, or a rule that says the "
+                       "same";
+        return "a rule says so (or the memory of a password that was given lately): the action's "
+               "default for such a session is another";
+}
+
+static void field_print(const char *label, const char *text) {
+        (void)printf("%*s: ", LABEL_WIDTH, label);
+        text_print_wrapped(stdout, text, LABEL_WIDTH + 2, text_columns());
+        (void)putchar('\n');
+}
+
+static void field_printf(const char *label, const char *format, ...) _printf_(2, 3);
+
+static void field_printf(const char *label, const char *format, ...) {
+        _cleanup_free_ char *text = NULL;
+        va_list ap;
+        int r;
+
+        va_start(ap, format);
+        r = vasprintf(&text, format, ap);
+        va_end(ap);
+        if (r < 0) {
+                text = NULL;
+                return;
+        }
+
+        field_print(label, text);
+}
+
+static void you_print(const Explanation *e) {
+        field_printf("You", "%s (uid %" PRId64 "), process %" PRId64 "%s%s",
+                     e->user ? e->user : "a user without a name", e->uid, e->pid,
+                     e->session ? ", session " : "", e->session ? e->session : "");
+        field_print("Session", session_text(e->session_class));
+}
+
+static bool action_is_generic(const Explanation *e) {
+        return strncmp(e->action, ACTION_ENDPOINT_PREFIX, strlen(ACTION_ENDPOINT_PREFIX)) != 0;
+}
+
+static void because_print(const Explanation *e) {
+        bool asked = policy_was_asked(e);
+
+        if (e->problem || asked)
+                field_printf("Because", "%s%s%s", e->problem ? e->problem : "",
+                             e->problem && asked ? "; " : "", asked ? origin_text(e) : "");
+}
+
+static void policy_print(const Explanation *e) {
+        field_printf("Action", "%s%s", e->action,
+                     action_is_generic(e) ? " (generic: the endpoint has no action of its own)"
+                     : e->shared          ? " (of all instances of the template)"
+                                          : "");
+        if (e->default_any && e->default_inactive && e->default_active)
+                field_printf("Defaults", "any %s, inactive %s, active %s", e->default_any,
+                             e->default_inactive, e->default_active);
+        field_print("Answer", answer_text(e));
+        because_print(e);
+        if (*e->hint)
+                field_print("Hint", e->hint);
+}
+
+static void level_print(const Explanation *e) {
+        const char *means = level_means_text(&e->level), *lease = level_lease_text(&e->level);
+
+        if (!e->level.provided)
+                return;
+        if (e->level.kind > 0)
+                field_print("Kind", kind_to_string((Kind)e->level.kind));
+        if (e->argument.access == ACCESS_READ_ONLY && means)
+                field_print("Read-only", means);
+        if (lease)
+                field_print("Lease", lease);
+        if (e->level.max_sec > 0)
+                field_printf("Ends", "after %" PRId64 " s at the latest", e->level.max_sec);
+        field_printf("Backend", "sees %s",
+                     streq(e->connect_as, "service")  ? "the user doorward-opener"
+                     : streq(e->connect_as, "client") ? "you"
+                                                      : e->connect_as);
+}
+
+/* The rule that would turn the answer round. False if none would. */
+static bool rule_spec(const Explanation *e, RuleSpec *ret) {
+        if (e->uid == 0 || !e->user || !e->level.provided || !policy_was_asked(e))
+                return false;
+
+        *ret = (RuleSpec){
+                .action = e->action,
+                .endpoint = action_is_generic(e) ? e->argument.name.endpoint : NULL,
+                .instance = *e->argument.name.instance ? e->argument.name.instance : NULL,
+                .user = e->user,
+                .result = e->decision == DECISION_AUTHORIZED ? "NO" : "YES",
+        };
+        return true;
+}
+
+static void rule_explain(const Explanation *e, const RuleSpec *spec) {
+        size_t width = text_columns();
+        _cleanup_free_ char *path = rule_path(e->argument.name.endpoint, e->user);
+
+        (void)printf("\n%s, an administrator would write %s:\n\n",
+                     e->decision == DECISION_AUTHORIZED ? "To refuse it" : "To allow it",
+                     path ? path : RULE_FOLDER);
+        rule_print(stdout, spec);
+
+        (void)putchar('\n');
+        text_print_wrapped(stdout,
+                           "For the members of a group, subject.isInGroup(\"GROUP\") stands in "
+                           "place of the comparison with subject.user. AUTH_ADMIN and AUTH_SELF in "
+                           "place of YES or NO would ask for a password, an administrator's or "
+                           "one's own. Rules count from the next request on; nothing need be "
+                           "restarted.",
+                           0, width);
+        (void)putchar('\n');
+        if (spec->instance) {
+                (void)putchar('\n');
+                text_print_wrapped(stdout,
+                                   "Without the line with action.lookup(\"instance\") the rule "
+                                   "holds for every instance of the template.",
+                                   0, width);
+                (void)putchar('\n');
+        }
+}
+
+static void explanation_print(const Explanation *e) {
+        RuleSpec spec;
+
+        field_print("Endpoint", e->name);
+        field_print("Access", access_to_string(e->argument.access));
+        you_print(e);
+        policy_print(e);
+        level_print(e);
+        field_print("Request", e->request_id);
+
+        if (rule_spec(e, &spec))
+                rule_explain(e, &spec);
+        else if (!e->user)
+                (void)printf("\npolkit knows users by their names, and this uid has none here: it "
+                             "refuses whatever a\nrule says.\n");
+}
+
+/* The broker's words, and the rule. Takes nothing. */
+static json_t *explanation_to_json(const Explanation *e, const json_t *parameters) {
+        json_t *object = json_copy((json_t *)parameters);
+        _cleanup_free_ char *path = NULL;
+        char *text = NULL;
+        RuleSpec spec;
+        size_t size;
+        FILE *f;
+        int r = 0;
+
+        if (!object || !rule_spec(e, &spec))
+                return object;
+
+        path = rule_path(e->argument.name.endpoint, e->user);
+        f = open_memstream(&text, &size);
+        if (f) {
+                rule_print(f, &spec);
+                r = fclose(f);
+        }
+        if (!path || !f || r != 0 ||
+            json_object_set_new(object, "rule",
+                                json_pack("{s:s, s:s}", "path", path, "text", text)) < 0) {
+                json_decref(object);
+                object = NULL;
+        }
+
+        free(text);
+        return object;
+}
+
+static int explanation_show(const Options *options, const Explanation *e,
+                            const json_t *parameters) {
+        int r;
+
+        if (options->json != JSON_OFF) {
+                r = output_json_consume(explanation_to_json(e, parameters), options->json);
+                return r < 0 ? report_errno(options, r, "Cannot print") : EXIT_STATUS_OK;
+        }
+
+        output_begin_text(options->output);
+        explanation_print(e);
+        return EXIT_STATUS_OK;
+}
+
+static int explanation_get(const Explanation *e, WireReply *ret, doorward_error *error) {
+        _cleanup_(wire_freep) Wire *wire = NULL;
+        json_t *parameters;
+        int r;
+
+        r = wire_open(NULL, WIRE_TIMEOUT_MS, &wire, error);
+        if (r < 0)
+                return r;
+
+        parameters = json_pack("{s:s, s:s}", "endpoint", e->name, "access",
+                               access_to_wire(e->argument.access));
+        return wire_call(wire, METHOD_EXPLAIN, parameters, WIRE_TIMEOUT_MS, ret, error);
+}
+
+int command_explain(const Options *options, char **arguments, size_t n) {
+        Access access = options_has(options, OPTION_READ_ONLY) ? ACCESS_READ_ONLY : ACCESS_FULL;
+        _cleanup_(wire_reply_deinit) WireReply reply = WIRE_REPLY_NULL;
+        _cleanup_error_ doorward_error error = {};
+        Explanation e = {};
+        int r, status;
+
+        (void)n;
+        r = argument_parse(arguments[0], access, false, &e.argument);
+        if (r != 0)
+                return options_usage_error(options, "'%s': %s", arguments[0], argument_problem(r));
+        (void)name_to_string(&e.argument.name, e.name);
+
+        r = explanation_get(&e, &reply, &error);
+        if (r == 0 && (explanation_read(reply.parameters, &e) < 0 || user_find(e.uid, &e.user) < 0))
+                r = wire_error_protocol(&error, "The broker's answer cannot be read.");
+        if (r < 0)
+                return report_error(options, &error);
+
+        status = explanation_show(options, &e, reply.parameters);
+        free(e.user);
+        return status;
+}

@@ -1,0 +1,28 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Grant: an endpoint that a command opened, and what becomes of it
+ *
+ * The lease lives as long as this process keeps the connection on which it asked. So whoever opens
+ * stays, unless there is no lease.
+ */
+
+#include "cli/argument.h"
+#include "cli/options.h"
+#include "client/conn.h"
+
+/* Opens. A password may be asked for if there is a terminal and nobody said --no-ask-password.
+ * 0 and *ret, or -errno and an error. */
+int grant_open(const Options *options, const Argument *argument, doorward_conn **ret,
+               doorward_error *error) _must_check_;
+
+/* The descriptor, which is the caller's from now on: the connection keeps the lease only. */
+int grant_take_fd(doorward_conn *conn);
+
+/* Has a look at the control connection. False once the lease has ended; where that would surprise
+ * (a service that hangs up does not), it was said. */
+bool grant_watch(const Options *options, doorward_conn *conn);
+
+/* The sentence about it, without the name: "was revoked". Static. NULL: not worth a word. */
+const char *grant_end_text(int reason);

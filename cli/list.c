@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <stdio.h>
+
+#include "cli/commands.h"
+#include "cli/exit-status.h"
+#include "cli/level.h"
+#include "cli/report.h"
+#include "cli/table.h"
+
+/* A list longer than this is not believed. */
+#define LIST_MAX 10000U
+
+typedef struct Row {
+        const char *name;
+        const char *description;
+        const char *connect_as;
+        const char *problem;
+        json_t *instances;
+        Level levels[_ACCESS_MAX];
+} Row;
+
+static int row_read(json_t *endpoint, Row *row) {
+        json_t *read_only, *full;
+        const WireField fields[] = {
+                {"name", WIRE_STRING, false, &row->name},
+                {"description", WIRE_STRING, false, &row->description},
+                {"connectAs", WIRE_STRING, false, &row->connect_as},
+                {"problem", WIRE_STRING, true, &row->problem},
+                {"instances", WIRE_STRINGS, false, &row->instances},
+                {"readOnly", WIRE_OBJECT, false, &read_only},
+                {"full", WIRE_OBJECT, false, &full},
+                {},
+        };
+        int r;
+
+        r = wire_read(endpoint, fields);
+        if (r == 0)
+                r = level_read(read_only, &row->levels[ACCESS_READ_ONLY]);
+        if (r == 0)
+                r = level_read(full, &row->levels[ACCESS_FULL]);
+
+        return r;
+}
+
+/* The description, and behind it what one must know besides. NULL: no memory. */
+static char *row_describe(const Row *row) {
+        char *text = NULL;
+        size_t size, i;
+        json_t *pattern;
+        FILE *f;
+
+        f = open_memstream(&text, &size);
+        if (!f)
+                return NULL;
+
+        (void)fputs(row->description, f);
+        if (json_array_size(row->instances) > 0) {
+                (void)fputs(" (instances:", f);
+                json_array_foreach(row->instances, i, pattern)
+                        (void)fprintf(f, " %s", json_string_value(pattern));
+                (void)fputc(')', f);
+        }
+        if (row->problem)
+                (void)fprintf(f, " [not available: %s]", row->problem);
+
+        if (fclose(f) != 0) {
+                free(text);
+                return NULL;
+        }
+        return text;
+}
+
+static void row_add(const Row *row, bool check, Table *table) {
+        _cleanup_free_ char *description = NULL;
+
+        table_add(table, row->name);
+        if (!check)
+                return;
+
+        description = row_describe(row);
+        if (!description)
+                table->failed = true;
+
+        table_add(table, level_answer(&row->levels[ACCESS_READ_ONLY]));
+        table_add(table, level_answer(&row->levels[ACCESS_FULL]));
+        table_add(table, row->connect_as);
+        table_add(table, description);
+}
+
+/* All endpoints, as an array of the interface's Endpoint. */
+static int list_get(bool check, json_t **ret, doorward_error *error) {
+        _cleanup_(wire_freep) Wire *wire = NULL;
+        json_t *list;
+        int r;
+
+        list = json_array();
+        if (!list)
+                return error_no_memory(error);
+
+        r = wire_open(NULL, WIRE_TIMEOUT_MS, &wire, error);
+        if (r == 0)
+                r = wire_call_more(wire, METHOD_LIST_ENDPOINTS,
+                                   json_pack("{s:b}", "decisions", check), WIRE_TIMEOUT_MS, error);
+
+        while (r == 0) {
+                _cleanup_(wire_reply_deinit) WireReply reply = WIRE_REPLY_NULL;
+                json_t *endpoint;
+                const WireField fields[] = {{"endpoint", WIRE_OBJECT, false, &endpoint}, {}};
+
+                r = wire_next(wire, WIRE_TIMEOUT_MS, &reply, error);
+                if (r <= 0)
+                        break;
+                if (json_array_size(list) >= LIST_MAX || wire_read(reply.parameters, fields) < 0)
+                        r = wire_error_protocol(error, "The broker's list cannot be read.");
+                else
+                        r = json_array_append(list, endpoint) < 0 ? error_no_memory(error) : 0;
+        }
+
+        if (r < 0)
+                json_decref(list);
+        else
+                *ret = list;
+        return r;
+}
+
+static int list_print(const Options *options, const json_t *list, doorward_error *error) {
+        static const char *const headings[] = {"ENDPOINT", "READ-ONLY", "FULL", "CONNECT-AS",
+                                               "DESCRIPTION"};
+        bool check = !options_has(options, OPTION_NO_CHECK);
+        _cleanup_(table_deinit) Table table;
+        json_t *endpoint;
+        size_t i;
+        int r;
+
+        table_init(&table, check ? ELEMENTSOF(headings) : 1);
+        for (i = 0; i < table.n_columns; i++)
+                table_add(&table, headings[i]);
+
+        json_array_foreach(list, i, endpoint) {
+                Row row = {};
+
+                r = row_read(endpoint, &row);
+                if (r < 0)
+                        return wire_error_protocol(error, "The broker's list cannot be read.");
+                row_add(&row, check, &table);
+        }
+
+        output_begin_text(options->output);
+        return table_print(&table, !options_has(options, OPTION_NO_LEGEND), stdout);
+}
+
+int command_list(const Options *options, char **arguments, size_t n) {
+        _cleanup_error_ doorward_error error = {};
+        json_t *list = NULL;
+        int r;
+
+        (void)arguments;
+        (void)n;
+        r = list_get(!options_has(options, OPTION_NO_CHECK), &list, &error);
+        if (r < 0)
+                return report_error(options, &error);
+
+        if (options->json != JSON_OFF)
+                r = output_json_consume(list, options->json);
+        else {
+                r = list_print(options, list, &error);
+                json_decref(list);
+        }
+        if (r < 0)
+                return error.code ? report_error(options, &error)
+                                  : report_errno(options, r, "Cannot print the list");
+
+        return EXIT_STATUS_OK;
+}

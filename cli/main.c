@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <locale.h>
+#include <stdio.h>
+
+#include "cli/argument.h"
+#include "cli/commands.h"
+#include "cli/exit-status.h"
+#include "cli/options.h"
+#include "cli/report.h"
+
+static const Command commands[] = {
+        {"list", "", "endpoints, and what policy says about you",
+         "Lists the endpoints with both levels of access and what policy would answer you, of whom "
+         "nothing is asked: yes, password (yes, after one), no, or n/a where an endpoint does not "
+         "provide that access. The name of a template ends in @; its instances are named behind "
+         "it.",
+         OPTION_NO_CHECK | OPTION_JSON | OPTION_NO_LEGEND | OPTION_NO_PAGER, 0, 0, false,
+         command_list},
+        {"explain", "ENDPOINT[:ro]", "why, and what would change it",
+         "Says who you are to the broker, which polkit action is asked about, what the answer is "
+         "and why, and what an administrator would write to change it. Opens nothing.",
+         OPTION_READ_ONLY | OPTION_JSON | OPTION_NO_PAGER, 1, 1, false, command_explain},
+        {"exec", "ENDPOINT[:ro][=FD]... -- CMD...", "run CMD with open descriptors",
+         "Runs CMD with a descriptor of each endpoint: as number FD, or from 3 on in the order of "
+         "the arguments, with LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID set. {} in CMD becomes the "
+         "number; with several endpoints, {ENDPOINT} does. The lease ends when CMD ends, and the "
+         "exit status is CMD's.",
+         OPTION_READ_ONLY | OPTION_NO_ASK_PASSWORD | OPTION_QUIET, 1, -1, true, command_exec},
+        {"stdio", "ENDPOINT[:ro]", "join standard input and output to it",
+         "Joins standard input and output to the endpoint until both sides have ended. A program "
+         "called doorward-stdio-ENDPOINT or doorward-stdio-ro-ENDPOINT, by a link to this one, "
+         "does the same.",
+         OPTION_READ_ONLY | OPTION_NO_ASK_PASSWORD | OPTION_QUIET, 1, 1, false, command_stdio},
+        {"fdpass", "ENDPOINT[:ro]", "pass it over a socket to the caller",
+         "Passes the descriptor over standard output, which must be a unix socket, and ends: for "
+         "ssh -o ProxyUseFdpass=yes and its like. The lease goes on until the program ends that "
+         "made the socket.",
+         OPTION_READ_ONLY | OPTION_NO_ASK_PASSWORD | OPTION_QUIET | OPTION_FD | OPTION_TAP, 1, 1,
+         false, command_fdpass},
+        {"policy", "NAME", "its polkit actions, for administrators",
+         "Prints the file that declares the polkit actions of an endpoint, puts it where polkit "
+         "reads it, or removes it from there.",
+         OPTION_INSTALL | OPTION_REMOVE | OPTION_QUIET | OPTION_NO_PAGER, 1, 1, false,
+         command_policy},
+        {"cat-config", "[NAME...]", "definitions as they are read",
+         "Prints definitions as they are merged of their files and drop-ins: those that are named, "
+         "or all. The name doorward.conf stands for the broker's own settings.",
+         OPTION_NO_PAGER, 0, -1, false, command_cat_config},
+        {"verify", "[NAME|FILE...]", "whether definitions are right",
+         "Checks definitions: those that are named, files (an argument with a slash), or all and "
+         "doorward.conf. Errors are what keeps an endpoint from being opened.",
+         OPTION_JSON | OPTION_QUIET, 0, -1, false, command_verify},
+        {"info", "", "what this broker is",
+         "Shows the version of the broker, how it tells who calls, its limits and warnings.",
+         OPTION_JSON | OPTION_NO_PAGER, 0, 0, false, command_info},
+        {},
+};
+
+/* What is opened must not become a standard stream of somebody who expects none. Closed on exec, so
+ * that a command finds things as they were. */
+static int standard_streams_check(void) {
+        int fd;
+
+        do {
+                fd = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
+                if (fd < 0)
+                        return -errno;
+        } while (fd <= STDERR_FILENO);
+
+        close_fd(fd);
+        return 0;
+}
+
+static const Command *command_named(const char *name) {
+        const Command *c = commands;
+
+        while (c->name && !streq(c->name, name))
+                c++;
+        return c;
+}
+
+static int run(const Options *options, char **arguments, size_t n) {
+        int status, r;
+
+        status = options->command->run(options, arguments, n);
+        r = output_end(options->output);
+        if (r < 0 && status == EXIT_STATUS_OK)
+                status = report_errno(options, r, "Cannot write to standard output");
+
+        return status;
+}
+
+/* Called as doorward-stdio-NAME: there is nothing left to say but options. */
+static int run_as(const Argument *argument, int argc, char **argv, Options *options) {
+        char name[NAME_TEXT_SIZE], *arguments[2] = {name, NULL}, **none;
+        size_t n;
+        int status;
+
+        status = options_parse(argc, argv, commands, command_named("stdio"), options, &none, &n);
+        if (status >= 0)
+                return status;
+
+        (void)name_to_string(&argument->name, name);
+        if (argument->access == ACCESS_READ_ONLY)
+                options->given |= OPTION_READ_ONLY;
+        return run(options, arguments, 1);
+}
+
+int main(int argc, char **argv) {
+        Output output = {};
+        Options options = {.fd = -EBADF, .output = &output};
+        Argument argument;
+        char **arguments;
+        int status, r;
+        size_t n;
+
+        if (argc < 1 || standard_streams_check() < 0)
+                return EXIT_STATUS_FAILURE;
+        (void)setlocale(LC_CTYPE, "");
+
+        r = argument_from_program(argv[0], &argument);
+        if (r == 0)
+                return run_as(&argument, argc, argv, &options);
+        if (r != -ENOENT)
+                return options_usage_error(&options, "Called as '%s': %s", argv[0],
+                                           argument_problem(r));
+
+        status = options_parse(argc, argv, commands, NULL, &options, &arguments, &n);
+        if (status >= 0)
+                return status;
+
+        output.use_pager = !options_has(&options, OPTION_NO_PAGER);
+        return run(&options, arguments, n);
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <getopt.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "config.h"
+
+#include "cli/exit-status.h"
+#include "cli/options.h"
+#include "cli/text.h"
+#include "policy/nearest.h"
+
+#define HELP_WIDTH 80U
+#define HELP_OPTION_WIDTH 20
+#define HELP_COMMAND_WIDTH 36
+
+#define LETTERS ":hjqr"
+#define COMMANDS_MAX 32U
+
+/* Options without a letter. */
+enum {
+        VALUE_BR = 256,
+        VALUE_FD,
+        VALUE_INSTALL,
+        VALUE_JSON,
+        VALUE_NO_ASK_PASSWORD,
+        VALUE_NO_CHECK,
+        VALUE_NO_LEGEND,
+        VALUE_NO_PAGER,
+        VALUE_REMOVE,
+        VALUE_USE_VNET,
+        VALUE_VERSION,
+};
+
+static const struct option long_options[] = {
+        {"br", required_argument, NULL, VALUE_BR},
+        {"fd", required_argument, NULL, VALUE_FD},
+        {"help", no_argument, NULL, 'h'},
+        {"install", no_argument, NULL, VALUE_INSTALL},
+        {"json", required_argument, NULL, VALUE_JSON},
+        {"no-ask-password", no_argument, NULL, VALUE_NO_ASK_PASSWORD},
+        {"no-check", no_argument, NULL, VALUE_NO_CHECK},
+        {"no-legend", no_argument, NULL, VALUE_NO_LEGEND},
+        {"no-pager", no_argument, NULL, VALUE_NO_PAGER},
+        {"quiet", no_argument, NULL, 'q'},
+        {"read-only", no_argument, NULL, 'r'},
+        {"remove", no_argument, NULL, VALUE_REMOVE},
+        {"use-vnet", no_argument, NULL, VALUE_USE_VNET},
+        {"version", no_argument, NULL, VALUE_VERSION},
+        {},
+};
+
+static const struct {
+        int value; /* as getopt_long() returns it */
+        unsigned option;
+        const char *spelling;
+        const char *text; /* NULL: --help does not show it */
+} option_table[] = {
+        {'r', OPTION_READ_ONLY, "-r --read-only", "read-only access, as ENDPOINT:ro says it"},
+        {VALUE_FD, OPTION_FD, "   --fd=N", "pass it over descriptor N, not standard output"},
+        {VALUE_USE_VNET, OPTION_TAP, "--use-vnet", NULL},
+        {VALUE_BR, OPTION_TAP, "--br", NULL},
+        {VALUE_NO_CHECK, OPTION_NO_CHECK, "   --no-check", "names only; policy is not asked"},
+        {VALUE_INSTALL, OPTION_INSTALL, "   --install", "put the file where polkit reads it"},
+        {VALUE_REMOVE, OPTION_REMOVE, "   --remove", "take it away again"},
+        {VALUE_JSON, OPTION_JSON, "   --json=MODE", "print JSON: short, pretty or off"},
+        {'j', OPTION_JSON, "-j", "print JSON: pretty on a terminal, else short"},
+        {VALUE_NO_LEGEND, OPTION_NO_LEGEND, "   --no-legend", "print no headings"},
+        {VALUE_NO_PAGER, OPTION_NO_PAGER, "   --no-pager", "do not use a pager"},
+        {VALUE_NO_ASK_PASSWORD, OPTION_NO_ASK_PASSWORD, "   --no-ask-password",
+         "have nobody asked for a password"},
+        {'q', OPTION_QUIET, "-q --quiet", "say nothing but errors"},
+        {'h', OPTION_HELP, "-h --help", "show this"},
+        {VALUE_VERSION, OPTION_VERSION, "   --version", "show the version"},
+};
+
+static void help_print_options(unsigned options) {
+        (void)printf("\nOptions:\n");
+        for (size_t i = 0; i < ELEMENTSOF(option_table); i++)
+                if ((option_table[i].option & options) && option_table[i].text)
+                        (void)printf("  %-*s %s\n", HELP_OPTION_WIDTH, option_table[i].spelling,
+                                     option_table[i].text);
+}
+
+static void help_print_command(const Command *command) {
+        (void)printf("doorward %s [OPTION...] %s\n\n", command->name, command->synopsis);
+        text_print_wrapped(stdout, command->text, 0, HELP_WIDTH);
+        (void)putchar('\n');
+        help_print_options(command->options | OPTION_HELP);
+        (void)printf("\nSee doorward(1).\n");
+}
+
+static void help_print(const Command *commands) {
+        (void)printf("doorward [OPTION...] COMMAND [ARGUMENT...]\n\n"
+                     "Access to named, privileged things: sockets of services, devices, files.\n\n"
+                     "Commands:\n");
+        for (const Command *c = commands; c->name; c++)
+                (void)printf("  %s %-*s %s\n", c->name, HELP_COMMAND_WIDTH - (int)strlen(c->name),
+                             c->synopsis, c->summary);
+        help_print_options(UINT_MAX);
+        (void)printf("\nNot every command takes every option: see 'doorward COMMAND --help' and\n"
+                     "doorward(1).\n");
+}
+
+int options_usage_error(const Options *options, const char *format, ...) {
+        const char *space = options->command ? " " : "";
+        const char *name = options->command ? options->command->name : "";
+        va_list ap;
+
+        (void)fprintf(stderr, "doorward%s%s: ", space, name);
+        va_start(ap, format);
+        (void)vfprintf(stderr, format, ap);
+        va_end(ap);
+        (void)fprintf(stderr, "\nHint: 'doorward%s%s --help' shows how it is used.\n", space, name);
+
+        return EXIT_STATUS_USAGE;
+}
+
+static int option_set_json(Options *options, const char *mode) {
+        int r = json_mode_from_string(mode);
+
+        if (r < 0)
+                return options_usage_error(options, "--json= takes short, pretty or off, not '%s'.",
+                                           mode);
+
+        options->json = (JsonMode)r;
+        return -1;
+}
+
+static int option_set_fd(Options *options, const char *text) {
+        char *end;
+        long fd;
+
+        errno = 0;
+        fd = strtol(text, &end, 10);
+        if (errno != 0 || end == text || *end || fd < 0 || fd > INT_MAX)
+                return options_usage_error(
+                        options, "--fd= takes the number of a descriptor, not '%s'.", text);
+
+        options->fd = (int)fd;
+        return -1;
+}
+
+/* What getopt_long() gave. -1, or the exit status. */
+static int option_take(Options *options, int value, const char *word) {
+        for (size_t i = 0; i < ELEMENTSOF(option_table); i++)
+                if (option_table[i].value == value)
+                        options->given |= option_table[i].option;
+
+        switch (value) {
+        case ':':
+                return options_usage_error(options, "The option %s wants a value.", word);
+        case '?':
+                if (optopt > 0 && optopt < VALUE_BR)
+                        return options_usage_error(options, "There is no option -%c.", optopt);
+                return options_usage_error(options, "There is no option %s.", word);
+        case 'j':
+                options->json = isatty(STDOUT_FILENO) ? JSON_PRETTY : JSON_SHORT;
+                return -1;
+        case VALUE_JSON:
+                return option_set_json(options, optarg);
+        case VALUE_FD:
+                return option_set_fd(options, optarg);
+        default:
+                return -1;
+        }
+}
+
+/* Reads the options of argv; argv[0] is none. -1, or the exit status; *ret_next is where the
+ * arguments begin. */
+static int options_read(Options *options, int argc, char **argv, const char *letters,
+                        int *ret_next) {
+        int value, status;
+
+        optind = 0; /* begin anew */
+        opterr = 0;
+        while ((value = getopt_long(argc, argv, letters, long_options, NULL)) >= 0) {
+                status = option_take(options, value, argv[optind - 1]);
+                if (status >= 0)
+                        return status;
+        }
+
+        *ret_next = optind;
+        return -1;
+}
+
+static int options_check(const Options *options) {
+        unsigned extra =
+                options->given & ~(options->command->options | OPTION_HELP | OPTION_VERSION);
+
+        for (size_t i = 0; i < ELEMENTSOF(option_table); i++)
+                if (extra & option_table[i].option)
+                        return options_usage_error(
+                                options, "This command has no use for the option %s.",
+                                option_table[i].spelling + strspn(option_table[i].spelling, " "));
+
+        return -1;
+}
+
+static const char *command_nearest(const Command *commands, const char *name) {
+        const char *names[COMMANDS_MAX + 1] = {};
+
+        for (size_t i = 0; commands[i].name && i < COMMANDS_MAX; i++)
+                names[i] = commands[i].name;
+
+        return nearest_find(name, names);
+}
+
+static int command_find(Options *options, const Command *commands, const char *name) {
+        const char *nearest;
+
+        for (const Command *c = commands; c->name; c++)
+                if (streq(c->name, name)) {
+                        options->command = c;
+                        return -1;
+                }
+
+        nearest = command_nearest(commands, name);
+        return options_usage_error(options, "There is no command '%s'%s%s%s", name,
+                                   nearest ? ". Was '" : ".", nearest ? nearest : "",
+                                   nearest ? "' meant?" : "");
+}
+
+/* Cuts argv at "--", if the command wants what follows. */
+static int words_cut(Options *options, int *argc, char **argv) {
+        if (!options->command->words)
+                return -1;
+
+        for (int i = 1; i < *argc; i++)
+                if (streq(argv[i], "--")) {
+                        if (i + 1 == *argc)
+                                return options_usage_error(options,
+                                                           "What is to be run is missing.");
+                        options->words = argv + i + 1;
+                        *argc = i;
+                        return -1;
+                }
+
+        return -1;
+}
+
+static int arguments_check(const Options *options, int n) {
+        const Command *command = options->command;
+
+        if (n < command->min)
+                return options_usage_error(options, "An argument is missing: %s.",
+                                           command->synopsis);
+        if (command->max >= 0 && n > command->max)
+                return options_usage_error(options, command->max == 0
+                                                            ? "This command takes no arguments."
+                                                            : "There are too many arguments.");
+        if (command->words && !options->words)
+                return options_usage_error(options, "Write '--' and then what is to be run.");
+
+        return -1;
+}
+
+static int options_finish(const Options *options, const Command *commands) {
+        if (options_has(options, OPTION_VERSION)) {
+                (void)printf("doorward %s\n", VERSION);
+                return EXIT_STATUS_OK;
+        }
+        if (options_has(options, OPTION_HELP)) {
+                if (options->command)
+                        help_print_command(options->command);
+                else
+                        help_print(commands);
+                return EXIT_STATUS_OK;
+        }
+
+        return -1;
+}
+
+int options_parse(int argc, char **argv, const Command *commands, const Command *preset,
+                  Options *options, char ***ret_arguments, size_t *ret_n) {
+        int next = 0, status;
+
+        options->command = preset;
+        if (!preset) {
+                status = options_read(options, argc, argv, "+" LETTERS, &next);
+                if (status < 0)
+                        status = options_finish(options, commands);
+                if (status < 0 && next >= argc)
+                        status = options_usage_error(options, "What is to be done is missing.");
+                if (status < 0)
+                        status = command_find(options, commands, argv[next]);
+                if (status >= 0)
+                        return status;
+        }
+
+        argc -= next;
+        argv += next;
+        status = preset ? -1 : words_cut(options, &argc, argv);
+        if (status < 0)
+                status = options_read(options, argc, argv, LETTERS, &next);
+        if (status < 0)
+                status = options_finish(options, commands);
+        if (status < 0)
+                status = options_check(options);
+        if (status < 0 && !preset)
+                status = arguments_check(options, argc - next);
+        if (status < 0 && preset && next < argc)
+                status = options_usage_error(
+                        options, "Called by this name, nothing more can be named: '%s'.",
+                        argv[next]);
+        if (status >= 0)
+                return status;
+
+        *ret_arguments = argv + next;
+        *ret_n = (size_t)(argc - next);
+        return -1;
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "config.h"
+
+#include "cli/commands.h"
+#include "cli/exit-status.h"
+#include "cli/lookup.h"
+#include "cli/report.h"
+#include "policy/action.h"
+
+/* The last line of what we write: a file that ends so is ours, to be replaced and removed. Any
+ * other came from a package, or from somebody's editor. */
+#define POLICY_MARK "<!-- Written by 'doorward policy --install'. -->\n"
+#define POLICY_SIZE_MAX 65536U
+
+/* -1 and the text, or the exit status. */
+static int policy_make(const Options *options, const char *word, char **ret) {
+        _cleanup_(definition_freep) Definition *definition = NULL;
+        int status, r;
+
+        status = lookup_installed(options, word, &definition);
+        if (status >= 0)
+                return status;
+
+        if (definition->problem) {
+                (void)report_problem(options, DOORWARD_ERR_ENDPOINT_DOWN,
+                                     "It opens nothing, so there is nothing to decide about yet.",
+                                     "The definition is wrong: %s.", definition->problem);
+                return EXIT_STATUS_DEFINITION;
+        }
+
+        r = action_print(definition, action_defaults(definition, ACCESS_READ_ONLY),
+                         action_defaults(definition, ACCESS_FULL), ret);
+        return r < 0 ? report_errno(options, r, "Cannot make the policy of %s", word) : -1;
+}
+
+static bool policy_is_ours(const char *text) {
+        size_t n = strlen(text), mark = strlen(POLICY_MARK);
+
+        return n >= mark && streq(text + n - mark, POLICY_MARK);
+}
+
+/* What is there under that name: 0 and *ret, -ENOENT, -errno. */
+static int policy_read(int folder, const char *name, char **ret) {
+        _cleanup_close_ int fd = -EBADF;
+        _cleanup_free_ char *text = calloc(1, POLICY_SIZE_MAX + 1);
+        struct stat st;
+        ssize_t n;
+
+        if (!text)
+                return -ENOMEM;
+
+        fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode) || st.st_size > POLICY_SIZE_MAX)
+                return -EFBIG;
+
+        do
+                n = read(fd, text, POLICY_SIZE_MAX);
+        while (n < 0 && errno == EINTR);
+        if (n < 0)
+                return -errno;
+
+        *ret = TAKE_PTR(text);
+        return 0;
+}
+
+static int policy_write_file(int fd, const char *text) {
+        const char *parts[] = {text, POLICY_MARK};
+
+        for (size_t i = 0; i < ELEMENTSOF(parts); i++)
+                for (size_t left = strlen(parts[i]); left > 0;) {
+                        ssize_t n = write(fd, parts[i] + strlen(parts[i]) - left, left);
+
+                        if (n < 0 && errno != EINTR)
+                                return -errno;
+                        left -= n > 0 ? (size_t)n : 0;
+                }
+
+        /* Whatever the umask is, polkitd is not root. */
+        return fchmod(fd, 0644) < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+/* The whole file or none: polkit looks at the folder as soon as something changes there. */
+static int policy_write(int folder, const char *name, const char *text) {
+        _cleanup_close_ int fd = -EBADF;
+        char temporary[ACTION_TEXT_SIZE + 8];
+        int r;
+
+        (void)snprintf(temporary, sizeof(temporary), ".%s~", name);
+        (void)unlinkat(folder, temporary, 0);
+        fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return -errno;
+
+        r = policy_write_file(fd, text);
+        if (r == 0 && renameat(folder, temporary, folder, name) < 0)
+                r = -errno;
+        if (r < 0)
+                (void)unlinkat(folder, temporary, 0);
+
+        return r;
+}
+
+static int policy_open_folder(const Options *options, int *ret) {
+        int fd = open(POLKIT_ACTION_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd < 0)
+                return report_errno(options, -errno, "Cannot open %s", POLKIT_ACTION_DIR);
+
+        *ret = fd;
+        return -1;
+}
+
+static int policy_foreign(const Options *options, const char *name) {
+        return report_problem(options, DOORWARD_ERR_INVALID_ARG,
+                              "It may be a package's: let the package keep it, and say in a rule "
+                              "what is to be otherwise.",
+                              "%s/%s was not written by this command.", POLKIT_ACTION_DIR, name);
+}
+
+static int policy_failed(const Options *options, int error, const char *what, const char *name) {
+        if (error == -EACCES || error == -EPERM)
+                return report_problem(options, DOORWARD_ERR_SYSTEM, "Run it with sudo, or as root.",
+                                      "Only root can write to %s.", POLKIT_ACTION_DIR);
+
+        return report_errno(options, error, "Cannot %s " POLKIT_ACTION_DIR "/%s", what, name);
+}
+
+static int policy_install(const Options *options, const char *name, const char *text) {
+        _cleanup_close_ int folder = -EBADF;
+        _cleanup_free_ char *present = NULL;
+        int status, r;
+
+        status = policy_open_folder(options, &folder);
+        if (status >= 0)
+                return status;
+
+        r = policy_read(folder, name, &present);
+        if (r < 0 && r != -ENOENT)
+                return policy_failed(options, r, "read", name);
+        if (r == 0 && streq(present, text)) {
+                report_note(options, "%s/%s is there, and as it should be.", POLKIT_ACTION_DIR,
+                            name);
+                return EXIT_STATUS_OK;
+        }
+        if (r == 0 && !policy_is_ours(present))
+                return policy_foreign(options, name);
+
+        r = policy_write(folder, name, text);
+        if (r < 0)
+                return policy_failed(options, r, "write", name);
+
+        report_note(options, "Wrote %s/%s. polkit reads it by itself.", POLKIT_ACTION_DIR, name);
+        return EXIT_STATUS_OK;
+}
+
+/* Works for a definition that is gone as well. */
+static int policy_remove(const Options *options, const char *name) {
+        _cleanup_close_ int folder = -EBADF;
+        _cleanup_free_ char *present = NULL;
+        int status, r;
+
+        status = policy_open_folder(options, &folder);
+        if (status >= 0)
+                return status;
+
+        r = policy_read(folder, name, &present);
+        if (r == -ENOENT) {
+                report_note(options, "There is no %s/%s.", POLKIT_ACTION_DIR, name);
+                return EXIT_STATUS_OK;
+        }
+        if (r < 0)
+                return policy_failed(options, r, "read", name);
+        if (!policy_is_ours(present))
+                return policy_foreign(options, name);
+
+        if (unlinkat(folder, name, 0) < 0)
+                return policy_failed(options, -errno, "remove", name);
+
+        report_note(options, "Removed %s/%s.", POLKIT_ACTION_DIR, name);
+        return EXIT_STATUS_OK;
+}
+
+int command_policy(const Options *options, char **arguments, size_t n) {
+        char endpoint[NAME_ENDPOINT_MAX + 1], file[ACTION_TEXT_SIZE];
+        _cleanup_free_ char *text = NULL;
+        int status;
+
+        (void)n;
+        if (!lookup_name(arguments[0], endpoint))
+                return options_usage_error(options, "'%s' is not the name of an endpoint.",
+                                           arguments[0]);
+        if (options_has(options, OPTION_INSTALL) && options_has(options, OPTION_REMOVE))
+                return options_usage_error(options, "Either --install or --remove, not both.");
+
+        (void)action_file_name(endpoint, file);
+        if (options_has(options, OPTION_REMOVE))
+                return policy_remove(options, file);
+
+        status = policy_make(options, arguments[0], &text);
+        if (status >= 0)
+                return status;
+        if (options_has(options, OPTION_INSTALL))
+                return policy_install(options, file, text);
+
+        output_begin_text(options->output);
+        (void)fputs(text, stdout);
+        return EXIT_STATUS_OK;
+}

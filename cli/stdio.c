@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <signal.h>
+#include <stdio.h>
+
+#include "cli/commands.h"
+#include "cli/exit-status.h"
+#include "cli/grant.h"
+#include "cli/pump.h"
+#include "cli/report.h"
+
+typedef struct Watched {
+        const Options *options;
+        doorward_conn *conn;
+} Watched;
+
+static bool stdio_watch(void *userdata) {
+        Watched *watched = userdata;
+
+        return grant_watch(watched->options, watched->conn);
+}
+
+static int stdio_error(const Options *options, int error, PumpSide side, const char *endpoint) {
+        static const char *const names[] = {
+                [PUMP_INPUT] = "Standard input",
+                [PUMP_OUTPUT] = "Standard output",
+        };
+        const char *name = side == PUMP_ENDPOINT ? endpoint : names[side];
+
+        if (error == -EMEDIUMTYPE)
+                return report_problem(
+                        options, DOORWARD_ERR_UNSUPPORTED,
+                        "'doorward exec' and 'doorward fdpass' hand over the descriptor itself.",
+                        "%s keeps the boundaries of messages, and a stream of bytes loses them.",
+                        name);
+
+        return report_errno(options, error, "%s", name);
+}
+
+static int stdio_join(const Options *options, doorward_conn *conn) {
+        Watched watched = {.options = options, .conn = conn};
+        PumpSpec spec = {
+                .input = STDIN_FILENO,
+                .output = STDOUT_FILENO,
+                .endpoint = conn->fd,
+                .watch_fd = conn_get_control_fd(conn),
+                .watch = stdio_watch,
+                .userdata = &watched,
+        };
+        PumpSide side = PUMP_ENDPOINT;
+        int r;
+
+        /* Each frame of a network device is one read(2), as each message of such a socket is. */
+        r = conn->kind == KIND_TAP || conn->kind == KIND_SEQPACKET ? -EMEDIUMTYPE
+                                                                   : pump_run(&spec, &side);
+
+        return r < 0 ? stdio_error(options, r, side, conn->uri.endpoint) : EXIT_STATUS_OK;
+}
+
+int command_stdio(const Options *options, char **arguments, size_t n) {
+        _cleanup_error_ doorward_error error = {};
+        _cleanup_(conn_unrefp) doorward_conn *conn = NULL;
+        Access access = options_has(options, OPTION_READ_ONLY) ? ACCESS_READ_ONLY : ACCESS_FULL;
+        Argument argument;
+        int r;
+
+        (void)n;
+        r = argument_parse(arguments[0], access, false, &argument);
+        if (r != 0)
+                return options_usage_error(options, "'%s': %s", arguments[0], argument_problem(r));
+
+        (void)signal(SIGPIPE, SIG_IGN);
+        r = grant_open(options, &argument, &conn, &error);
+        return r < 0 ? report_error(options, &error) : stdio_join(options, conn);
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <stdio.h>
+
+#include "config.h"
+
+#include "cli/commands.h"
+#include "cli/exit-status.h"
+#include "cli/lookup.h"
+#include "cli/report.h"
+#include "cli/text.h"
+#include "common/userfile.h"
+#include "policy/action.h"
+#include "policy/catalogue.h"
+#include "policy/settings.h"
+
+#define SETTINGS_WORD "doorward.conf"
+
+/* What was found, in JSON's terms: one object for each file or definition that was looked at. */
+typedef struct Verify {
+        const Options *options;
+        json_t *results;
+        bool failed; /* something is wrong with what was looked at */
+} Verify;
+
+static void line_print(const char *name, const char *kind, const char *text) {
+        _cleanup_free_ char *escaped = text_escape(text);
+
+        (void)printf("%s: %s%s\n", name, kind, escaped ? escaped : "?");
+}
+
+static json_t *strv_to_json(char *const *strv) {
+        json_t *array = json_array();
+
+        for (; array && strv && *strv; strv++)
+                (void)json_array_append_new(array, json_string(*strv));
+
+        return array;
+}
+
+static void note(json_t *notes, const char *format, ...) _printf_(2, 3);
+
+static void note(json_t *notes, const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        (void)json_array_append_new(notes, json_vsprintf(format, ap));
+        va_end(ap);
+}
+
+static void note_user(json_t *notes, const char *key, const char *name) {
+        uid_t uid;
+
+        if (name && userfile_get_uid(USERFILE_PASSWD, name, &uid) == -ENOENT)
+                note(notes, "%s: the user %s does not exist here (/etc/passwd)", key, name);
+}
+
+/* Whether the endpoint is judged by an action of its own. */
+static void note_action(json_t *notes, const Definition *definition) {
+        char file[ACTION_TEXT_SIZE], path[sizeof(POLKIT_ACTION_DIR) + sizeof(file)];
+
+        (void)snprintf(path, sizeof(path), "%s/%s", POLKIT_ACTION_DIR,
+                       action_file_name(definition->name, file));
+        if (access(path, F_OK) < 0 && errno == ENOENT)
+                note(notes,
+                     "polkit has no action for it alone, and asks an administrator for a password: "
+                     "'doorward policy --install %s' makes one",
+                     definition->name);
+}
+
+/* What need not be wrong: groups come with packages, and packages come later. */
+static json_t *definition_notes(const Definition *definition) {
+        json_t *notes = json_array();
+        gid_t gid;
+
+        if (!notes || definition->problem)
+                return notes;
+
+        for (char **group = definition->groups; group && *group; group++)
+                if (userfile_get_gid(USERFILE_GROUP, *group, &gid) == -ENOENT)
+                        note(notes,
+                             "Groups=: the group %s does not exist here (/etc/group), so the "
+                             "endpoint cannot be opened",
+                             *group);
+        note_user(notes, "ConnectAs=",
+                  definition->connect_as == CONNECT_AS_USER ? definition->connect_user : NULL);
+        note_user(notes, "PeerUser=", definition->peer_any ? NULL : definition->peer_user);
+        note_action(notes, definition);
+
+        return notes;
+}
+
+static void result_print(const Verify *verify, const char *name, const char *problem,
+                         const json_t *warnings, const json_t *notes) {
+        bool quiet = options_has(verify->options, OPTION_QUIET);
+        json_t *text;
+        size_t i;
+
+        if (problem)
+                line_print(name, "error: ", problem);
+        json_array_foreach(warnings, i, text)
+                line_print(name, "warning: ", json_string_value(text));
+        if (quiet)
+                return;
+        json_array_foreach(notes, i, text)
+                line_print(name, "note: ", json_string_value(text));
+        if (!problem && json_array_size(warnings) == 0)
+                line_print(name, "", "ok");
+}
+
+/* Tells what was found, or keeps it for the array. Takes the references. */
+static void result_take(Verify *verify, const char *name, const char *problem, json_t *files,
+                        json_t *warnings, json_t *notes) {
+        if (problem)
+                verify->failed = true;
+
+        if (verify->options->json == JSON_OFF) {
+                result_print(verify, name, problem, warnings, notes);
+                json_decref(files);
+                json_decref(warnings);
+                json_decref(notes);
+                return;
+        }
+
+        (void)json_array_append_new(verify->results,
+                                    json_pack("{s:s, s:s?, s:o, s:o, s:o}", "name", name, "problem",
+                                              problem, "files", files, "warnings", warnings,
+                                              "notes", notes));
+}
+
+static void definition_take(Verify *verify, const Definition *definition) {
+        char name[NAME_ENDPOINT_MAX + 2];
+
+        (void)snprintf(name, sizeof(name), "%s%s", definition->name,
+                       definition->template ? "@" : "");
+        result_take(verify, name, definition->problem, strv_to_json(definition->files),
+                    strv_to_json(definition->warnings), definition_notes(definition));
+}
+
+static int settings_verify(Verify *verify) {
+        _cleanup_(strv_freep) char **folders = NULL;
+        _cleanup_(settings_freep) Settings *settings = NULL;
+        int r;
+
+        r = settings_folders("", &folders);
+        if (r == 0)
+                r = settings_load(folders, &settings);
+        if (r < 0)
+                return report_errno(verify->options, r, "Cannot read %s", SETTINGS_WORD);
+
+        result_take(verify, SETTINGS_WORD, settings->problem, json_array(),
+                    strv_to_json(settings->warnings), json_array());
+        return -1;
+}
+
+static int all_verify(Verify *verify) {
+        _cleanup_(strv_freep) char **folders = NULL;
+        _cleanup_(catalogue_freep) Catalogue *catalogue = NULL;
+        int r;
+
+        r = definition_folders("", &folders);
+        if (r == 0)
+                r = catalogue_load(folders, NULL, &catalogue);
+        if (r < 0)
+                return report_errno(verify->options, r, "Cannot read the definitions");
+
+        for (size_t i = 0; i < catalogue->n_definitions; i++)
+                definition_take(verify, catalogue->definitions[i]);
+        return settings_verify(verify);
+}
+
+static int word_verify(Verify *verify, const char *word) {
+        _cleanup_(definition_freep) Definition *definition = NULL;
+        int status;
+
+        if (streq(word, SETTINGS_WORD))
+                return settings_verify(verify);
+
+        status = strchr(word, '/') ? lookup_file(verify->options, word, &definition)
+                                   : lookup_installed(verify->options, word, &definition);
+        if (status < 0)
+                definition_take(verify, definition);
+
+        return status;
+}
+
+static int verify_finish(Verify *verify) {
+        const Options *options = verify->options;
+        int r;
+
+        if (options->json != JSON_OFF) {
+                r = output_json_consume(json_incref(verify->results), options->json);
+                if (r < 0)
+                        return report_errno(options, r, "Cannot print");
+        } else
+                report_note(options, "A change takes effect with: systemctl daemon-reload && "
+                                     "systemctl reload doorward");
+
+        return verify->failed ? EXIT_STATUS_DEFINITION : EXIT_STATUS_OK;
+}
+
+int command_verify(const Options *options, char **arguments, size_t n) {
+        Verify verify = {.options = options, .results = json_array()};
+        int status = -1;
+
+        if (!verify.results)
+                return report_errno(options, -ENOMEM, "Cannot verify");
+
+        if (n == 0)
+                status = all_verify(&verify);
+        for (size_t i = 0; i < n && status < 0; i++)
+                status = word_verify(&verify, arguments[i]);
+        if (status < 0)
+                status = verify_finish(&verify);
+
+        json_decref(verify.results);
+        return status;
+}
