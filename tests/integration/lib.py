@@ -7,6 +7,7 @@ half-way leaves as little behind as one that passes; reset() is the net below th
 """
 
 import contextlib
+import ctypes
 import glob
 import grp
 import itertools
@@ -42,6 +43,8 @@ ENDED = "dd0d072c6cbb42679d932d37ab59d9ae"
 SENDER_MISMATCH = "d7b0a613632447abbefab5b02a3c5e83"
 
 _numbers = itertools.count(1)
+_settings = {}
+_notes = []
 
 
 def number():
@@ -83,6 +86,11 @@ def wait_for(condition, what, timeout=5.0, interval=0.02):
         if time.monotonic() > deadline:
             raise Failure(f"not within {timeout} s: {what}")
         time.sleep(interval)
+
+
+def note(text):
+    """Something that is worth knowing of a test that passed: the runner prints it."""
+    _notes.append(text)
 
 
 # How a test is to be run. The runner reads these marks.
@@ -212,15 +220,31 @@ def login(user, *argv, timeout=30, input="", env=None):
 
 # Children that are somebody else, step by step.
 
+SYS_CLONE3 = 435
+
+
+def fork_as(pid):
+    """fork(2), and the child gets this pid."""
+    wanted = ctypes.c_int(pid)
+    arguments = (ctypes.c_uint64 * 11)()
+    arguments[4] = signal.SIGCHLD  # exit_signal
+    arguments[8] = ctypes.addressof(wanted)  # set_tid
+    arguments[9] = 1  # set_tid_size
+    libc = ctypes.CDLL(None, use_errno=True)
+    value = libc.syscall(SYS_CLONE3, ctypes.byref(arguments), ctypes.sizeof(arguments))
+    if value < 0:
+        raise OSError(ctypes.get_errno(), "clone3")
+    return value
+
 
 class Child:
     """A forked process that becomes user and runs body(child) there. The two exchange values:
     tell() on one side is hear() on the other. What body returns is what result() gives the parent,
-    and what it raises, result() raises there."""
+    and what it raises, result() raises there. With pid it gets that number, which must be free."""
 
-    def __init__(self, user, body, groups=None):
+    def __init__(self, user, body, groups=None, pid=0):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.pid = os.fork()
+        self.pid = fork_as(pid) if pid else os.fork()
         if self.pid == 0:
             ours.close()
             self._channel = theirs
@@ -296,7 +320,7 @@ class Child:
 
 def as_user(user, body, *args, timeout=30, groups=None):
     """Runs body(*args) in a process of this user and returns what it returns."""
-    with Child(user, lambda _: body(*args), groups=groups) as child:
+    with Child(user, lambda _: body(*args), groups) as child:
         return child.result(timeout)
 
 
@@ -483,11 +507,18 @@ def descriptors(pid):
 
 @contextlib.contextmanager
 def settings(**values):
-    """doorward.conf says this."""
+    """doorward.conf says this, beside what an enclosing settings() said."""
+    values = {**_settings, **values}
+    before = dict(_settings)
     lines = [f"{key}={value}" for key, value in values.items()]
+    _settings.update(values)
     with file(SETTINGS, "\n".join(["[Broker]", *lines, ""])):
-        restart_broker()
-        yield
+        try:
+            restart_broker()
+            yield
+        finally:
+            _settings.clear()
+            _settings.update(before)
     restart_broker()
 
 
@@ -596,6 +627,10 @@ class Journal:
             return found if len(found) >= count else None
 
         return wait_for(enough, what, timeout)
+
+
+def notes():
+    return _notes
 
 
 # How a test finds the machine.

@@ -24,7 +24,7 @@ class Closed(Exception):
 
 class VarlinkError(Exception):
     def __init__(self, name, parameters):
-        super().__init__(f"{name} {parameters}")
+        super().__init__(name, parameters)
         self.name, self.parameters = name, parameters
 
     @property

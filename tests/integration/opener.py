@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The opener protocol, spoken by whoever has taken the broker's place.
+
+The encoding is written down here a second time on purpose: from the design, not from the product.
+"""
+
+import array
+import socket
+import struct
+
+VERSION = 1
+READ_ONLY, FULL = 1, 2
+OK, REFUSED_CLIENT = 1, 2
+
+
+def request(number=1, access=READ_ONLY, instance=b"", version=VERSION):
+    return struct.pack("<IIBH", version, number, access, len(instance)) + instance
+
+
+def parse(data):
+    """Of a reply: id, status, errno, detail."""
+    version, number, status, error, length = struct.unpack_from("<IIBIH", data)
+    assert version == VERSION and len(data) == 15 + length, data
+    return number, status, error, data[15:].decode()
+
+
+class Opener:
+    """A connection to one instance."""
+
+    def __init__(self, name="echo", folder="/run/doorward/opener", timeout=10):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.settimeout(timeout)
+        self.socket.connect(f"{folder}/{name}")
+        self.fds = []
+
+    def send(self, data, fds=()):
+        ancillary = []
+        if fds:
+            ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
+        self.socket.sendmsg([data], ancillary)
+
+    def reply(self):
+        """The next reply, or None if the connection was closed."""
+        try:
+            data, fds, _, _ = socket.recv_fds(self.socket, 4096, 8)
+        except ConnectionResetError:
+            return None
+        self.fds.extend(fds)
+        return parse(data) if data else None
+
+    def ask(self, fd, **more):
+        """Sends one request about the client with this connection; status and detail, or None."""
+        try:
+            self.send(request(**more), [fd])
+        except (BrokenPipeError, ConnectionResetError):
+            return None
+        reply = self.reply()
+        return reply and (reply[1], reply[3])
+
+    def close(self):
+        self.socket.close()

@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Definitions that are added, changed, removed, masked or wrong while everything runs."""
+
+import contextlib
+import os
+import select
+
+import lib
+import varlink
+
+OTHER = lib.ECHO.replace("sends back", "sends it back")
+COMMANDS = "systemctl daemon-reload && systemctl reload doorward"
+ALICE_OTHER = (lib.allow_generic("other", "read-only"), lib.allow_generic("other", "full"))
+
+
+def outcome(endpoint="other", access="read_only"):
+    """"granted", or the error's name and its parameters."""
+    with varlink.Client() as client:
+        try:
+            return client.open(endpoint, access)["state"], {}
+        except varlink.VarlinkError as error:
+            return error.short, error.parameters
+
+
+def expect_outcome(wanted, endpoint="other", access="read_only", hint=None):
+    name, parameters = lib.as_user("alice", outcome, endpoint, access)
+    lib.expect(name, wanted, f"{endpoint}: {parameters}")
+    if hint:
+        lib.expect_in(hint, f"{parameters.get('hint')} {parameters.get('reason')}")
+    return parameters
+
+
+@contextlib.contextmanager
+def echo_works():
+    """Whatever becomes of other, echo goes on."""
+    with lib.echo(*ALICE_OTHER, lib.allow("echo", "read-only")):
+        yield lambda: expect_outcome("granted", "echo")
+
+
+def test_added():
+    """A new definition is unknown until the two commands were given, and then there at once."""
+    with echo_works() as echo, lib.definition("other", OTHER, apply=False):
+        expect_outcome("EndpointNotFound")
+        echo()
+        lib.apply_definitions()
+        expect_outcome("granted")
+        echo()
+    expect_outcome("EndpointNotFound")
+
+
+def test_added_and_only_reloaded():
+    """Without daemon-reload the broker knows a new endpoint that has no opener: the hint says what
+    was left out."""
+    with echo_works() as echo, lib.definition("other", OTHER, apply=False):
+        lib.systemctl("reload", "doorward")
+        expect_outcome("EndpointUnavailable", hint=COMMANDS)
+        echo()
+        lib.apply_definitions()
+        expect_outcome("granted")
+    lib.apply_definitions()
+
+
+def test_added_while_the_broker_is_not_running():
+    """The broker has gone idle; the two commands still do, and the endpoint is there."""
+    with echo_works(), lib.definition("other", OTHER, apply=False):
+        lib.systemctl("stop", "doorward.service")
+        lib.systemctl("daemon-reload")
+        # There is nothing to reload; whether that is an error is systemd's affair.
+        lib.run("systemctl", "reload", "doorward")
+        expect_outcome("granted")
+    lib.apply_definitions()
+
+
+def test_changed():
+    """A changed definition is stale until the two commands were given, and opens nothing before."""
+    changed = OTHER.replace("doorward-echo/full", "doorward-echo/read-only")
+    with echo_works() as echo, lib.definition("other", OTHER):
+        expect_outcome("granted")
+        lib.write(f"{lib.DEFINITIONS}/other.conf", changed)
+        for _ in range(3):
+            expect_outcome("EndpointUnavailable", hint=COMMANDS)
+        echo()
+        # Half of it is not enough, either half.
+        lib.systemctl("reload", "doorward")
+        expect_outcome("EndpointUnavailable", hint=COMMANDS)
+        lib.systemctl("daemon-reload")
+        expect_outcome("granted")
+
+        def reached():
+            with varlink.opened("other", "full") as (_, _, fd):
+                import socket
+
+                with socket.socket(fileno=os.dup(fd)) as data:
+                    return data.getpeername()
+
+        lib.expect(lib.as_user("alice", reached), "/run/doorward-echo/read-only")
+        echo()
+
+
+def test_changed_with_daemon_reload_only():
+    """daemon-reload alone: the broker's own copy is the old one, and nothing is granted by it."""
+    changed = OTHER.replace("[Full]\nConnectStream=/run/doorward-echo/full\n", "")
+    with echo_works(), lib.definition("other", OTHER):
+        expect_outcome("granted", access="full")
+        lib.write(f"{lib.DEFINITIONS}/other.conf", changed)
+        lib.systemctl("daemon-reload")
+        name, parameters = lib.as_user("alice", outcome, "other", "full")
+        lib.expect_in(name, ("EndpointUnavailable", "AccessUnsupported"), str(parameters))
+        lib.systemctl("reload", "doorward")
+        expect_outcome("AccessUnsupported", access="full")
+        expect_outcome("granted")
+
+
+def test_removed():
+    """A removed definition opens nothing from that moment on, and is unknown after the commands."""
+    with echo_works() as echo, lib.definition("other", OTHER) as path:
+        expect_outcome("granted")
+        os.unlink(path)
+        expect_outcome("EndpointUnavailable", hint=COMMANDS)
+        echo()
+        lib.apply_definitions()
+        expect_outcome("EndpointNotFound")
+        lib.expect_true(
+            not os.path.exists("/run/doorward/opener/other")
+            or not lib.unit_is_active("doorward-opener@other.service"),
+            "no opener is left",
+        )
+        echo()
+        lib.write(path, OTHER)
+
+
+def test_leases_of_what_is_gone_or_changed():
+    """Reload ends the leases of endpoints that are gone or changed, with reason definition, and no
+    other lease."""
+
+    def body(child):
+        clients = {}
+        for endpoint in ("other", "echo"):
+            clients[endpoint] = varlink.Client()
+            clients[endpoint].open(endpoint, "full")
+        child.tell()
+        child.hear()
+        reply = clients["other"].reply()
+        ready, _, _ = select.select([clients["echo"].socket], [], [], 0.5)
+        return reply["state"], reply["reason"], bool(ready)
+
+    rules = (*ALICE_OTHER, lib.allow("echo", "full"))
+    for change in ("changed", "gone"):
+        with lib.echo(*rules), lib.definition("other", OTHER) as path:
+            with lib.Child("alice", body) as alice:
+                alice.hear()
+                if change == "gone":
+                    os.unlink(path)
+                else:
+                    lib.write(path, OTHER + "# changed\n")
+                lib.apply_definitions()
+                alice.tell()
+                lib.expect(alice.result(), ("ended", "definition", False), change)
+            lib.write(path, OTHER)
+
+
+def test_bad_file_keeps_the_old_entry():
+    """A definition that has become wrong keeps its old entry on reload, which the new opener does not
+    serve; verify says what is wrong; every other endpoint works."""
+    with echo_works() as echo, lib.definition("other", OTHER) as path:
+        journal = lib.Journal()
+        lib.write(path, OTHER.replace("ConnectStream=/run", "ConnectStream=run"))
+        lib.apply_definitions()
+        expect_outcome("EndpointUnavailable")
+        echo()
+        result = lib.run("doorward", "verify", "other")
+        lib.expect_true(result.status != 0, f"verify finds it: {result!r}")
+        lib.expect_in("other.conf:4", result.out + result.err)
+        said = [entry["MESSAGE"] for entry in journal.entries("-u", "doorward.service")]
+        lib.expect_true(any("other" in message for message in said), f"the broker says so: {said}")
+
+
+def test_masked():
+    """An empty file, or a link to /dev/null, of a folder that comes earlier masks an endpoint."""
+    path = f"{lib.DEFINITIONS}/libvirt.conf"
+    with lib.rule(lib.allow("libvirt", "read-only")):
+        expect_outcome("granted", "libvirt")
+        with lib.definition("libvirt", ""):
+            expect_outcome("EndpointNotFound", "libvirt")
+        expect_outcome("granted", "libvirt")
+        os.symlink("/dev/null", path)
+        try:
+            lib.apply_definitions()
+            expect_outcome("EndpointNotFound", "libvirt")
+        finally:
+            os.unlink(path)
+            lib.apply_definitions()
+        expect_outcome("granted", "libvirt")
+
+
+def test_precedence_and_drop_ins():
+    """/etc wins over /run; a drop-in changes what it names; cat-config shows how it came about."""
+    elsewhere = OTHER.replace("/run/doorward-echo/", "/run/nowhere/")
+    with echo_works(), contextlib.ExitStack() as stack:
+        stack.enter_context(
+            lib.definition("other", elsewhere, apply=False, folder="/run/doorward/endpoints.d")
+        )
+        lib.apply_definitions()
+        expect_outcome("EndpointUnavailable")
+        stack.enter_context(lib.definition("other", OTHER))
+        expect_outcome("granted")
+        drop_in = "/run/doorward/endpoints.d/other.conf.d/50-tests.conf"
+        stack.enter_context(
+            lib.file(drop_in, "[ReadOnly]\nConnectStream=\nConnectStream=/run/nowhere/x\n")
+        )
+        lib.apply_definitions()
+        expect_outcome("EndpointUnavailable")
+        expect_outcome("granted", access="full")
+        text = lib.ok("doorward", "cat-config", "other", user="alice")
+        lib.expect_in(f"# {lib.DEFINITIONS}/other.conf", text)
+        lib.expect_in(f"# {drop_in}", text)
+        lib.expect_not_in("/run/nowhere/full", text)
+
+
+def test_not_roots_alone():
+    """A definition that somebody else owns, or can write, is refused, and verify says why."""
+    with echo_works() as echo:
+        for options, word in (
+            ({"mode": 0o666}, "writ"),
+            ({"mode": 0o664, "group": "alice"}, "writ"),
+            ({"owner": "alice"}, "root"),
+        ):
+            with lib.definition("other", OTHER, **options):
+                name, parameters = lib.as_user("alice", outcome)
+                lib.expect_in(name, ("EndpointUnavailable", "EndpointNotFound"), str(options))
+                result = lib.run("doorward", "verify", "other")
+                lib.expect_true(result.status != 0, f"verify finds it: {result!r}")
+                lib.expect_in(word, result.out + result.err)
+                echo()
+
+
+def test_unknown_key_is_a_warning():
+    """A key that nobody knows is a warning that names the nearest known one; the endpoint works."""
+    text = OTHER.replace("Description=", "Descripton=")
+    with echo_works(), lib.definition("other", text):
+        expect_outcome("granted")
+        result = lib.run("doorward", "verify", "other")
+        lib.expect_in("Descripton", result.out + result.err)
+        lib.expect_in("Description", result.out + result.err)
+
+
+def test_group_that_does_not_exist():
+    """A definition with a group that is not there: that endpoint says so, every other one works."""
+    text = OTHER.replace("Groups=doorward-echo", "Groups=doorward-echo no-such-group")
+    with echo_works() as echo, lib.definition("other", text):
+        expect_outcome("EndpointUnavailable", hint="no-such-group")
+        echo()
+        lib.ok("groupadd", "--system", "no-such-group")
+        try:
+            lib.apply_definitions()
+            expect_outcome("granted")
+        finally:
+            lib.ok("groupdel", "no-such-group")
+    lib.expect(lib.ok("systemctl", "--failed", "--no-legend", "doorward*").strip(), "")
+
+
+def test_user_that_does_not_exist():
+    """The same with a user in ConnectAs=."""
+    text = OTHER + "ConnectAs=no-such-user\n"
+    with echo_works() as echo, lib.definition("other", text):
+        expect_outcome("EndpointUnavailable", hint="no-such-user")
+        echo()
+
+
+def test_connect_as_client_is_refused():
+    """ConnectAs=client belongs to a later version: a clear error, and nothing is opened."""
+    with lib.echo(*ALICE_OTHER) as full:
+        with lib.definition("other", OTHER + "ConnectAs=client\n"):
+            name, parameters = lib.as_user("alice", outcome, "other", "full")
+            lib.expect_in(name, ("AccessUnsupported", "EndpointUnavailable"), str(parameters))
+            lib.expect_true(parameters["hint"], "a hint")
+            lib.expect(full.connections, [])
+
+
+def test_opener_socket_stopped():
+    """No socket of an opener: EndpointUnavailable, with the commands as the hint."""
+    with echo_works():
+        lib.systemctl("stop", "doorward-opener@echo.socket", "doorward-opener@echo.service")
+        try:
+            expect_outcome("EndpointUnavailable", "echo", hint=COMMANDS)
+        finally:
+            lib.systemctl("start", "doorward-openers.target", "doorward-opener@echo.socket")
+        expect_outcome("granted", "echo")
+
+
+def test_reload_under_load():
+    """Reloads in the middle of opens: each open is granted or clearly refused, and none hangs."""
+
+    def body(child):
+        answers = {}
+        while not select.select([child._channel], [], [], 0)[0]:
+            name, _ = outcome("echo")
+            answers[name] = answers.get(name, 0) + 1
+        return answers
+
+    with lib.settings(RequestRate="100000", RequestBurst="100000"):
+        with lib.echo(lib.allow("echo", "read-only")), lib.Child("alice", body) as alice:
+            for index in range(8):
+                lib.write(f"{lib.DEFINITIONS}/echo.conf", f"{lib.ECHO}# {index}\n")
+                lib.apply_definitions()
+                select.select([], [], [], 0.05)
+            lib.write(f"{lib.DEFINITIONS}/echo.conf", lib.ECHO)
+            lib.apply_definitions()
+            expect_outcome("granted", "echo")
+            alice.tell()
+            answers = alice.result()
+            lib.expect_true(answers.get("granted", 0) > 5, str(answers))
+            lib.expect_true(set(answers) <= {"granted", "EndpointUnavailable"}, str(answers))

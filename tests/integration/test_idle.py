@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What it costs when nothing happens."""
+
+import os
+import select
+
+import lib
+import varlink
+
+
+def switches(pid):
+    """Context switches of all threads so far."""
+    total = 0
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        for line in lib.read(f"/proc/{pid}/task/{thread}/status").splitlines():
+            if "ctxt_switches" in line:
+                total += int(line.split()[1])
+    return total
+
+
+def private_dirty(pid):
+    for line in lib.read(f"/proc/{pid}/smaps_rollup").splitlines():
+        if line.startswith("Private_Dirty:"):
+            return int(line.split()[1])
+    raise lib.Failure("no Private_Dirty")
+
+
+def test_idle():
+    """Without traffic nothing wakes up in ten seconds, but for the watchdog's ping; memory is
+    within its bounds."""
+    with lib.echo(lib.allow("echo", "full")):
+        for _ in range(20):
+            lib.as_user("alice", lambda: varlink.opened("echo", "full").__enter__() and None)
+        # Connections to openers, and what is remembered of users, go after a while.
+        select.select([], [], [], 3)
+        pids = {
+            "broker": lib.unit_pid("doorward.service"),
+            "opener": lib.unit_pid("doorward-opener@echo.service"),
+        }
+        before = {name: switches(pid) for name, pid in pids.items()}
+        select.select([], [], [], 10)
+        after = {name: switches(pid) - before[name] for name, pid in pids.items()}
+        dirty = {name: private_dirty(pid) for name, pid in pids.items()}
+        lib.note(
+            f"context switches in 10 s: {after}; private dirty kB: {dirty}; "
+            f"threads of the broker: {len(os.listdir('/proc/%d/task' % pids['broker']))}"
+        )
+        for name, count in after.items():
+            lib.expect_true(count <= 4, f"{name}: {count} context switches in 10 s")
+        lib.expect_true(dirty["broker"] <= 1229, f"broker: {dirty['broker']} kB")
+        lib.expect_true(dirty["opener"] <= 410, f"opener: {dirty['opener']} kB")

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is installed, and how the units that were loaded are locked down."""
+
+import os
+import re
+import stat
+
+import lib
+
+STAGE = f"{lib.SOURCE}/build-check/stage-gcc"
+
+
+def staged():
+    for folder, _, names in os.walk(STAGE):
+        for name in names:
+            path = os.path.join(folder, name)
+            yield path, path[len(STAGE) :]
+
+
+def test_destdir():
+    """With DESTDIR everything goes below it, to where it belongs."""
+    found = [inside for _, inside in staged()]
+    for path in (
+        "/usr/bin/doorward",
+        "/usr/libexec/doorward/doorwardd",
+        "/usr/libexec/doorward/doorward-opener",
+        "/usr/include/doorward.h",
+        "/usr/share/polkit-1/actions/org.doorward.policy",
+        "/usr/lib/doorward/endpoints.d/libvirt.conf",
+        "/usr/lib/sysusers.d/doorward.conf",
+        "/usr/lib/tmpfiles.d/doorward.conf",
+        "/usr/share/bash-completion/completions/doorward",
+    ):
+        lib.expect_in(path, found)
+    names = {os.path.basename(path) for path in found}
+    for name in (
+        "doorward.socket",
+        "doorward.service",
+        "doorward-opener@.socket",
+        "doorward-opener@.service",
+        "doorward-openers.target",
+        "doorward.catalog",
+        "doorward.pc",
+        "doorward-stdio-libvirt",
+        "doorward-stdio-ro-libvirt",
+    ):
+        lib.expect_in(name, names)
+    for path in found:
+        lib.expect_true(path.startswith(("/usr/", "/lib/", "/etc/")), path)
+
+
+def test_no_special_permissions():
+    """No setuid or setgid bit, no file capability, nothing that others can write."""
+    for path, inside in staged():
+        if os.path.islink(path):
+            continue
+        mode = os.lstat(path).st_mode
+        lib.expect(mode & (stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX), 0, inside)
+        lib.expect(mode & 0o022, 0, inside)
+        lib.expect_not_in("security.capability", os.listxattr(path), inside)
+
+
+def test_nothing_of_the_build_inside():
+    """No installed file knows where it was built."""
+    for path, inside in staged():
+        if os.path.islink(path):
+            lib.expect_not_in("build", os.readlink(path), inside)
+            continue
+        with open(path, "rb") as file:
+            data = file.read()
+        if data.startswith(b"\x7fELF"):
+            dynamic = lib.ok("readelf", "-d", path)
+            lib.expect_not_in("RUNPATH", dynamic, inside)
+            lib.expect_not_in("RPATH", dynamic, inside)
+        else:
+            lib.expect_not_in(b"build-check", data, inside)
+
+
+def test_programs_are_hardened():
+    """Position-independent, all relocations read-only, no executable stack."""
+    for name in ("bin/doorward", "libexec/doorward/doorwardd", "libexec/doorward/doorward-opener"):
+        headers = lib.ok("readelf", "-W", "-l", "-d", "-h", f"/usr/{name}")
+        lib.expect_in("DYN", headers, name)
+        lib.expect_in("GNU_RELRO", headers, name)
+        lib.expect_in("BIND_NOW", headers, name)
+        lib.expect_true(re.search(r"GNU_STACK.* RW +0x", headers), f"{name}: an executable stack")
+
+
+def test_library_exports_its_own_names_only():
+    """libdoorward exports what doorward.h declares, all of it versioned, and nothing else."""
+    (library,) = [p for p, inside in staged() if re.search(r"/libdoorward\.so\.\d+\.\d+", inside)]
+    lines = lib.ok("nm", "--dynamic", "--defined-only", "--with-symbol-versions", library)
+    names = {line.split()[-1] for line in lines.splitlines() if " A " not in line}
+    header = lib.read("/usr/include/doorward.h")
+    for name in names:
+        symbol, _, version = name.partition("@@")
+        lib.expect_true(symbol.startswith("doorward_"), symbol)
+        lib.expect_true(version.startswith("DOORWARD_") or version.startswith("LIBDOORWARD_"), name)
+        lib.expect_in(symbol, header)
+    declared = set(re.findall(r"\b(doorward_[a-z_]+)\(", re.sub(r"/\*.*?\*/", "", header, flags=re.S)))
+    lib.expect(declared - {name.partition("@@")[0] for name in names}, set(), "not exported")
+
+
+def test_units_are_well_formed():
+    """systemd-analyze verify has nothing to say, also of what the generator made."""
+    units = ["doorward.socket", "doorward.service", "doorward-openers.target",
+             "doorward-opener@libvirt.service", "doorward-opener@libvirt.socket"]
+    result = lib.run("systemd-analyze", "verify", *units, timeout=60)
+    said = [line for line in result.err.splitlines() if "doorward" in line]
+    lib.expect((result.status, said), (0, []))
+
+
+def exposure(unit):
+    out = lib.ok("systemd-analyze", "security", "--no-pager", unit)
+    return float(re.search(r"Overall exposure level for \S+ ([0-9.]+)", out).group(1))
+
+
+def test_security_scores():
+    """systemd-analyze security of the loaded units: the broker 0.7 at most, each shipped opener what
+    the table in units/README.md says, and that is within the limits of its class."""
+    measured = exposure("doorward.service")
+    lib.expect_true(measured <= 0.7, f"the broker: {measured}")
+    table = dict(
+        re.findall(
+            r"^\| *`?doorward-opener@([a-z0-9]+)`? *\|.*?\| *([0-9.]+) *\|",
+            lib.read(f"{lib.SOURCE}/units/README.md"),
+            re.MULTILINE,
+        )
+    )
+    shipped = [
+        name[:-5].rstrip("@") for name in os.listdir("/usr/lib/doorward/endpoints.d")
+        if name.endswith(".conf")
+    ]
+    figures = [f"doorward.service {measured}"]
+    for name in sorted(shipped):
+        lib.expect_in(name, table, "units/README.md")
+        measured = exposure(f"doorward-opener@{name}.service")
+        figures.append(f"{name} {measured}")
+        text = lib.read(f"/usr/lib/doorward/endpoints.d/{name}.conf") if os.path.exists(
+            f"/usr/lib/doorward/endpoints.d/{name}.conf"
+        ) else lib.read(f"/usr/lib/doorward/endpoints.d/{name}@.conf")
+        limit = 1.5 if "\nCapabilities=" in text else 1.2 if "\nDevice=" in text else 1.0
+        lib.expect_true(measured <= float(table[name]), f"{name}: {measured}, table {table[name]}")
+        lib.expect_true(float(table[name]) <= limit, f"{name}: table {table[name]}, limit {limit}")
+    lib.note(", ".join(figures))
+
+
+def test_generated_drop_ins():
+    """The generator gives each opener just its definition's user, groups, device and capabilities.
+    (The container does not enforce DeviceAllow=: this looks at what systemd was told.)"""
+    for name, wanted in (
+        ("libvirt", {"User": "doorward-libvirt", "DeviceAllow": "", "PrivateDevices": "yes"}),
+        ("postgresql", {"User": "doorward-postgresql"}),
+        ("kvm", {"User": "doorward-opener", "PrivateDevices": "no", "CapabilityBoundingSet": ""}),
+        ("echo", {"SupplementaryGroups": "doorward-echo", "PrivateNetwork": "yes"}),
+    ):
+        for key, value in wanted.items():
+            found = lib.unit_property(f"doorward-opener@{name}.service", key)
+            lib.expect(found, value, f"{key} of {name}")
+    for name, words in (("kvm", "misc"), ("serial", "ttyUSB"), ("kmsg", "mem")):
+        found = lib.unit_property(f"doorward-opener@{name}.service", "DeviceAllow")
+        lib.expect_in("char-" + words, found, name)
+    capabilities = lib.unit_property("doorward-opener@kmsg.service", "CapabilityBoundingSet")
+    lib.expect(set(capabilities.split()), {"cap_syslog", "cap_dac_override"})
+
+
+def test_sockets():
+    """The broker's socket is for everybody and says whose it is; the openers' are the broker's."""
+    status = os.stat(lib.BROKER_SOCKET)
+    owner = lib.pwd.getpwnam("doorward").pw_uid
+    lib.expect((stat.S_IMODE(status.st_mode), status.st_uid), (0o666, owner))
+    lib.expect(
+        os.path.realpath("/run/varlink/registry/org.doorward.Broker"), lib.BROKER_SOCKET
+    )
+    lib.expect(stat.S_IMODE(os.stat("/run/doorward").st_mode), 0o755)
+    lib.expect(os.stat("/run/doorward").st_uid, 0)
+    for name in os.listdir(lib.OPENER_SOCKETS):
+        status = os.stat(f"{lib.OPENER_SOCKETS}/{name}")
+        lib.expect((stat.S_IMODE(status.st_mode), status.st_uid), (0o600, owner), name)
+
+
+def test_enabled_by_preset():
+    """What the preset enables is enabled, and nothing of doorward has failed."""
+    for unit in ("doorward.socket", "doorward-openers.target"):
+        lib.expect(lib.ok("systemctl", "is-enabled", unit).strip(), "enabled")
+    lib.expect(lib.ok("systemctl", "--failed", "--no-legend", "doorward*").strip(), "")

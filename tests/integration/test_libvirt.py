@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""virsh, unmodified, as an ordinary user in no group, through a real libvirtd (its test driver)."""
+
+import contextlib
+
+import lib
+
+READ_ONLY = "test+ext:///default?command=/usr/bin/doorward-stdio-ro-libvirt"
+FULL = "test+ext:///default?command=/usr/bin/doorward-stdio-libvirt"
+DIRECT = "test+unix:///default?socket=/run/libvirt/libvirt-sock"
+
+DOMAIN = """<domain type='test'>
+  <name>alices-domain</name>
+  <memory>65536</memory>
+  <os><type>hvm</type></os>
+</domain>
+"""
+
+
+def virsh(uri, *argv, user="alice"):
+    return lib.login(user, "virsh", "--connect", uri, *argv)
+
+
+@contextlib.contextmanager
+def domain_file():
+    with lib.scratch() as folder:
+        lib.write(f"{folder}/domain.xml", DOMAIN)
+        yield f"{folder}/domain.xml"
+
+
+def test_refused_without_doorward():
+    """Without doorward the same user is refused full by libvirtd itself."""
+    result = virsh(DIRECT, "list")
+    lib.expect(result.status, 1)
+    lib.expect_in("org.libvirt.unix.manage", result.err)
+
+
+def test_refused_without_a_rule():
+    """Through doorward nothing is granted that policy does not grant."""
+    for uri in (READ_ONLY, FULL):
+        result = virsh(uri, "list")
+        lib.expect(result.status, 1, f"{result!r}")
+        lib.expect_not_in("running", result.out)
+
+
+@lib.both_kernel_paths
+def test_lists_domains_read_only():
+    """Over read-only, virsh lists the domains."""
+    with lib.rule(lib.allow("libvirt", "read-only")):
+        result = virsh(READ_ONLY, "list").expect_status(0)
+        lib.expect_in("running", result.out)
+
+
+def test_define_is_refused_read_only():
+    """Over read-only, define is refused by libvirtd itself: its socket is the read-only one."""
+    with lib.rule(lib.allow("libvirt", "read-only")), domain_file() as path:
+        result = virsh(READ_ONLY, "define", path)
+        lib.expect(result.status, 1, f"{result!r}")
+        lib.expect_in("read only access prevents", result.err)
+
+
+def test_define_works_full():
+    """At full, define works: libvirtd sees the opener's own user, whom the shipped rule lets in."""
+    with lib.rule(lib.allow("libvirt", "full")), domain_file() as path:
+        result = virsh(FULL, "define", path).expect_status(0)
+        lib.expect_in("alices-domain", result.out)
+
+
+def test_shipped_rule_is_for_the_opener_alone():
+    """The rule that lets the opener's user in lets nobody else in."""
+    for user in ("alice", "doorward-opener", "doorward"):
+        result = lib.run("virsh", "--connect", DIRECT, "list", user=user)
+        lib.expect(result.status, 1, f"{user}: {result!r}")
+    lib.run("virsh", "--connect", DIRECT, "list", user="doorward-libvirt").expect_status(0)
+
+
+def test_other_users_rule():
+    """bob's rule is not alice's."""
+    with lib.rule(lib.allow("libvirt", "read-only", "bob")):
+        virsh(READ_ONLY, "list", user="bob").expect_status(0)
+        lib.expect(virsh(READ_ONLY, "list").status, 1)
+
+
+def test_libvirt_restarted():
+    """After libvirtd was restarted, and where it runs by its socket only, opens work again."""
+    with lib.rule(lib.allow("libvirt", "read-only")):
+        lib.systemctl("stop", "libvirtd.service")
+        virsh(READ_ONLY, "list").expect_status(0)

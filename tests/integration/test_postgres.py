@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""psql, unmodified, through doorward to a real PostgreSQL with peer authentication mapped to a
+role by pg_ident."""
+
+import contextlib
+import glob
+import os
+
+import lib
+
+UNIT = """[Service]
+Type=notify
+User=postgres
+ExecStart={bin}/postgres -D {data} -c unix_socket_directories=/run/postgresql -c listen_addresses= -c fsync=off
+RuntimeDirectory=postgresql
+RuntimeDirectoryPreserve=yes
+"""
+
+# As the comment of the shipped definition has it.
+HBA = """local all postgres peer
+local all app peer map=doorward
+local all all peer
+"""
+IDENT = "doorward doorward-postgresql app\n"
+
+
+@contextlib.contextmanager
+def server():
+    (programs,) = glob.glob("/usr/lib/postgresql/*/bin")[-1:]
+    with lib.scratch() as folder:
+        data = f"{folder}/data"
+        os.mkdir(data, 0o700)
+        lib.shutil.chown(data, "postgres", "postgres")
+        lib.ok(f"{programs}/initdb", "-D", data, "--auth=peer", "--no-sync", user="postgres")
+        lib.write(f"{data}/pg_hba.conf", HBA, 0o644)
+        lib.write(f"{data}/pg_ident.conf", IDENT, 0o644)
+        with lib.unit("tests-postgres.service", UNIT.format(bin=programs, data=data)):
+            lib.systemctl("start", "tests-postgres.service")
+            lib.ok(
+                "psql", "-h", "/run/postgresql", "-d", "postgres", "-c", "create role app login",
+                "-c", "create table things (n int)", "-c", "insert into things values (42)",
+                "-c", "grant select on things to app", user="postgres",
+            )
+            yield
+
+
+@contextlib.contextmanager
+def forwarded(user="alice", endpoint="postgresql"):
+    """A private socket of the user's, each connection to which goes through doorward stdio."""
+    folder = f"/home/{user}/pg"
+    process = lib.start(
+        "sh", "-c",
+        f"umask 077; mkdir -p {folder}; "
+        f"exec socat UNIX-LISTEN:{folder}/.s.PGSQL.5432,fork EXEC:'doorward stdio {endpoint}'",
+        user=user,
+    )
+    try:
+        lib.wait_for(lambda: os.path.exists(f"{folder}/.s.PGSQL.5432"), "socat listens")
+        yield folder
+    finally:
+        os.killpg(process.pid, 9)
+        process.wait()
+        lib.shutil.rmtree(folder)
+
+
+def psql(folder, sql, user="alice", role="app"):
+    return lib.login(
+        user, "psql", "-X", "-A", "-t", "-h", folder, "-U", role, "-d", "postgres", "-c", sql
+    )
+
+
+@lib.time_limit(120)
+def test_psql():
+    """The role is the mapped one and no other; without doorward, or without a rule, nothing."""
+    with server():
+        result = psql("/run/postgresql", "select 1")
+        lib.expect(result.status, 2, f"{result!r}")
+        lib.expect_in("Peer authentication failed", result.err)
+
+        with forwarded() as folder:
+            lib.expect(psql(folder, "select 1").status, 2, "without a rule")
+            with lib.rule(lib.allow("postgresql", "full")):
+                result = psql(folder, "select current_user, n from things").expect_status(0)
+                lib.expect(result.out.strip(), "app|42")
+                result = psql(folder, "insert into things values (1)")
+                lib.expect_in("permission denied", result.err)
+                result = psql(folder, "select 1", role="postgres")
+                lib.expect_in("Peer authentication failed", result.err)
+                # More than fits into any buffer, both ways.
+                result = psql(
+                    folder, "select length(string_agg(x, '')) from "
+                    "(select repeat('a', 1000) x from generate_series(1, 20000)) t",
+                ).expect_status(0)
+                lib.expect(result.out.strip(), "20000000")
+                result = psql(
+                    folder, "select repeat('a', 1000) from generate_series(1, 20000)"
+                ).expect_status(0)
+                lib.expect(len(result.out), 20000 * 1001)
