@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -94,14 +95,19 @@ static bool readable(int fd, int timeout_ms) {
 }
 
 bool fake_try_accept(FakeBroker *broker, int timeout_ms) {
+        int low;
+
         if (broker->failure[0] || !readable(broker->listener, timeout_ms))
                 return false;
 
         close_fd(broker->fd);
         broker->n = 0;
-        broker->fd = accept4(broker->listener, NULL, NULL, SOCK_CLOEXEC);
+        low = accept4(broker->listener, NULL, NULL, SOCK_CLOEXEC);
+        /* The low numbers are left to the other side. */
+        broker->fd = fcntl(low, F_DUPFD_CLOEXEC, 100);
         if (broker->fd < 0)
                 fake_fail(broker, "accept: %s", strerror(errno));
+        close_fd(low);
         return broker->fd >= 0;
 }
 
