@@ -46,7 +46,7 @@ static int signals_take(Child *child) {
 }
 
 static int environment_set(const ChildSpec *spec) {
-        char number[16];
+        char number[21];
 
         /* What we may have been handed ourselves was not meant for the command. */
         (void)unsetenv("LISTEN_FDS");
