@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "common/peer.h"
+#include "common/socket.h"
+#include "helpers/opener-device.h"
+#include "helpers/opener-place.h"
+#include "helpers/opener-refusal.h"
+
+#define SELF_FD_SIZE 32
+
+static const char *self_fd(int fd, char buf[SELF_FD_SIZE]) {
+        (void)snprintf(buf, SELF_FD_SIZE, "/proc/self/fd/%d", fd);
+        return buf;
+}
+
+static bool kind_connects(Kind kind) {
+        return kind == KIND_STREAM || kind == KIND_SEQPACKET;
+}
+
+bool opener_place_connects(const OpenerPlace *place) {
+        return kind_connects(place->kind);
+}
+
+void opener_place_deinit(OpenerPlace *place) {
+        close_fd(place->fd);
+        free(place->path);
+        *place = (OpenerPlace)OPENER_PLACE_NULL;
+}
+
+static const char *type_to_string(mode_t mode) {
+        return S_ISSOCK(mode)   ? "a socket"
+               : S_ISDIR(mode)  ? "a folder"
+               : S_ISREG(mode)  ? "a file"
+               : S_ISFIFO(mode) ? "a FIFO"
+                                : "a device";
+}
+
+static int place_check_type(const OpenerPlace *place, const DeviceClass *devices,
+                            OpenerReply *reply) {
+        mode_t mode = place->stat.st_mode;
+        bool fits;
+
+        switch (place->kind) {
+        case KIND_STREAM:
+        case KIND_SEQPACKET:
+                fits = S_ISSOCK(mode);
+                break;
+        case KIND_DEVICE:
+                fits = S_ISCHR(mode) || S_ISBLK(mode);
+                break;
+        case KIND_FIFO:
+                fits = S_ISFIFO(mode);
+                break;
+        case KIND_FILE:
+                fits = S_ISREG(mode);
+                break;
+        default:
+                fits = false;
+        }
+
+        if (!fits)
+                return opener_refuse(reply, OPENER_TYPE, 0,
+                                     "%.120s is %s, which does not go with the definition's %s",
+                                     place->path, type_to_string(mode),
+                                     kind_to_string(place->kind));
+
+        return place->kind == KIND_DEVICE && devices && devices->driver
+                       ? opener_device_check(devices, place->path, &place->stat, reply)
+                       : 0;
+}
+
+static int place_find_at(OpenerPlace *place, const char *path, const char *instance,
+                         const OpenerPathRules *rules, OpenerReply *reply) {
+        int r;
+
+        opener_place_deinit(place);
+        r = definition_expand(path, instance, &place->path);
+        if (r < 0)
+                return opener_refuse(reply, OPENER_PATH, -r, "%.120s cannot be expanded: %s", path,
+                                     strerror(-r));
+
+        return place->path[0] == '@'
+                       ? 0
+                       : opener_path_walk(rules, place->path, &place->fd, &place->stat, reply);
+}
+
+int opener_place_find(OpenerPlace *place, const Definition *definition, const Target *target,
+                      const char *instance, const OpenerPathRules *rules, OpenerReply *reply) {
+        _cleanup_(opener_place_deinit) OpenerPlace found = OPENER_PLACE_NULL;
+        OpenerPathRules connecting = *rules;
+        int r;
+
+        opener_place_deinit(place);
+        connecting.connects = kind_connects(target->kind);
+        r = opener_refuse(reply, OPENER_PATH, 0, "the definition names no path");
+
+        for (char **path = target->paths; path && *path; path++) {
+                r = place_find_at(&found, *path, instance, &connecting, reply);
+                if (r == 0 || reply->error != ENOENT)
+                        break;
+        }
+        if (r != 0)
+                return r;
+
+        found.kind = target->kind;
+        if (found.fd >= 0)
+                r = place_check_type(&found, definition->devices, reply);
+        else if (!connecting.connects)
+                r = opener_refuse(reply, OPENER_TYPE, 0, "%.150s is no path", found.path);
+        if (r != 0)
+                return r;
+
+        *place = found;
+        found = (OpenerPlace)OPENER_PLACE_NULL;
+        return 0;
+}
+
+static int place_fail(const OpenerPlace *place, int error, OpenerReply *reply) {
+        return opener_refuse(reply, OPENER_OPEN, error, "%.150s: %s", place->path, strerror(error));
+}
+
+static int set_blocking(int fd) {
+        int flags = fcntl(fd, F_GETFL);
+
+        return flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+int opener_place_open(const OpenerPlace *place, Access access, int *ret, OpenerReply *reply) {
+        const struct stat *was = &place->stat;
+        _cleanup_close_ int fd = -EBADF;
+        char path[SELF_FD_SIZE];
+        struct stat is;
+        int r;
+
+        fd = open(self_fd(place->fd, path),
+                  (access == ACCESS_FULL ? O_RDWR : O_RDONLY) | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0 || fstat(fd, &is) < 0)
+                return place_fail(place, errno, reply);
+
+        if (is.st_dev != was->st_dev || is.st_ino != was->st_ino || is.st_rdev != was->st_rdev ||
+            (is.st_mode & S_IFMT) != (was->st_mode & S_IFMT))
+                return opener_refuse(reply, OPENER_TYPE, 0,
+                                     "%.100s was opened and is something else than it was",
+                                     place->path);
+
+        r = set_blocking(fd);
+        if (r < 0)
+                return place_fail(place, -r, reply);
+
+        *ret = TAKE_FD(fd);
+        return 0;
+}
+
+int opener_place_socket(const OpenerPlace *place, int *ret, OpenerReply *reply) {
+        int type = place->kind == KIND_SEQPACKET ? SOCK_SEQPACKET : SOCK_STREAM;
+        int fd;
+
+        fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return place_fail(place, errno, reply);
+
+        *ret = fd;
+        return 0;
+}
+
+/* Who called listen(2), as the kernel kept it at connect(2). */
+static int place_check_peer(const OpenerPlace *place, int fd, uid_t peer, OpenerReply *reply) {
+        struct ucred listener = {.uid = PEER_UID_INVALID};
+        socklen_t n = sizeof(listener);
+
+        if (peer == PEER_UID_INVALID)
+                return 0;
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &listener, &n) < 0)
+                return place_fail(place, errno, reply);
+        if (n != sizeof(listener) || listener.uid != peer)
+                return opener_refuse(reply, OPENER_PEER_USER, 0,
+                                     "%.100s was made by uid %u, and PeerUser= is uid %u",
+                                     place->path, (unsigned)listener.uid, (unsigned)peer);
+
+        return 0;
+}
+
+int opener_place_connect(const OpenerPlace *place, int fd, uid_t peer, OpenerReply *reply) {
+        char path[SELF_FD_SIZE];
+        struct sockaddr_un address;
+        int n, r;
+
+        n = socket_address(place->fd >= 0 ? self_fd(place->fd, path) : place->path, &address);
+        if (n < 0)
+                return place_fail(place, -n, reply);
+
+        if (connect(fd, (struct sockaddr *)&address, (socklen_t)n) < 0 && errno != EISCONN) {
+                /* A unix socket connects at once or not at all; the others are for completeness. */
+                if (errno == EAGAIN || errno == EINPROGRESS || errno == EALREADY || errno == EINTR)
+                        return -EAGAIN;
+                if (errno == EPROTOTYPE)
+                        return opener_refuse(reply, OPENER_TYPE, errno, "%.120s is not a %s socket",
+                                             place->path, kind_to_string(place->kind));
+                return place_fail(place, errno, reply);
+        }
+
+        r = place_check_peer(place, fd, peer, reply);
+        if (r != 0)
+                return r;
+
+        r = set_blocking(fd);
+        return r < 0 ? place_fail(place, -r, reply) : 0;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "helpers/opener-request.h"
+#include "helpers/opener-refusal.h"
+
+void opener_task_deinit(OpenerTask *task) {
+        opener_place_deinit(&task->place);
+        close_fd(task->fd);
+        *task = (OpenerTask)OPENER_TASK_NULL;
+}
+
+static int refuse_instance(const OpenerRequest *request, const Definition *definition,
+                           OpenerReply *reply) {
+        if (!definition->template)
+                return opener_refuse(reply, OPENER_INSTANCE, 0, "%s has no instances",
+                                     definition->name);
+        if (!request->instance[0])
+                return opener_refuse(reply, OPENER_INSTANCE, 0, "%s@ needs an instance",
+                                     definition->name);
+        return opener_refuse(reply, OPENER_INSTANCE, 0, "%s@ does not allow the instance %s",
+                             definition->name, request->instance);
+}
+
+/* What the definition says about this access, if this version can do it. */
+static int find_target(const OpenerRequest *request, const Definition *definition,
+                       const Target **ret, OpenerReply *reply) {
+        const Target *target = &definition->targets[request->access];
+
+        if (!definition_has_instance(definition, request->instance))
+                return refuse_instance(request, definition, reply);
+        if (!target->provided)
+                return opener_refuse(reply, OPENER_NO_ACCESS, 0, "%s is not provided at %s",
+                                     definition->name, access_to_string(request->access));
+
+        /* Each of these would open more than its author meant, were it done in part. */
+        if (definition->connect_as == CONNECT_AS_CLIENT)
+                return opener_refuse(reply, OPENER_NO_ACCESS, 0,
+                                     "this version does not do ConnectAs=client");
+        if (target->means == MEANS_FILTER)
+                return opener_refuse(reply, OPENER_NO_ACCESS, 0,
+                                     "this version does not do Filter=");
+        if (target->kind == KIND_TAP)
+                return opener_refuse(reply, OPENER_NO_ACCESS, 0, "this version does not do Tap=");
+
+        *ret = target;
+        return 0;
+}
+
+/* A path that was tried before may have left its refusal. */
+static int succeed(OpenerReply *reply) {
+        reply->status = OPENER_OK;
+        reply->error = 0;
+        reply->detail[0] = 0;
+
+        return OPENER_OK;
+}
+
+int opener_request_begin(OpenerTask *task, const OpenerRequest *request,
+                         const Definition *definition, const OpenerPathRules *rules,
+                         uint64_t deadline, int *ret_fd, OpenerReply *reply) {
+        const Target *target;
+        int r;
+
+        task->request = *request;
+        task->deadline = deadline;
+
+        r = find_target(request, definition, &target, reply);
+        if (r == 0)
+                r = opener_place_find(&task->place, definition, target, request->instance, rules,
+                                      reply);
+        if (r != 0)
+                return r;
+
+        if (!opener_place_connects(&task->place)) {
+                r = opener_place_open(&task->place, request->access, ret_fd, reply);
+                return r == 0 ? succeed(reply) : r;
+        }
+
+        r = opener_place_socket(&task->place, &task->fd, reply);
+        return r == 0 ? opener_request_retry(task, rules->peer, 0, ret_fd, reply) : r;
+}
+
+int opener_request_retry(OpenerTask *task, uid_t peer, uint64_t now, int *ret_fd,
+                         OpenerReply *reply) {
+        int r;
+
+        r = opener_place_connect(&task->place, task->fd, peer, reply);
+        if (r == -EAGAIN)
+                return now < task->deadline
+                               ? 0
+                               : opener_refuse(reply, OPENER_TIMEOUT, ETIMEDOUT,
+                                               "%.120s takes no connection: its queue stayed full",
+                                               task->place.path);
+        if (r != 0)
+                return r;
+
+        *ret_fd = TAKE_FD(task->fd);
+        return succeed(reply);
+}

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "common/peer.h"
+#include "common/socket.h"
+#include "helpers/opener-refusal.h"
+#include "helpers/opener-server.h"
+
+static uint64_t now_usec(void) {
+        struct timespec ts;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+/* Stays for at least this long after now. */
+static void server_stay(OpenerServer *server, uint64_t now, uint64_t usec) {
+        if (server->end_at < now + usec)
+                server->end_at = now + usec;
+}
+
+/* Connections. */
+
+static size_t server_count_tasks(const OpenerServer *server, size_t connection) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < OPENER_TASKS_MAX; i++)
+                n += server->slots[i].active && server->slots[i].connection == connection;
+        return n;
+}
+
+static void slot_clear(OpenerSlot *slot) {
+        opener_task_deinit(&slot->task);
+        slot->active = false;
+}
+
+/* Whatever it was that waited for it has nobody to answer any more. */
+static void server_drop(OpenerServer *server, size_t connection) {
+        OpenerConnection *c = &server->connections[connection];
+
+        for (size_t i = 0; i < OPENER_TASKS_MAX; i++)
+                if (server->slots[i].active && server->slots[i].connection == connection)
+                        slot_clear(&server->slots[i]);
+
+        c->fd = close_fd(c->fd);
+        c->drained = false;
+}
+
+/* Nothing more comes. If that is our own doing, what is under way is still answered. */
+static void server_drain(OpenerServer *server, size_t connection) {
+        if (!server->leaving || server_count_tasks(server, connection) == 0)
+                server_drop(server, connection);
+        else
+                server->connections[connection].drained = true;
+}
+
+static void server_leave(OpenerServer *server) {
+        server->leaving = true;
+
+        for (size_t i = 0; i < OPENER_CONNECTIONS_MAX; i++)
+                if (server->connections[i].fd >= 0)
+                        (void)shutdown(server->connections[i].fd, SHUT_RD);
+}
+
+static OpenerConnection *server_find_free(OpenerServer *server) {
+        for (size_t i = 0; i < OPENER_CONNECTIONS_MAX; i++)
+                if (server->connections[i].fd < 0)
+                        return &server->connections[i];
+
+        return NULL;
+}
+
+static void server_accept(OpenerServer *server) {
+        OpenerConnection *connection = server_find_free(server);
+        _cleanup_close_ int fd = -EBADF;
+        struct ucred credentials;
+
+        fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0 || !connection)
+                return;
+        if (peer_get_credentials(fd, &credentials) != 0 || credentials.uid != server->broker)
+                return;
+
+        *connection = (OpenerConnection){.fd = TAKE_FD(fd), .pid = credentials.pid};
+}
+
+/* Answers. */
+
+static int send_reply(int fd, const OpenerReply *reply, int pass_fd) {
+        uint8_t buf[OPENER_MESSAGE_SIZE];
+        size_t size = opener_reply_encode(reply, buf);
+        ssize_t n = socket_send(fd, buf, size, pass_fd);
+
+        return n < 0 ? (int)n : 0;
+}
+
+/* Sends the reply, takes the descriptor and records what came of it. */
+static void server_answer_consume_fd(OpenerServer *server, size_t connection,
+                                     const OpenerRequest *request, uid_t uid, OpenerReply *reply,
+                                     int passed) {
+        int fd = server->connections[connection].fd, r;
+
+        reply->id = request->id;
+        r = send_reply(fd, reply, passed);
+        close_fd(passed);
+
+        /* The broker has not taken earlier ones from its queue: this one is lost, not the rest. */
+        if (r == -ETOOMANYREFS) {
+                (void)opener_refuse(reply, OPENER_OPEN, -r, "too many descriptors are on the way");
+                r = send_reply(fd, reply, -EBADF);
+        }
+        if (r < 0) {
+                (void)opener_refuse(reply, OPENER_OPEN, -r, "the broker takes no answer");
+                server_drop(server, connection);
+        }
+
+        opener_record_send(server->record, request, uid, reply);
+}
+
+/* Requests. */
+
+static OpenerSlot *server_admit(OpenerServer *server, uid_t uid, OpenerReply *reply) {
+        OpenerSlot *free_slot = NULL;
+        size_t n = 0;
+
+        for (size_t i = 0; i < OPENER_TASKS_MAX; i++) {
+                n += server->slots[i].active && server->slots[i].uid == uid;
+                if (!server->slots[i].active)
+                        free_slot = &server->slots[i];
+        }
+
+        if (n < OPENER_TASKS_PER_UID_MAX && free_slot)
+                return free_slot;
+
+        (void)opener_refuse(reply, OPENER_LIMIT, 0, "too many requests %s wait for the backend",
+                            free_slot ? "of this user" : "in all");
+        return NULL;
+}
+
+static int server_begin(OpenerServer *server, OpenerSlot *slot, const OpenerRequest *request,
+                        int *ret_fd, OpenerReply *reply) {
+        uint64_t now = now_usec();
+        int r;
+
+        if (server->lack)
+                *reply = *server->lack;
+        r = server->lack ? (int)reply->status
+                         : opener_definition_refresh(server->definition, reply);
+        if (r != 0) {
+                /* This process is of no more use. */
+                server->useless = true;
+                server_leave(server);
+                return r;
+        }
+
+        server_stay(server, now, server->idle_usec);
+        return opener_request_begin(&slot->task, request, server->definition->definition,
+                                    &server->path, now + server->patience_usec, ret_fd, reply);
+}
+
+static void server_finish_consume_fd(OpenerServer *server, size_t connection,
+                                     const OpenerRequest *request, uid_t uid, OpenerReply *reply,
+                                     int fd) {
+        const Definition *definition = server->definition->definition;
+
+        if (reply->status == OPENER_OK && definition->connect_as == CONNECT_AS_USER)
+                server_stay(server, now_usec(), OPENER_LINGER_USEC);
+
+        server_answer_consume_fd(server, connection, request, uid, reply, fd);
+}
+
+static void server_request_consume_fd(OpenerServer *server, size_t connection,
+                                      const OpenerRequest *request, int client) {
+        uid_t uid = PEER_UID_INVALID;
+        OpenerSlot *slot = NULL;
+        OpenerReply reply = {};
+        int fd = -EBADF, r;
+
+        r = opener_client_judge(&server->client, client, &uid, &reply);
+        close_fd(client);
+        if (r == 0)
+                slot = server_admit(server, uid, &reply);
+        if (slot)
+                r = server_begin(server, slot, request, &fd, &reply);
+
+        if (slot && r == 0) {
+                slot->active = true;
+                slot->connection = connection;
+                slot->uid = uid;
+                return;
+        }
+
+        if (slot)
+                slot_clear(slot);
+        server_finish_consume_fd(server, connection, request, uid, &reply, fd);
+}
+
+static bool server_has_id(const OpenerServer *server, size_t connection, uint32_t id) {
+        for (size_t i = 0; i < OPENER_TASKS_MAX; i++)
+                if (server->slots[i].active && server->slots[i].connection == connection &&
+                    server->slots[i].task.request.id == id)
+                        return true;
+
+        return false;
+}
+
+static void server_receive(OpenerServer *server, size_t connection) {
+        OpenerConnection *c = &server->connections[connection];
+        _cleanup_close_ int client = -EBADF;
+        uint8_t buf[OPENER_MESSAGE_SIZE];
+        SocketAncillary ancillary;
+        OpenerRequest request;
+        ssize_t n;
+
+        n = socket_receive(c->fd, buf, sizeof(buf), 1, &ancillary);
+        if (n == -EAGAIN)
+                return;
+        if (n >= 0 && ancillary.n_fds > 0)
+                client = ancillary.fds[0];
+
+        if (n == 0)
+                server_drain(server, connection);
+        else if (n < 0 || client < 0 || !ancillary.has_credentials ||
+                 ancillary.credentials.pid != c->pid ||
+                 ancillary.credentials.uid != server->broker ||
+                 opener_request_decode(buf, (size_t)n, &request) < 0 ||
+                 server_has_id(server, connection, request.id))
+                server_drop(server, connection);
+        else
+                server_request_consume_fd(server, connection, &request, TAKE_FD(client));
+}
+
+static void server_retry(OpenerServer *server, OpenerSlot *slot, uint64_t now) {
+        OpenerRequest request = slot->task.request;
+        size_t connection = slot->connection;
+        OpenerReply reply = {};
+        int fd = -EBADF, r;
+
+        r = opener_request_retry(&slot->task, server->path.peer, now, &fd, &reply);
+        if (r == 0)
+                return;
+
+        slot_clear(slot);
+        server_finish_consume_fd(server, connection, &request, slot->uid, &reply, fd);
+
+        if (server->connections[connection].drained && server_count_tasks(server, connection) == 0)
+                server_drop(server, connection);
+}
+
+/* The loop. */
+
+static bool server_has_tasks(const OpenerServer *server) {
+        for (size_t i = 0; i < OPENER_TASKS_MAX; i++)
+                if (server->slots[i].active)
+                        return true;
+
+        return false;
+}
+
+static bool server_has_connections(const OpenerServer *server) {
+        for (size_t i = 0; i < OPENER_CONNECTIONS_MAX; i++)
+                if (server->connections[i].fd >= 0)
+                        return true;
+
+        return false;
+}
+
+static int server_get_timeout(const OpenerServer *server) {
+        uint64_t now = now_usec();
+        uint64_t until = server_has_tasks(server) ? server->retry_at : server->end_at;
+
+        if (until <= now)
+                return 0;
+        return (int)((until - now + 999) / 1000);
+}
+
+static int server_wait(OpenerServer *server, struct pollfd fds[1 + OPENER_CONNECTIONS_MAX]) {
+        bool accepts = !server->leaving && server_find_free(server);
+
+        fds[0] = (struct pollfd){.fd = accepts ? server->listener : -1, .events = POLLIN};
+        for (size_t i = 0; i < OPENER_CONNECTIONS_MAX; i++) {
+                const OpenerConnection *c = &server->connections[i];
+
+                fds[1 + i] = (struct pollfd){.fd = c->drained ? -1 : c->fd, .events = POLLIN};
+        }
+
+        if (poll(fds, 1 + OPENER_CONNECTIONS_MAX, server_get_timeout(server)) < 0 && errno != EINTR)
+                return -errno;
+
+        return 0;
+}
+
+static int server_turn(OpenerServer *server) {
+        struct pollfd fds[1 + OPENER_CONNECTIONS_MAX];
+        uint64_t now;
+        int r;
+
+        r = server_wait(server, fds);
+        if (r < 0)
+                return r;
+
+        if (fds[0].revents)
+                server_accept(server);
+        for (size_t i = 0; i < OPENER_CONNECTIONS_MAX; i++)
+                if (fds[1 + i].revents && server->connections[i].fd == fds[1 + i].fd)
+                        server_receive(server, i);
+
+        now = now_usec();
+        if (now >= server->retry_at) {
+                for (size_t i = 0; i < OPENER_TASKS_MAX; i++)
+                        if (server->slots[i].active)
+                                server_retry(server, &server->slots[i], now);
+                server->retry_at = now + OPENER_RETRY_USEC;
+        }
+
+        if (!server->leaving && !server_has_tasks(server) && now >= server->end_at)
+                server_leave(server);
+        return 0;
+}
+
+void opener_server_init(OpenerServer *server) {
+        *server = (OpenerServer){
+                .listener = -EBADF,
+                .broker = PEER_UID_INVALID,
+                .client = {.own = PEER_UID_INVALID, .broker = PEER_UID_INVALID},
+                .path = {.root_fd = -EBADF, .peer = PEER_UID_INVALID},
+                .patience_usec = OPENER_PATIENCE_USEC,
+                .idle_usec = OPENER_IDLE_USEC,
+        };
+
+        for (size_t i = 0; i < OPENER_CONNECTIONS_MAX; i++)
+                server->connections[i].fd = -EBADF;
+        for (size_t i = 0; i < OPENER_TASKS_MAX; i++)
+                server->slots[i].task = (OpenerTask)OPENER_TASK_NULL;
+}
+
+void opener_server_deinit(OpenerServer *server) {
+        for (size_t i = 0; i < OPENER_CONNECTIONS_MAX; i++)
+                server_drop(server, i);
+}
+
+int opener_server_run(OpenerServer *server) {
+        int r = 0;
+
+        server_stay(server, now_usec(), server->idle_usec);
+
+        while (r == 0 && (!server->leaving || server_has_connections(server)))
+                r = server_turn(server);
+
+        return r;
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * doorward-opener NAME: opens one endpoint
+ *
+ * systemd starts an instance for each definition, with what that definition needs and nothing else.
+ * It is asked by the broker, over a socket that is only the broker's, and believes nothing of what
+ * it hears but which access and which instance are wanted: what is opened stands in the definition,
+ * and for whom says the client's own connection.
+ *
+ * What is promised, and when:
+ *   1. from the first statement: no other process of this uid can look into this one;
+ *   2. before the first connection: it holds no more than its definition says, or does not run;
+ *   3. before each request: the definition is the one that its powers were cut for.
+ *
+ * There is no libsystemd in here: it would bring seven more libraries into a process with powers,
+ * for what are two environment variables.
+ */
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include "common/name.h"
+#include "common/peer.h"
+#include "common/socket.h"
+#include "common/userfile.h"
+#include "config.h"
+#include "helpers/opener-power.h"
+#include "helpers/opener-server.h"
+
+#define LISTEN_FD 3
+/* One that is of no use ends no sooner: what would start it again at once starts it at most ten
+ * times a second. */
+#define USELESS_MSEC 100
+
+/* A message for the journal, in which the unit's name stands already. */
+#define complain(...)                                     \
+        do {                                              \
+                (void)fprintf(stderr, "<3>" __VA_ARGS__); \
+                (void)fputc('\n', stderr);                \
+        } while (false)
+
+static bool environment_is(const char *name, long expected) {
+        const char *text = getenv(name);
+        char *end;
+
+        return text && *text && strtol(text, &end, 10) == expected && !*end;
+}
+
+/* The one socket that systemd passed, if it is the one of this endpoint. */
+static int get_listener(const char *name) {
+        struct sockaddr_un address = {}, expected;
+        socklen_t n = sizeof(address), size = sizeof(int);
+        int type = -1, listens = -1, expected_n, flags;
+        char path[sizeof(address.sun_path)];
+
+        if (!environment_is("LISTEN_PID", getpid()) || !environment_is("LISTEN_FDS", 1))
+                return -EBADF;
+
+        (void)snprintf(path, sizeof(path), "%s/%s", OPENER_SOCKET_DIR, name);
+        expected_n = socket_address(path, &expected);
+        if (expected_n < 0 || getsockname(LISTEN_FD, (struct sockaddr *)&address, &n) < 0 ||
+            n != (socklen_t)expected_n || memcmp(&address, &expected, n) != 0)
+                return -EADDRNOTAVAIL;
+        if (getsockopt(LISTEN_FD, SOL_SOCKET, SO_TYPE, &type, &size) < 0 ||
+            getsockopt(LISTEN_FD, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 ||
+            type != SOCK_SEQPACKET || listens != 1)
+                return -EPROTOTYPE;
+
+        flags = fcntl(LISTEN_FD, F_GETFL);
+        if (flags < 0 || fcntl(LISTEN_FD, F_SETFL, flags | O_NONBLOCK) < 0 ||
+            fcntl(LISTEN_FD, F_SETFD, FD_CLOEXEC) < 0)
+                return -errno;
+
+        /* Each message names its sender. */
+        return socket_set_passcred(LISTEN_FD) < 0 ? -errno : LISTEN_FD;
+}
+
+/* Those that wait have nothing to wait for, and would start this process over and over. */
+static void turn_away(int listener) {
+        int fd;
+
+        while ((fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+                close_fd(fd);
+        (void)poll(NULL, 0, USELESS_MSEC);
+}
+
+/* Fills in what the definition decides: 0, or -errno if this must not go on. */
+static int prepare(OpenerServer *server, OpenerReply *lack) {
+        OpenerPower power;
+        int r;
+
+        r = opener_power_read(&power);
+        if (r < 0) {
+                complain("What this process holds cannot be found out: %s", strerror(-r));
+                return r;
+        }
+
+        r = opener_definition_refresh(server->definition, lack);
+        if (r == 0)
+                r = opener_power_judge(&power, server->definition->definition, server->broker,
+                                       USERFILE_PASSWD, USERFILE_GROUP, &server->path.peer, lack);
+        if (r < 0)
+                complain("This process can do more than its definition says, and will not run: "
+                         "%s. See what a drop-in, or a line of " USERFILE_GROUP ", adds to it.",
+                         lack->detail);
+        else if (r > 0)
+                server->lack = lack;
+
+        return r < 0 ? r : 0;
+}
+
+static int serve(const char *name, const char *hash, int listener) {
+        _cleanup_(opener_definition_deinit) OpenerDefinition definition = {};
+        _cleanup_(opener_record_deinit) OpenerRecord record = OPENER_RECORD_NULL;
+        _cleanup_(opener_server_deinit) OpenerServer server;
+        _cleanup_close_ int root_fd = -EBADF;
+        OpenerReply lack = {};
+        int r;
+
+        opener_server_init(&server);
+        r = userfile_get_uid(USERFILE_PASSWD, BROKER_USER, &server.broker);
+        if (r < 0) {
+                complain("There is no user " BROKER_USER " in " USERFILE_PASSWD
+                         ", so nobody may ask. Run: systemd-sysusers");
+                return r;
+        }
+
+        root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (root_fd < 0)
+                return -errno;
+        r = opener_definition_init(&definition, "", 0, name, hash);
+        if (r < 0)
+                return r;
+
+        record.endpoint = name;
+        server.listener = listener;
+        server.client = (OpenerClientRules){BROKER_SOCKET, getuid(), server.broker};
+        server.path = (OpenerPathRules){.root_fd = root_fd, .peer = PEER_UID_INVALID};
+        server.definition = &definition;
+        server.record = &record;
+        r = prepare(&server, &lack);
+        if (r == 0)
+                r = opener_server_run(&server);
+        if (r == 0 && server.useless)
+                (void)poll(NULL, 0, USELESS_MSEC);
+
+        return r;
+}
+
+int main(int argc, char **argv) {
+        int undumpable = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), listener;
+        const char *hash = getenv("DOORWARD_DEFINITION");
+
+        if (undumpable < 0) {
+                complain("This process cannot be hidden from others of its user: %m");
+                return EXIT_FAILURE;
+        }
+        if (argc != 2 || !name_is_valid_endpoint(argv[1])) {
+                complain("Usage: doorward-opener NAME. It is started by "
+                         "doorward-opener@NAME.socket.");
+                return EXIT_FAILURE;
+        }
+
+        listener = get_listener(argv[1]);
+        if (listener < 0) {
+                complain("The socket " OPENER_SOCKET_DIR "/%s was not passed on: %s. Start "
+                         "doorward-opener@%s.socket instead.",
+                         argv[1], strerror(-listener), argv[1]);
+                return EXIT_FAILURE;
+        }
+
+        if (hash && serve(argv[1], hash, listener) == 0)
+                return EXIT_SUCCESS;
+
+        if (!hash)
+                complain(
+                        "DOORWARD_DEFINITION is not set: there is no definition %s, or its drop-in "
+                        "was not made. Run: systemctl daemon-reload",
+                        argv[1]);
+        turn_away(listener);
+        return EXIT_FAILURE;
+}
