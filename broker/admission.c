@@ -13,6 +13,26 @@ int admission_take_token(Session *session, Refusal *ret_refusal) {
         return ADMISSION_E_REFUSED;
 }
 
+static void refuse_unknown(Refusal *refusal, const Catalogue *catalogue, const Name *name) {
+        for (size_t i = 0; i < catalogue->n_definitions; i++) {
+                const Definition *definition = catalogue->definitions[i];
+
+                if (!definition->template || name->instance[0] ||
+                    !streq(definition->name, name->endpoint))
+                        continue;
+                refusal_set_cause(refusal, "a template, and no instance was named");
+                refusal_set_hint(refusal, "%s@ is a template: name an instance of it, like %s@%s.",
+                                 name->endpoint, name->endpoint,
+                                 definition->instances ? definition->instances[0] : "NAME");
+                return;
+        }
+
+        refusal_set_cause(refusal, "no such definition");
+        refusal_set_hint(refusal, "'doorward list' shows which endpoints there are; a new "
+                                  "definition takes effect with: systemctl daemon-reload && "
+                                  "systemctl reload doorward");
+}
+
 int admission_find(const Broker *broker, const char *text, Name *ret_name,
                    const Definition **ret_definition, Refusal *ret_refusal) {
         const Definition *definition;
@@ -31,11 +51,7 @@ int admission_find(const Broker *broker, const char *text, Name *ret_name,
         (void)name_to_string(&name, ret_refusal->endpoint);
         definition = catalogue_find(broker->catalogue, &name);
         if (!definition) {
-                refusal_set_cause(ret_refusal, "no such definition");
-                refusal_set_hint(ret_refusal,
-                                 "'doorward list' shows which endpoints there are; a new "
-                                 "definition takes effect with: systemctl daemon-reload && "
-                                 "systemctl reload doorward");
+                refuse_unknown(ret_refusal, broker->catalogue, &name);
                 return ADMISSION_E_REFUSED;
         }
 

@@ -120,6 +120,7 @@ static void broker_log_warnings(Broker *broker, char *const *warnings) {
 }
 
 static void broker_log_catalogue(Broker *broker) {
+        broker_log_warnings(broker, broker->catalogue->warnings);
         for (size_t i = 0; i < broker->catalogue->n_definitions; i++) {
                 const Definition *definition = broker->catalogue->definitions[i];
 
@@ -135,7 +136,7 @@ void broker_reload(Broker *broker) {
         Catalogue *catalogue;
         int r;
 
-        r = catalogue_load(broker->folders, broker->catalogue, &catalogue);
+        r = catalogue_load_trusting(broker->folders, broker->owner, broker->catalogue, &catalogue);
         if (r < 0) {
                 record_log(broker->record, LOG_ERR, RECORD_ID_PROBLEM,
                            "The definitions could not be read, and stay as they were: %s",
@@ -269,17 +270,18 @@ int broker_listen_consume_fd(Broker *broker, int fd) {
 
 /* Coming and going. */
 
-static int broker_load(Broker *broker, const char *root) {
+static int broker_load(Broker *broker, const BrokerPlaces *places) {
         _cleanup_(strv_freep) char **folders = NULL;
         int r;
 
-        r = settings_folders(root, &folders);
+        r = settings_folders(places->root, &folders);
         if (r >= 0)
-                r = settings_load(folders, &broker->settings);
+                r = settings_load_trusting(folders, places->owner, &broker->settings);
         if (r >= 0)
-                r = definition_folders(root, &broker->folders);
+                r = definition_folders(places->root, &broker->folders);
         if (r >= 0)
-                r = catalogue_load(broker->folders, NULL, &broker->catalogue);
+                r = catalogue_load_trusting(broker->folders, places->owner, NULL,
+                                            &broker->catalogue);
         return r;
 }
 
@@ -293,10 +295,11 @@ int broker_new(sd_event *event, Authority *authority, const BrokerPlaces *places
 
         broker->event = sd_event_ref(event);
         broker->authority = authority;
+        broker->owner = places->owner;
         broker->listen_fd = broker->reserve_fd = -EBADF;
         broker->kernel_has_peerpidfd = kernel_has_peerpidfd();
 
-        r = broker_load(broker, places->root);
+        r = broker_load(broker, places);
         if (r < 0)
                 return r;
 
@@ -310,7 +313,8 @@ int broker_new(sd_event *event, Authority *authority, const BrokerPlaces *places
 
         r = check_queue_new(event, authority, &limits, &broker->checks);
         if (r >= 0)
-                r = record_new(event, broker->settings->audit_queue_max, &broker->record);
+                r = record_new(event, places->journal, broker->settings->audit_queue_max,
+                               &broker->record);
         if (r >= 0)
                 r = openers_new(event, places->openers, &broker->openers);
         if (r < 0)

@@ -29,12 +29,15 @@ typedef struct Session Session;
 typedef struct BrokerPlaces {
         const char *root;    /* before the folders of definitions and settings; "" */
         const char *openers; /* the folder of the openers' sockets */
+        const char *journal; /* the socket of journald */
+        uid_t owner;         /* whom its files may belong to beside root; 0 but for tests */
 } BrokerPlaces;
 
 struct Broker {
         sd_event *event;
         Settings *settings;
         char **folders; /* of definitions */
+        uid_t owner;    /* whom they may belong to */
         Catalogue *catalogue;
         Authority *authority; /* not ours to free */
         CheckQueue *checks;

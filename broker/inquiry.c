@@ -7,6 +7,7 @@
 struct Inquiry {
         Session *session;
         Name name;
+        bool template;
         Access access;
         uint64_t start_time;
         Question question;
@@ -91,9 +92,21 @@ static int inquiry_ask(Inquiry *inquiry) {
                                   on_answer, inquiry, &inquiry->check);
 }
 
+/* A template as such answers for no name, but its actions can be asked about. */
+static const Definition *inquiry_definition(const Inquiry *inquiry) {
+        const Catalogue *catalogue = inquiry->session->broker->catalogue;
+
+        for (size_t i = 0; i < catalogue->n_definitions; i++)
+                if (catalogue->definitions[i]->template == inquiry->template &&
+                    streq(catalogue->definitions[i]->name, inquiry->name.endpoint))
+                        return catalogue->definitions[i];
+
+        return NULL;
+}
+
 static void inquiry_judge(Inquiry *inquiry) {
         Broker *broker = inquiry->session->broker;
-        const Definition *definition = catalogue_find(broker->catalogue, &inquiry->name);
+        const Definition *definition = inquiry_definition(inquiry);
         int r = -ENOENT;
 
         if (definition)
@@ -129,6 +142,7 @@ int inquiry_new(Session *session, const Definition *definition, const Name *name
 
         inquiry->session = session;
         inquiry->name = *name;
+        inquiry->template = definition->template;
         inquiry->access = access;
         inquiry->func = func;
         inquiry->userdata = userdata;

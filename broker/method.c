@@ -46,15 +46,19 @@ static json_t *limits_to_json(const Settings *settings) {
                          (json_int_t)settings->policy_checks_per_user);
 }
 
+static void append_strings(json_t *array, char *const *strv) {
+        for (; strv && *strv; strv++)
+                (void)json_array_append_new(array, json_string(*strv));
+}
+
 /* The settings' own, and those of every definition. */
 static json_t *warnings_to_json(const Broker *broker) {
         json_t *array = json_array();
 
-        for (char **w = broker->settings->warnings; w && *w; w++)
-                (void)json_array_append_new(array, json_string(*w));
+        append_strings(array, broker->settings->warnings);
+        append_strings(array, broker->catalogue->warnings);
         for (size_t i = 0; i < broker->catalogue->n_definitions; i++)
-                for (char **w = broker->catalogue->definitions[i]->warnings; w && *w; w++)
-                        (void)json_array_append_new(array, json_string(*w));
+                append_strings(array, broker->catalogue->definitions[i]->warnings);
 
         return array;
 }

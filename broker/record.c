@@ -22,6 +22,7 @@ struct Record {
         sd_event *event;
         sd_event_source *io;     /* EPOLLOUT, while something waits and the socket is there */
         sd_event_source *reopen; /* while something waits and it is not */
+        char *journal;           /* where journald listens */
         int fd;
         QueuedEntry *first, *last;
         size_t n_queued, queue_max;
@@ -129,7 +130,7 @@ static int record_open(Record *record) {
         if (record->fd >= 0)
                 return 0;
 
-        r = journal_open(&record->fd);
+        r = journal_open(record->journal, &record->fd);
         if (r < 0)
                 return r;
 
@@ -211,7 +212,7 @@ static int on_waiter_timer(sd_event_source *source, uint64_t usec, void *userdat
         return 0;
 }
 
-int record_new(sd_event *event, size_t queue_max, Record **ret) {
+int record_new(sd_event *event, const char *journal, size_t queue_max, Record **ret) {
         _cleanup_(record_freep) Record *record = calloc(1, sizeof(*record));
         int r;
 
@@ -219,6 +220,9 @@ int record_new(sd_event *event, size_t queue_max, Record **ret) {
                 return -ENOMEM;
 
         record->fd = -EBADF;
+        record->journal = strdup(journal);
+        if (!record->journal)
+                return -ENOMEM;
         record->event = sd_event_ref(event);
         record->queue_max = queue_max;
 
@@ -247,6 +251,7 @@ Record *record_free(Record *record) {
         record_close(record);
         sd_event_source_disable_unref(record->reopen);
         sd_event_unref(record->event);
+        free(record->journal);
         free(record);
         return NULL;
 }

@@ -56,7 +56,8 @@ typedef struct RecordWaiter RecordWaiter;
 /* error is 0 when the entry was handed to the journal, -ETIMEDOUT when it was not in time. */
 typedef void (*RecordFunc)(int error, void *userdata);
 
-int record_new(sd_event *event, size_t queue_max, Record **ret) _must_check_;
+/* journal is the path of journald's socket. */
+int record_new(sd_event *event, const char *journal, size_t queue_max, Record **ret) _must_check_;
 Record *record_free(Record *record);
 
 /* The entry for a decision that was a grant; for a refusal; for an end. */

@@ -55,12 +55,12 @@ void journal_entry_putf(JournalEntry *entry, const char *name, const char *forma
         journal_entry_put(entry, name, value);
 }
 
-int journal_open(int *ret) {
+int journal_open(const char *path, int *ret) {
         _cleanup_close_ int fd = -EBADF;
         struct sockaddr_un address;
         int n;
 
-        n = socket_address(JOURNAL_SOCKET, &address);
+        n = socket_address(path, &address);
         if (n < 0)
                 return n;
 

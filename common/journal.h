@@ -31,8 +31,8 @@ void journal_entry_put(JournalEntry *entry, const char *name, const char *value)
 void journal_entry_putf(JournalEntry *entry, const char *name, const char *format, ...)
         _printf_(3, 4);
 
-/* A non-blocking socket connected to journald. -errno. */
-int journal_open(int *ret) _must_check_;
+/* A non-blocking socket connected to journald, which listens on JOURNAL_SOCKET. -errno. */
+int journal_open(const char *path, int *ret) _must_check_;
 
 /* Sends the data of one entry: 0, -EAGAIN if journald does not read at present, -EMSGSIZE if it is
  * more than the socket takes, or -errno: the socket is then to be opened anew. */

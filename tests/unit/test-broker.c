@@ -1,0 +1,1225 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A whole broker in this process, with an authority, an opener and a journal that the test plays.
+ * The client is this process too, so the kernel vouches for the truth: who runs the test. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "broker/broker.h"
+#include "broker/lease.h"
+#include "broker/session.h"
+#include "common/socket.h"
+#include "common/varlink.h"
+#include "tests/support/fake-authority.h"
+
+#define BROKER "org.doorward.Broker."
+
+typedef struct Fixture {
+        char folder[32];
+        char settings[512]; /* the text of doorward.conf */
+        sd_event *event;
+        FakeAuthority fake;
+        Broker *broker;
+        int opener_listen_fd, opener_fd, journal_fd;
+        int backend[2]; /* what the opener gives is backend[0] */
+        int n_fds;
+} Fixture;
+
+typedef struct Client {
+        int fd;
+        VarlinkInput input;
+        VarlinkIncoming message;
+        VarlinkReply reply;
+} Client;
+
+/* The world around the broker. */
+
+static int count_fds(void) {
+        DIR *dir = opendir("/proc/self/fd");
+        int n = 0;
+
+        while (readdir(dir))
+                n++;
+        closedir(dir);
+        return n;
+}
+
+static const char *at(const Fixture *f, const char *name) {
+        static char path[8][160];
+        static unsigned i;
+
+        i = (i + 1) % 8;
+        (void)snprintf(path[i], sizeof(path[i]), "%s/%s", f->folder, name);
+        return path[i];
+}
+
+static void write_file(const Fixture *f, const char *name, const char *text) {
+        FILE *file = fopen(at(f, name), "we");
+
+        assert_non_null(file);
+        assert_true(fputs(text, file) >= 0);
+        assert_int_equal(fclose(file), 0);
+}
+
+static int listen_at(const char *path, int type) {
+        struct sockaddr_un address;
+        int n = socket_address(path, &address), fd;
+
+        fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        assert_true(fd >= 0 && n > 0);
+        (void)unlink(path);
+        assert_int_equal(bind(fd, (struct sockaddr *)&address, (socklen_t)n), 0);
+        if (type != SOCK_DGRAM)
+                assert_int_equal(listen(fd, 64), 0);
+        return fd;
+}
+
+static void make_folders(const Fixture *f) {
+        static const char *const folders[] = {"etc", "etc/doorward", "etc/doorward/endpoints.d",
+                                              "openers"};
+
+        for (size_t i = 0; i < ELEMENTSOF(folders); i++)
+                assert_int_equal(mkdir(at(f, folders[i]), 0755), 0);
+}
+
+static const char docker[] = "[Endpoint]\nDescription=Docker Engine\n"
+                             "[Full]\nConnectStream=/run/docker.sock\n";
+static const char log_file[] = "[Endpoint]\nDescription=A log\n"
+                               "[ReadOnly]\nOpenFile=/var/log/x\n";
+static const char given[] = "[Endpoint]\nDescription=For good\n"
+                            "[ReadOnly]\nOpenFile=/var/log/x\nLease=none\n";
+static const char short_lived[] = "[Endpoint]\nDescription=For a moment\n"
+                                  "[Full]\nConnectStream=/run/x.sock\nMaxSec=1\n";
+static const char template[] = "[Endpoint]\nDescription=A line\nInstance=ttyS*\n"
+                               "[Full]\nOpenFile=/dev/%i\n"
+                               "[Connect]\nDevice=char:ttyS\n";
+
+static void start_broker(Fixture *f) {
+        char openers[64], journal[64];
+        BrokerPlaces places = {
+                .root = f->folder, .openers = openers, .journal = journal, .owner = getuid()};
+        int fd;
+
+        (void)snprintf(openers, sizeof(openers), "%s/openers", f->folder);
+        (void)snprintf(journal, sizeof(journal), "%s/journal", f->folder);
+        if (f->settings[0])
+                write_file(f, "etc/doorward/doorward.conf", f->settings);
+
+        assert_int_equal(broker_new(f->event, &f->fake.authority, &places, &f->broker), 0);
+        fd = listen_at(at(f, "broker"), SOCK_STREAM);
+        assert_int_equal(broker_listen_consume_fd(f->broker, fd), 0);
+}
+
+static int setup_world(Fixture *f) {
+        (void)snprintf(f->folder, sizeof(f->folder), "/tmp/test-broker-XXXXXX");
+        if (!mkdtemp(f->folder))
+                return -1;
+
+        make_folders(f);
+        write_file(f, "etc/doorward/endpoints.d/docker.conf", docker);
+        write_file(f, "etc/doorward/endpoints.d/log.conf", log_file);
+        write_file(f, "etc/doorward/endpoints.d/given.conf", given);
+        write_file(f, "etc/doorward/endpoints.d/short.conf", short_lived);
+        write_file(f, "etc/doorward/endpoints.d/serial@.conf", template);
+        write_file(f, "etc/doorward/endpoints.d/wrong.conf", "[Full]\nConnectStream=nowhere\n");
+
+        f->opener_listen_fd = listen_at(at(f, "openers/docker"), SOCK_SEQPACKET);
+        f->journal_fd = listen_at(at(f, "journal"), SOCK_DGRAM);
+        f->opener_fd = -EBADF;
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, f->backend) < 0)
+                return -1;
+        if (sd_event_new(&f->event) < 0)
+                return -1;
+        fake_authority_init(&f->fake, f->event);
+        f->fake.automatic = true;
+        return 0;
+}
+
+static int setup_with(void **state, const char *settings) {
+        Fixture *f = calloc(1, sizeof(*f));
+
+        if (!f)
+                return -1;
+        f->n_fds = count_fds();
+        (void)snprintf(f->settings, sizeof(f->settings), "%s", settings);
+        if (setup_world(f) < 0)
+                return -1;
+        start_broker(f);
+        *state = f;
+        return 0;
+}
+
+static int setup(void **state) {
+        return setup_with(state, "[Broker]\nRequestRate=10000\nRequestBurst=10000\n");
+}
+
+static int setup_limited(void **state) {
+        return setup_with(state, "[Broker]\nRequestRate=1\nRequestBurst=3\nConnectionsPerUser=4\n"
+                                 "LeasesPerUser=2\nRequestTimeoutSec=1\nAuditTimeoutSec=1\n");
+}
+
+static int setup_proof(void **state) {
+        return setup_with(state, "[Broker]\nIdentityProof=always\n");
+}
+
+static void remove_tree(const char *folder) {
+        char command[64];
+
+        (void)snprintf(command, sizeof(command), "rm -r '%s'", folder);
+        assert_int_equal(system(command), 0);
+}
+
+static int teardown(void **state) {
+        Fixture *f = *state;
+        int n;
+
+        broker_free(f->broker);
+        fake_authority_deinit(&f->fake);
+        sd_event_unref(f->event);
+        close_fd(f->opener_listen_fd);
+        close_fd(f->opener_fd);
+        close_fd(f->journal_fd);
+        close_fd(f->backend[0]);
+        close_fd(f->backend[1]);
+        remove_tree(f->folder);
+        n = count_fds() - f->n_fds;
+        free(f);
+        return n == 0 ? 0 : -1;
+}
+
+static void run(Fixture *f) {
+        while (sd_event_run(f->event, 0) > 0)
+                ;
+}
+
+static void run_for(Fixture *f, unsigned ms) {
+        struct timespec now;
+        uint64_t end;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &now);
+        end = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 + ms;
+        do {
+                (void)sd_event_run(f->event, 10000);
+                (void)clock_gettime(CLOCK_MONOTONIC, &now);
+        } while ((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 < end);
+}
+
+/* The opener: answers one request that waits, if there is one. */
+static bool play_opener(Fixture *f, OpenerStatus status, int fd) {
+        OpenerReply reply = {.status = status, .error = EACCES, .detail = "as the test says"};
+        uint8_t buf[OPENER_MESSAGE_SIZE];
+        SocketAncillary ancillary;
+        OpenerRequest request;
+        ssize_t n;
+
+        run(f);
+        if (f->opener_fd < 0)
+                f->opener_fd =
+                        accept4(f->opener_listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (f->opener_fd < 0)
+                return false;
+        n = socket_receive(f->opener_fd, buf, sizeof(buf), 1, &ancillary);
+        if (n <= 0)
+                return false;
+
+        close_fd(ancillary.fds[0]);
+        assert_int_equal(opener_request_decode(buf, (size_t)n, &request), 0);
+        reply.id = request.id;
+        n = (ssize_t)opener_reply_encode(&reply, buf);
+        assert_int_equal(socket_send(f->opener_fd, buf, (size_t)n, fd), n);
+        run(f);
+        return true;
+}
+
+/* The journal: the next entry, or "". */
+static const char *read_journal(Fixture *f) {
+        static char entry[JOURNAL_ENTRY_SIZE + 1];
+        ssize_t n = recv(f->journal_fd, entry, sizeof(entry) - 1, 0);
+
+        entry[n > 0 ? n : 0] = 0;
+        return entry;
+}
+
+static void assert_entry(Fixture *f, const char *const *lines) {
+        const char *entry = read_journal(f);
+
+        for (; *lines; lines++)
+                if (!strstr(entry, *lines))
+                        fail_msg("no \"%s\" in the entry:\n%s", *lines, entry);
+}
+#define ASSERT_ENTRY(f, ...) assert_entry(f, (const char *const[]){__VA_ARGS__, NULL})
+
+static void drain_journal(Fixture *f) {
+        while (read_journal(f)[0])
+                ;
+}
+
+/* A client. */
+
+static void client_connect(Fixture *f, Client *client) {
+        struct sockaddr_un address;
+        int n = socket_address(at(f, "broker"), &address);
+
+        *client = (Client){.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+        varlink_input_init(&client->input, VARLINK_REPLY_MAX);
+        assert_int_equal(connect(client->fd, (struct sockaddr *)&address, (socklen_t)n), 0);
+}
+
+static void client_close(Client *client) {
+        varlink_incoming_deinit(&client->message);
+        varlink_input_deinit(&client->input);
+        client->fd = close_fd(client->fd);
+}
+
+static void client_send(Client *client, const char *text) {
+        size_t n = strlen(text) + 1;
+
+        assert_int_equal(socket_send(client->fd, text, n, -EBADF), n);
+}
+
+/* The next reply: 1, 0 if there is none yet, -1 at the end. */
+static int client_receive(Fixture *f, Client *client) {
+        SocketAncillary ancillary;
+        size_t size;
+        ssize_t n;
+        char *buf;
+        int r;
+
+        run(f);
+        varlink_incoming_deinit(&client->message);
+        for (;;) {
+                r = varlink_input_next(&client->input, &client->message);
+                assert_true(r >= 0);
+                if (r > 0)
+                        break;
+
+                assert_int_equal(varlink_input_space(&client->input, &buf, &size), 0);
+                n = socket_receive(client->fd, buf, size, 1, &ancillary);
+                if (n == -EAGAIN)
+                        return 0;
+                if (n <= 0)
+                        return -1;
+                r = varlink_input_commit_consume_fds(&client->input, (size_t)n, ancillary.fds,
+                                                     ancillary.n_fds);
+                assert_int_equal(r, 0);
+        }
+
+        assert_int_equal(varlink_reply_parse(client->message.object, &client->reply), 0);
+        return 1;
+}
+
+static const char *client_get(const Client *client, const char *member) {
+        const json_t *value = json_object_get(client->reply.parameters, member);
+
+        return json_is_string(value) ? json_string_value(value) : "";
+}
+
+static void assert_error(Fixture *f, Client *client, const char *name) {
+        assert_int_equal(client_receive(f, client), 1);
+        assert_non_null(client->reply.error);
+        assert_string_equal(client->reply.error, name);
+}
+
+/* A call that is answered with this error, and leaves the connection good for another. */
+static void call_for_error(Fixture *f, Client *client, const char *text, const char *name) {
+        client_send(client, text);
+        assert_error(f, client, name);
+}
+
+#define OPEN_CALL(endpoint, access, more)                                         \
+        "{\"method\":\"" BROKER "Open\",\"parameters\":{\"endpoint\":\"" endpoint \
+        "\",\"access\":\"" access "\"" more
+#define OPEN_LEASED(endpoint, access) OPEN_CALL(endpoint, access, "},\"more\":true}")
+
+/* Opens docker whole; the descriptor is in the message. */
+static void open_docker(Fixture *f, Client *client) {
+        client_connect(f, client);
+        client_send(client, OPEN_LEASED("docker", "full"));
+        assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+        assert_int_equal(client_receive(f, client), 1);
+        assert_null(client->reply.error);
+        assert_true(client->reply.continues);
+        assert_string_equal(client_get(client, "state"), "granted");
+        assert_int_equal(client->message.n_fds, 1);
+}
+
+/* Tests. */
+
+static void test_service(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        client_connect(f, &c);
+        client_send(&c, "{\"method\":\"org.varlink.service.GetInfo\"}");
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "product"), "doorwardd");
+
+        client_send(&c, "{\"method\":\"org.varlink.service.GetInterfaceDescription\","
+                        "\"parameters\":{\"interface\":\"org.doorward.Broker\"}}");
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "description"), interface_text);
+
+        call_for_error(f, &c,
+                       "{\"method\":\"org.varlink.service.GetInterfaceDescription\","
+                       "\"parameters\":{\"interface\":\"org.example\"}}",
+                       "org.varlink.service.InterfaceNotFound");
+        client_close(&c);
+}
+
+static void test_every_method_is_answered(void **state) {
+        static const char *const later[] = {
+                "AgentRespond\",\"parameters\":{\"cookie\":\"x\",\"user\":1}}", "ListLeases\"}",
+                "Revoke\"}", "Monitor\"}", "Forget\"}"};
+        Fixture *f = *state;
+        char call[160];
+        Client c;
+
+        client_connect(f, &c);
+        for (size_t i = 0; i < ELEMENTSOF(later); i++) {
+                (void)snprintf(call, sizeof(call), "{\"method\":\"" BROKER "%s", later[i]);
+                call_for_error(f, &c, call, "org.varlink.service.MethodNotImplemented");
+        }
+        client_send(&c, "{\"method\":\"" BROKER "GetBrokerInfo\"}");
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_null(c.reply.error);
+        assert_string_equal(client_get(&c, "polkit"), "fake 1");
+        client_close(&c);
+}
+
+static void test_granted(void **state) {
+        struct stat given_stat, backend_stat;
+        Fixture *f = *state;
+        Client c;
+
+        open_docker(f, &c);
+        assert_string_equal(client_get(&c, "mode"), "revocable");
+        assert_string_equal(client_get(&c, "access"), "full");
+        assert_int_equal(strlen(client_get(&c, "lease")), 32);
+        assert_int_equal(fstat(c.message.fds[0], &given_stat), 0);
+        assert_int_equal(fstat(f->backend[0], &backend_stat), 0);
+        assert_int_equal(given_stat.st_ino, backend_stat.st_ino);
+        assert_int_equal(fcntl(c.message.fds[0], F_GETFD), FD_CLOEXEC);
+
+        drain_journal(f);
+        client_close(&c);
+        run(f);
+        assert_int_equal(f->broker->n_leases, 0);
+        ASSERT_ENTRY(f, "MESSAGE_ID=" RECORD_ID_ENDED, "DOORWARD_REASON=client",
+                     "DOORWARD_ENDPOINT=docker");
+}
+
+static void test_the_record_comes_before_the_reply(void **state) {
+        Fixture *f = *state;
+        char uid[64], pid[64];
+        Client c;
+
+        drain_journal(f);
+        open_docker(f, &c);
+        (void)snprintf(uid, sizeof(uid), "DOORWARD_SUBJECT_UID=%u\n", (unsigned)getuid());
+        (void)snprintf(pid, sizeof(pid), "DOORWARD_SUBJECT_PID=%d\n", (int)getpid());
+        ASSERT_ENTRY(f, "MESSAGE_ID=" RECORD_ID_GRANTED, "DOORWARD_ENDPOINT=docker\n",
+                     "DOORWARD_ACCESS=full\n", "DOORWARD_DECISION=authorized\n",
+                     "DOORWARD_HOW=implicit\n",
+                     "DOORWARD_ACTION=org.doorward.endpoint.docker.full\n",
+                     "DOORWARD_LEASE=", "DOORWARD_REQUEST=", "DOORWARD_MODE=revocable\n", uid, pid);
+        assert_string_equal(read_journal(f), "");
+        client_close(&c);
+}
+
+static void test_policy_is_asked_with_details(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        f->fake.automatic = false;
+        client_connect(f, &c);
+        client_send(&c, OPEN_LEASED("serial@ttyS1", "full"));
+        run(f);
+        assert_int_equal(f->fake.n_checks, 1);
+        assert_int_equal(f->fake.checks[0]->uid, getuid());
+        assert_int_equal(f->fake.checks[0]->pid, getpid());
+        assert_false(f->fake.checks[0]->interactive);
+        assert_string_equal(f->fake.checks[0]->action, "org.doorward.endpoint.serial.full");
+        assert_non_null(strstr(f->fake.checks[0]->details,
+                               "endpoint=serial instance=ttyS1 access=full kind=device "
+                               "connect-as=service polkit.message="));
+
+        /* Hanging up takes the question back, and is recorded. */
+        drain_journal(f);
+        client_close(&c);
+        run(f);
+        assert_int_equal(f->fake.n_cancelled, 1);
+        ASSERT_ENTRY(f, "DOORWARD_ERROR=Abandoned", "DOORWARD_ENDPOINT=serial@ttyS1");
+}
+
+static void test_refusals(void **state) {
+        static const struct {
+                const char *call, *error;
+        } refusals[] = {
+                {OPEN_LEASED("nothing", "full"), BROKER "EndpointNotFound"},
+                {OPEN_LEASED("docker@x", "full"), BROKER "EndpointNotFound"},
+                {OPEN_LEASED("serial", "full"), BROKER "EndpointNotFound"},
+                {OPEN_LEASED("serial@kvm", "full"), BROKER "EndpointNotFound"},
+                {OPEN_LEASED("serial@..", "full"), BROKER "EndpointNotFound"},
+                {OPEN_LEASED("../docker", "full"), BROKER "EndpointNotFound"},
+                {OPEN_LEASED("", "full"), BROKER "EndpointNotFound"},
+                {OPEN_LEASED("docker", "read_only"), BROKER "AccessUnsupported"},
+                {OPEN_LEASED("wrong", "full"), BROKER "EndpointUnavailable"},
+                {OPEN_CALL("docker", "full", ",\"detached\":true}}"), BROKER "AccessUnsupported"},
+                {OPEN_CALL("docker", "full", ",\"lease\":\"x\"}}"), BROKER "LeaseNotFound"},
+                {OPEN_CALL("docker", "full", ",\"user\":\"bob\"},\"more\":true}"),
+                 BROKER "AuthenticationUnavailable"},
+                {OPEN_CALL("docker", "full", "}}"), "org.varlink.service.ExpectedMore"},
+                {OPEN_CALL("docker", "full", ",\"timeout\":0},\"more\":true}"),
+                 "org.varlink.service.InvalidParameter"},
+                {OPEN_CALL("docker", "full", ",\"x\":0},\"more\":true}"),
+                 "org.varlink.service.InvalidParameter"},
+                {OPEN_CALL("docker", "read-only", "},\"more\":true}"),
+                 "org.varlink.service.InvalidParameter"},
+                {"{\"method\":\"" BROKER "Open\",\"parameters\":{\"endpoint\":1}}",
+                 "org.varlink.service.InvalidParameter"},
+                {"{\"method\":\"" BROKER "Opem\"}", "org.varlink.service.MethodNotFound"},
+        };
+        Fixture *f = *state;
+        Client c;
+
+        /* One connection for all: a refusal is no reason to hang up. */
+        client_connect(f, &c);
+        for (size_t i = 0; i < ELEMENTSOF(refusals); i++) {
+                client_send(&c, refusals[i].call);
+                assert_int_equal(client_receive(f, &c), 1);
+                assert_non_null(c.reply.error);
+                assert_string_equal(c.reply.error, refusals[i].error);
+                if (strncmp(c.reply.error, BROKER, strlen(BROKER)) == 0)
+                        assert_int_equal(strlen(client_get(&c, "requestId")), 16);
+        }
+        assert_int_equal(f->fake.n_asked, 0);
+        client_close(&c);
+}
+
+static void answer_with(Fixture *f, Decision decision) {
+        f->fake.answer = (AuthorityAnswer){.decision = decision};
+}
+
+static void test_what_polkit_says(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        client_connect(f, &c);
+        answer_with(f, DECISION_DENIED);
+        call_for_error(f, &c, OPEN_LEASED("docker", "full"), BROKER "PermissionDenied");
+        assert_string_equal(client_get(&c, "action"), "org.doorward.endpoint.docker.full");
+        assert_non_null(strstr(client_get(&c, "hint"), "doorward explain docker"));
+
+        answer_with(f, DECISION_CHALLENGE);
+        call_for_error(f, &c, OPEN_LEASED("docker", "full"),
+                       BROKER "InteractiveAuthenticationRequired");
+
+        f->fake.answer.failure = AUTHORITY_UNAVAILABLE;
+        call_for_error(f, &c, OPEN_LEASED("docker", "full"), BROKER "PolicyUnavailable");
+        f->fake.answer.failure = AUTHORITY_TIMED_OUT;
+        call_for_error(f, &c, OPEN_LEASED("docker", "full"), BROKER "PolicyUnavailable");
+
+        /* A failure is none the less one for claiming to be a yes. */
+        f->fake.answer.decision = DECISION_AUTHORIZED;
+        call_for_error(f, &c, OPEN_LEASED("docker", "full"), BROKER "PolicyUnavailable");
+        assert_false(play_opener(f, OPENER_OK, f->backend[0]));
+        client_close(&c);
+}
+
+static void test_prompts(void **state) {
+        AuthorityAnswer challenge = {.decision = DECISION_CHALLENGE};
+        AuthorityAnswer yes = {.decision = DECISION_AUTHORIZED, .temporary = true};
+        Fixture *f = *state;
+        Client c, second;
+
+        f->fake.automatic = false;
+        client_connect(f, &c);
+        client_send(&c, OPEN_CALL("docker", "full",
+                                  ",\"allowInteractiveAuthentication\":true},\"more\":true}"));
+        run(f);
+
+        /* First without a prompt; with one only when that would help. */
+        assert_false(f->fake.checks[0]->interactive);
+        fake_authority_answer(&f->fake, 0, &challenge);
+        run(f);
+        assert_true(f->fake.checks[0]->interactive);
+
+        /* One prompt a user. */
+        client_connect(f, &second);
+        client_send(&second, OPEN_CALL("docker", "full",
+                                       ",\"allowInteractiveAuthentication\":true},\"more\":true}"));
+        run(f);
+        fake_authority_answer(&f->fake, 1, &challenge);
+        assert_error(f, &second, BROKER "LimitExceeded");
+
+        drain_journal(f);
+        fake_authority_answer(&f->fake, 0, &yes);
+        assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "state"), "granted");
+        ASSERT_ENTRY(f, "DOORWARD_HOW=challenged");
+        client_close(&c);
+        client_close(&second);
+}
+
+static void test_a_kept_authorisation_does_not_open_a_shared_action(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        client_connect(f, &c);
+        f->fake.answer = (AuthorityAnswer){.decision = DECISION_AUTHORIZED, .temporary = true};
+        call_for_error(f, &c, OPEN_LEASED("serial@ttyS0", "full"), BROKER "PermissionDenied");
+        assert_non_null(strstr(client_get(&c, "hint"), "_KEEP"));
+
+        f->fake.own_actions = false;
+        call_for_error(f, &c, OPEN_LEASED("docker", "full"), BROKER "PermissionDenied");
+        assert_string_equal(client_get(&c, "action"), "org.doorward.full");
+        assert_non_null(strstr(client_get(&c, "hint"), "doorward policy --install docker"));
+        client_close(&c);
+}
+
+static void test_an_action_that_is_not_ours(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        client_connect(f, &c);
+        f->fake.owned = false;
+        call_for_error(f, &c, OPEN_LEASED("docker", "full"), BROKER "PolicyUnavailable");
+        assert_int_equal(f->fake.n_asked, 0);
+
+        /* And actions that are not known yet are loaded, or cannot be. */
+        f->fake.owned = true;
+        f->fake.actions_known = false;
+        f->fake.load_error = -EHOSTUNREACH;
+        call_for_error(f, &c, OPEN_LEASED("docker", "full"), BROKER "PolicyUnavailable");
+        f->fake.load_error = 0;
+        client_send(&c, OPEN_LEASED("docker", "full"));
+        assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_null(c.reply.error);
+        client_close(&c);
+}
+
+static void test_what_the_opener_says(void **state) {
+        static const struct {
+                OpenerStatus status;
+                const char *error;
+        } answers[] = {
+                {OPENER_REFUSED_CLIENT, BROKER "PermissionDenied"},
+                {OPENER_NO_ACCESS, BROKER "AccessUnsupported"},
+                {OPENER_INSTANCE, BROKER "EndpointNotFound"},
+                {OPENER_STALE, BROKER "EndpointUnavailable"},
+                {OPENER_GROUP_MISSING, BROKER "EndpointUnavailable"},
+                {OPENER_PATH, BROKER "EndpointUnavailable"},
+                {OPENER_PEER_USER, BROKER "EndpointUnavailable"},
+                {OPENER_TYPE, BROKER "EndpointUnavailable"},
+                {OPENER_OPEN, BROKER "EndpointUnavailable"},
+                {OPENER_TIMEOUT, BROKER "EndpointUnavailable"},
+                {OPENER_LIMIT, BROKER "EndpointUnavailable"},
+        };
+        Fixture *f = *state;
+        Client c;
+
+        client_connect(f, &c);
+        for (size_t i = 0; i < ELEMENTSOF(answers); i++) {
+                client_send(&c, OPEN_LEASED("docker", "full"));
+                assert_true(play_opener(f, answers[i].status, -EBADF));
+                assert_error(f, &c, answers[i].error);
+                assert_true(strlen(client_get(&c, "hint")) > 0);
+                assert_int_equal(f->broker->n_leases, 0);
+        }
+
+        /* It dies; it is not there. */
+        client_send(&c, OPEN_LEASED("docker", "full"));
+        run(f);
+        f->opener_fd = close_fd(f->opener_fd);
+        assert_error(f, &c, BROKER "EndpointUnavailable");
+        assert_int_equal(json_integer_value(json_object_get(c.reply.parameters, "errno")),
+                         ECONNRESET);
+        call_for_error(f, &c, OPEN_LEASED("log", "read_only"), BROKER "EndpointUnavailable");
+        assert_int_equal(json_integer_value(json_object_get(c.reply.parameters, "errno")), ENOENT);
+        assert_non_null(strstr(client_get(&c, "hint"), "systemctl daemon-reload"));
+        client_close(&c);
+}
+
+static void test_a_hanging_up_client_gets_nothing(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        client_connect(f, &c);
+        client_send(&c, OPEN_LEASED("docker", "full"));
+        run(f);
+        drain_journal(f);
+        assert_int_equal(shutdown(c.fd, SHUT_WR), 0);
+        run(f);
+        assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+        assert_int_equal(f->broker->n_leases, 0);
+        ASSERT_ENTRY(f, "DOORWARD_ERROR=Abandoned");
+        assert_string_equal(read_journal(f), "");
+        client_close(&c);
+}
+
+static void test_a_lease_is_cut(void **state) {
+        char byte;
+        int fd;
+        Fixture *f = *state;
+        Client c;
+
+        /* The client keeps its copy, and loses the connection all the same. */
+        open_docker(f, &c);
+        fd = fcntl(c.message.fds[0], F_DUPFD_CLOEXEC, 3);
+        assert_int_equal(recv(fd, &byte, 1, 0), -1);
+        client_close(&c);
+        run(f);
+        assert_int_equal(recv(fd, &byte, 1, 0), 0);
+        assert_int_equal(recv(f->backend[1], &byte, 1, 0), 0);
+        close_fd(fd);
+}
+
+static void test_the_backend_hangs_up(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        open_docker(f, &c);
+        drain_journal(f);
+        f->backend[1] = close_fd(f->backend[1]);
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_false(c.reply.continues);
+        assert_string_equal(client_get(&c, "state"), "ended");
+        assert_string_equal(client_get(&c, "reason"), "backend");
+        ASSERT_ENTRY(f, "DOORWARD_REASON=backend");
+        assert_int_equal(client_receive(f, &c), -1);
+        client_close(&c);
+}
+
+/* An opener for another name, beside the one that the fixture has. */
+static void move_opener(Fixture *f, const char *name) {
+        char path[64];
+
+        (void)snprintf(path, sizeof(path), "openers/%s", name);
+        f->opener_fd = close_fd(f->opener_fd);
+        close_fd(f->opener_listen_fd);
+        f->opener_listen_fd = listen_at(at(f, path), SOCK_SEQPACKET);
+}
+
+static void test_a_lease_expires(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        move_opener(f, "short");
+        client_connect(f, &c);
+        client_send(&c, OPEN_LEASED("short", "full"));
+        assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_true(json_is_integer(json_object_get(c.reply.parameters, "expires")));
+        run_for(f, 1200);
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "reason"), "expired");
+        client_close(&c);
+}
+
+static void test_tracked_holds_nothing(void **state) {
+        Fixture *f = *state;
+        char byte;
+        Client c;
+        int n;
+
+        move_opener(f, "log");
+        client_connect(f, &c);
+        client_send(&c, OPEN_LEASED("log", "read_only"));
+        assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "mode"), "tracked");
+        assert_int_equal(f->broker->n_leases, 1);
+        assert_int_equal(f->broker->leases->fd, -EBADF);
+
+        /* Its end is on the record, and cuts nothing. */
+        n = fcntl(c.message.fds[0], F_DUPFD_CLOEXEC, 3);
+        drain_journal(f);
+        client_close(&c);
+        run(f);
+        ASSERT_ENTRY(f, "DOORWARD_REASON=client", "DOORWARD_MODE=tracked");
+        assert_int_equal(recv(n, &byte, 1, 0), -1);
+        assert_int_equal(errno, EAGAIN);
+        close_fd(n);
+}
+
+static void test_detached(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        move_opener(f, "given");
+        client_connect(f, &c);
+        client_send(&c, OPEN_CALL("given", "read_only", ",\"detached\":true}}"));
+        assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_false(c.reply.continues);
+        assert_string_equal(client_get(&c, "mode"), "none");
+        assert_int_equal(c.message.n_fds, 1);
+        assert_int_equal(f->broker->n_leases, 0);
+
+        /* The connection serves on. */
+        call_for_error(f, &c, OPEN_LEASED("nothing", "full"), BROKER "EndpointNotFound");
+        client_close(&c);
+}
+
+static void test_reload(void **state) {
+        Fixture *f = *state;
+        Client c, changed;
+
+        open_docker(f, &c);
+
+        /* What did not change stays, what is new is there, what is wrong keeps its old entry. */
+        write_file(f, "etc/doorward/endpoints.d/new.conf", docker);
+        write_file(f, "etc/doorward/endpoints.d/short.conf", "[Full]\nConnectStream=\n");
+        broker_reload(f->broker);
+        assert_int_equal(f->broker->n_leases, 1);
+        client_connect(f, &changed);
+        call_for_error(f, &changed, OPEN_LEASED("new", "full"), BROKER "EndpointUnavailable");
+        assert_int_equal(json_integer_value(json_object_get(changed.reply.parameters, "errno")),
+                         ENOENT);
+
+        write_file(f, "etc/doorward/endpoints.d/docker.conf",
+                   "[Endpoint]\nDescription=Other\n[Full]\nConnectStream=/run/other.sock\n");
+        broker_reload(f->broker);
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "reason"), "definition");
+        assert_int_equal(f->broker->n_leases, 0);
+
+        assert_int_equal(unlink(at(f, "etc/doorward/endpoints.d/docker.conf")), 0);
+        broker_reload(f->broker);
+        call_for_error(f, &changed, OPEN_LEASED("docker", "full"), BROKER "EndpointNotFound");
+        client_close(&c);
+        client_close(&changed);
+}
+
+static void test_reload_in_mid_request(void **state) {
+        AuthorityAnswer yes = {.decision = DECISION_AUTHORIZED};
+        Fixture *f = *state;
+        Client c;
+
+        f->fake.automatic = false;
+        client_connect(f, &c);
+        client_send(&c, OPEN_LEASED("docker", "full"));
+        run(f);
+        write_file(f, "etc/doorward/endpoints.d/docker.conf",
+                   "[Endpoint]\nDescription=Other\n[Full]\nConnectStream=/run/other.sock\n");
+        broker_reload(f->broker);
+        fake_authority_answer(&f->fake, 0, &yes);
+        assert_error(f, &c, BROKER "EndpointUnavailable");
+        assert_false(play_opener(f, OPENER_OK, f->backend[0]));
+        client_close(&c);
+}
+
+static void test_stop(void **state) {
+        Fixture *f = *state;
+        char byte;
+        Client c;
+        int fd;
+
+        open_docker(f, &c);
+        fd = fcntl(c.message.fds[0], F_DUPFD_CLOEXEC, 3);
+        drain_journal(f);
+        f->broker = broker_free(f->broker);
+        ASSERT_ENTRY(f, "DOORWARD_REASON=shutdown");
+        assert_int_equal(recv(fd, &byte, 1, 0), 0);
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "reason"), "shutdown");
+        close_fd(fd);
+        client_close(&c);
+}
+
+static void test_limits(void **state) {
+        Client clients[5], over;
+        Fixture *f = *state;
+
+        for (size_t i = 0; i < 4; i++)
+                client_connect(f, &clients[i]);
+        run(f);
+        client_connect(f, &over);
+        assert_error(f, &over, BROKER "LimitExceeded");
+        assert_string_equal(client_get(&over, "limit"), "ConnectionsPerUser");
+        assert_int_equal(client_receive(f, &over), -1);
+        client_close(&over);
+
+        /* Three at once, then one a second. A live lease is no connection any more. */
+        client_close(&clients[3]);
+        run(f);
+        open_docker(f, &clients[3]);
+        client_connect(f, &clients[4]);
+        call_for_error(f, &clients[4], OPEN_LEASED("docker", "read_only"),
+                       BROKER "AccessUnsupported");
+        call_for_error(f, &clients[4], OPEN_LEASED("docker", "read_only"),
+                       BROKER "AccessUnsupported");
+        drain_journal(f);
+        call_for_error(f, &clients[4], OPEN_LEASED("docker", "read_only"), BROKER "LimitExceeded");
+        assert_string_equal(client_get(&clients[4], "limit"), "RequestRate");
+        assert_true(json_is_integer(json_object_get(clients[4].reply.parameters, "retryAfter")));
+        ASSERT_ENTRY(f, "DOORWARD_ERROR=LimitExceeded");
+        call_for_error(f, &clients[4], OPEN_LEASED("docker", "read_only"), BROKER "LimitExceeded");
+        assert_string_equal(read_journal(f), "");
+
+        for (size_t i = 0; i < ELEMENTSOF(clients); i++)
+                client_close(&clients[i]);
+}
+
+static void test_lease_limit(void **state) {
+        Client clients[3];
+        Fixture *f = *state;
+
+        open_docker(f, &clients[0]);
+        open_docker(f, &clients[1]);
+        client_connect(f, &clients[2]);
+        call_for_error(f, &clients[2], OPEN_LEASED("docker", "full"), BROKER "LimitExceeded");
+        assert_string_equal(client_get(&clients[2], "limit"), "LeasesPerUser");
+        for (size_t i = 0; i < ELEMENTSOF(clients); i++)
+                client_close(&clients[i]);
+}
+
+static void test_who_sends_nothing_is_dropped(void **state) {
+        Client idle, partial;
+        Fixture *f = *state;
+
+        client_connect(f, &idle);
+        client_connect(f, &partial);
+        assert_true(send(partial.fd, "{\"meth", 7, 0) == 7);
+        run_for(f, 1200);
+        assert_int_equal(client_receive(f, &idle), -1);
+        assert_int_equal(client_receive(f, &partial), -1);
+        assert_int_equal(f->broker->n_sessions, 0);
+        client_close(&idle);
+        client_close(&partial);
+}
+
+static void test_no_grant_without_a_record(void **state) {
+        struct sockaddr_un address;
+        Fixture *f = *state;
+        int filler, n;
+        Client c;
+
+        /* The journal's queue is full, and nobody reads it. */
+        n = socket_address(at(f, "journal"), &address);
+        filler = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        while (sendto(filler, "x", 1, 0, (struct sockaddr *)&address, (socklen_t)n) == 1)
+                ;
+
+        client_connect(f, &c);
+        client_send(&c, OPEN_LEASED("docker", "full"));
+        assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+        assert_int_equal(client_receive(f, &c), 0);
+        run_for(f, 1200);
+        assert_error(f, &c, BROKER "EndpointUnavailable");
+        assert_int_equal(c.message.n_fds, 0);
+        assert_int_equal(f->broker->n_leases, 0);
+
+        /* When it is read in time, the grant comes. */
+        client_send(&c, OPEN_LEASED("docker", "full"));
+        assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+        assert_int_equal(client_receive(f, &c), 0);
+        drain_journal(f);
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "state"), "granted");
+        client_close(&c);
+        close_fd(filler);
+}
+
+static void test_nonsense_closes(void **state) {
+        static const char *const texts[] = {
+                "nonsense",
+                "[]",
+                "{\"method\":1}",
+                "{\"parameters\":{}}",
+                "{\"method\":\"x\",\"method\":\"x\"}",
+                "{\"method\":\"x\",\"other\":1}",
+                "{\"method\":\"x\",\"parameters\":[]}",
+                "{\"method\":\"org.varlink.service.GetInfo\",\"oneway\":true}",
+                "{\"method\":\"org.varlink.service.GetInfo\",\"upgrade\":true}",
+                "{\"method\":\"x\",\"parameters\":{\"a\":[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]}"
+                "}",
+        };
+        char big[5000];
+        Fixture *f = *state;
+        Client c;
+
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                client_connect(f, &c);
+                client_send(&c, texts[i]);
+                assert_int_equal(client_receive(f, &c), -1);
+                client_close(&c);
+        }
+
+        memset(big, ' ', sizeof(big));
+        client_connect(f, &c);
+        assert_true(send(c.fd, big, sizeof(big), 0) > 0);
+        assert_int_equal(client_receive(f, &c), -1);
+        client_close(&c);
+        assert_int_equal(f->broker->n_sessions, 0);
+}
+
+static void test_descriptors_are_not_taken(void **state) {
+        static const char call[] = "{\"method\":\"org.varlink.service.GetInfo\"}";
+        Fixture *f = *state;
+        ssize_t n;
+        Client c;
+
+        /* Where the kernel has SO_PASSRIGHTS it does not even let them be sent. */
+        client_connect(f, &c);
+        n = socket_send(c.fd, call, sizeof(call), STDIN_FILENO);
+        if (n >= 0)
+                assert_int_equal(client_receive(f, &c), -1);
+        else
+                assert_int_equal(n, -EPERM);
+        client_close(&c);
+}
+
+static void test_pipelined_calls(void **state) {
+        static const char calls[] = "{\"method\":\"org.varlink.service.GetInfo\"}\0"
+                                    "{\"method\":\"" BROKER "GetBrokerInfo\"}\0"
+                                    "{\"method\":\"org.varlink.service.GetInfo\"}";
+        Fixture *f = *state;
+        Client c;
+
+        client_connect(f, &c);
+        assert_int_equal(socket_send(c.fd, calls, sizeof(calls), -EBADF), sizeof(calls));
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "product"), "doorwardd");
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_int_equal(json_integer_value(json_object_get(c.reply.parameters, "protocol")), 1);
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "product"), "doorwardd");
+        client_close(&c);
+}
+
+static void test_another_process_on_the_connection(void **state) {
+        Fixture *f = *state;
+        int status;
+        pid_t pid;
+        Client c;
+
+        drain_journal(f);
+        client_connect(f, &c);
+        run(f);
+        pid = fork();
+        if (pid == 0) {
+                client_send(&c, OPEN_LEASED("docker", "full"));
+                _exit(0);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(client_receive(f, &c), -1);
+        ASSERT_ENTRY(f, "MESSAGE_ID=" RECORD_ID_SENDER_MISMATCH);
+        assert_int_equal(f->fake.n_asked, 0);
+        client_close(&c);
+}
+
+static void test_proof(void **state) {
+        char call[512], nonce[64];
+        Fixture *f = *state;
+        Client c;
+
+        client_connect(f, &c);
+        call_for_error(f, &c, OPEN_LEASED("docker", "full"), BROKER "IdentityProofRequired");
+        (void)snprintf(nonce, sizeof(nonce), "%s", client_get(&c, "nonce"));
+        assert_int_equal(strlen(nonce), 32);
+
+        /* A wrong one costs the right one. */
+        call_for_error(f, &c, OPEN_CALL("docker", "full", ",\"proof\":\"x\"},\"more\":true}"),
+                       BROKER "IdentityProofRequired");
+        (void)snprintf(call, sizeof(call),
+                       OPEN_CALL("docker", "full", ",\"proof\":\"%s\"},\"more\":true}"), nonce);
+        call_for_error(f, &c, call, BROKER "IdentityProofRequired");
+        assert_int_equal(f->fake.n_asked, 0);
+
+        (void)snprintf(call, sizeof(call),
+                       OPEN_CALL("docker", "full", ",\"proof\":\"%s\"},\"more\":true}"),
+                       client_get(&c, "nonce"));
+        client_send(&c, call);
+        assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_null(c.reply.error);
+        client_close(&c);
+}
+
+static void test_proof_of_another_process(void **state) {
+        char call[512];
+        Fixture *f = *state;
+        int status;
+        pid_t pid;
+        Client c;
+
+        client_connect(f, &c);
+        call_for_error(f, &c, OPEN_LEASED("docker", "full"), BROKER "IdentityProofRequired");
+        (void)snprintf(call, sizeof(call),
+                       OPEN_CALL("docker", "full", ",\"proof\":\"%s\"},\"more\":true}"),
+                       client_get(&c, "nonce"));
+        pid = fork();
+        if (pid == 0) {
+                client_send(&c, call);
+                _exit(0);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(client_receive(f, &c), -1);
+        client_close(&c);
+}
+
+/* A child that connects, asks, and leaves the connection to somebody else: us. */
+static void test_the_peer_ends(void **state) {
+        AuthorityAnswer yes = {.decision = DECISION_AUTHORIZED};
+        int pair[2], go[2], status;
+        SocketAncillary ancillary;
+        Fixture *f = *state;
+        char byte = 0;
+        pid_t pid;
+        Client c;
+
+        f->fake.automatic = false;
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+        assert_int_equal(pipe2(go, O_CLOEXEC), 0);
+        pid = fork();
+        if (pid == 0) {
+                close_fd(go[1]);
+                client_connect(f, &c);
+                client_send(&c, OPEN_LEASED("docker", "full"));
+                (void)socket_send(pair[1], "x", 1, c.fd);
+                (void)!read(go[0], &byte, 1);
+                _exit(0);
+        }
+
+        assert_int_equal(socket_receive(pair[0], &byte, 1, 1, &ancillary), 1);
+        c = (Client){.fd = ancillary.fds[0]};
+        varlink_input_init(&c.input, VARLINK_REPLY_MAX);
+        (void)fcntl(c.fd, F_SETFL, O_NONBLOCK);
+        run(f);
+        assert_int_equal(f->fake.n_checks, 1);
+        assert_int_equal(f->fake.checks[0]->pid, pid);
+
+        /* It ends before policy has answered; the connection is still open, here. */
+        close_fd(go[1]);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        if (f->fake.n_checks > 0)
+                fake_authority_answer(&f->fake, 0, &yes);
+        assert_false(play_opener(f, OPENER_OK, f->backend[0]));
+        assert_int_not_equal(client_receive(f, &c), 0);
+        assert_int_equal(c.message.n_fds, 0);
+        assert_int_equal(f->broker->n_leases, 0);
+
+        close_fd(go[0]);
+        close_fd(pair[0]);
+        close_fd(pair[1]);
+        client_close(&c);
+}
+
+static void test_list(void **state) {
+        Fixture *f = *state;
+        unsigned n = 0;
+        Client c;
+
+        client_connect(f, &c);
+        answer_with(f, DECISION_CHALLENGE);
+        client_send(&c, "{\"method\":\"" BROKER "ListEndpoints\",\"parameters\":"
+                        "{\"decisions\":true},\"more\":true}");
+        do {
+                const json_t *endpoint;
+
+                assert_int_equal(client_receive(f, &c), 1);
+                assert_null(c.reply.error);
+                endpoint = json_object_get(c.reply.parameters, "endpoint");
+                assert_non_null(endpoint);
+                if (streq(json_string_value(json_object_get(endpoint, "name")), "docker")) {
+                        const json_t *full = json_object_get(endpoint, "full");
+                        const json_t *read_only = json_object_get(endpoint, "readOnly");
+
+                        assert_string_equal(json_string_value(json_object_get(full, "decision")),
+                                            "challenge");
+                        assert_string_equal(
+                                json_string_value(json_object_get(read_only, "decision")),
+                                "unsupported");
+                }
+                if (streq(json_string_value(json_object_get(endpoint, "name")), "wrong"))
+                        assert_true(json_is_string(json_object_get(endpoint, "problem")));
+                n++;
+        } while (c.reply.continues);
+        assert_int_equal(n, 6);
+
+        /* Hanging up in the middle. */
+        client_send(&c, "{\"method\":\"" BROKER "ListEndpoints\",\"parameters\":"
+                        "{\"decisions\":true},\"more\":true}");
+        (void)sd_event_run(f->event, 0);
+        client_close(&c);
+        run(f);
+        assert_int_equal(f->broker->n_sessions, 0);
+}
+
+static void test_explain(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        client_connect(f, &c);
+        answer_with(f, DECISION_DENIED);
+        client_send(&c, "{\"method\":\"" BROKER "Explain\",\"parameters\":"
+                        "{\"endpoint\":\"docker\",\"access\":\"full\"}}");
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_null(c.reply.error);
+        assert_string_equal(client_get(&c, "action"), "org.doorward.endpoint.docker.full");
+        assert_string_equal(client_get(&c, "decision"), "denied");
+        assert_string_equal(client_get(&c, "defaultActive"), "yes");
+        assert_non_null(strstr(client_get(&c, "hint"), "/etc/polkit-1/rules.d"));
+        assert_int_equal(json_integer_value(json_object_get(c.reply.parameters, "uid")), getuid());
+        client_close(&c);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST_WITH(name, prepare) cmocka_unit_test_setup_teardown(name, prepare, teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(test_service),
+                TEST(test_every_method_is_answered),
+                TEST(test_granted),
+                TEST(test_the_record_comes_before_the_reply),
+                TEST(test_policy_is_asked_with_details),
+                TEST(test_refusals),
+                TEST(test_what_polkit_says),
+                TEST(test_prompts),
+                TEST(test_a_kept_authorisation_does_not_open_a_shared_action),
+                TEST(test_an_action_that_is_not_ours),
+                TEST(test_what_the_opener_says),
+                TEST(test_a_hanging_up_client_gets_nothing),
+                TEST(test_a_lease_is_cut),
+                TEST(test_the_backend_hangs_up),
+                TEST(test_a_lease_expires),
+                TEST(test_tracked_holds_nothing),
+                TEST(test_detached),
+                TEST(test_reload),
+                TEST(test_reload_in_mid_request),
+                TEST(test_stop),
+                TEST_WITH(test_limits, setup_limited),
+                TEST_WITH(test_lease_limit, setup_limited),
+                TEST_WITH(test_who_sends_nothing_is_dropped, setup_limited),
+                TEST_WITH(test_no_grant_without_a_record, setup_limited),
+                TEST(test_nonsense_closes),
+                TEST(test_descriptors_are_not_taken),
+                TEST(test_pipelined_calls),
+                TEST(test_another_process_on_the_connection),
+                TEST_WITH(test_proof, setup_proof),
+                TEST_WITH(test_proof_of_another_process, setup_proof),
+                TEST(test_the_peer_ends),
+                TEST(test_list),
+                TEST(test_explain),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
