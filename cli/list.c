@@ -61,6 +61,8 @@ static char *row_describe(const Row *row) {
                         (void)fprintf(f, " %s", json_string_value(pattern));
                 (void)fputc(')', f);
         }
+        if (row->levels[ACCESS_READ_ONLY].device_controls)
+                (void)fputs(" (read-only: no writes, but device controls work)", f);
         if (row->problem)
                 (void)fprintf(f, " [not available: %s]", row->problem);
 

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+#
+# Completion of doorward(1) for bash. Endpoints come from the broker, which is asked for their names
+# alone: policy is not asked, and nobody for a password.
+
+# Endpoint names; of a template each instance that is a device here.
+__doorward_endpoints() {
+        local name device
+        doorward list --no-check --no-legend 2>/dev/null | while read -r name _; do
+                case $name in
+                serial@)
+                        for device in /dev/ttyS* /dev/ttyUSB* /dev/ttyACM*; do
+                                [[ -c $device ]] && printf '%s\n' "serial@${device#/dev/}"
+                        done
+                        ;;
+                *) printf '%s\n' "$name" ;;
+                esac
+        done
+}
+
+# The same with and without ":ro". The colon breaks words, and what stands before it must then not
+# be repeated.
+__doorward_complete_endpoints() {
+        local word=$1 prefix i
+        local -a names
+        mapfile -t names < <(__doorward_endpoints)
+        mapfile -t COMPREPLY < <(compgen -W "${names[*]} ${names[*]/%/:ro}" -- "$word")
+        if [[ $word == *:* && $COMP_WORDBREAKS == *:* ]]; then
+                prefix=${word%"${word##*:}"}
+                for i in "${!COMPREPLY[@]}"; do
+                        COMPREPLY[i]=${COMPREPLY[i]#"$prefix"}
+                done
+        fi
+}
+
+__doorward_options() {
+        case $1 in
+        list) echo --no-check --json= -j --no-legend --no-pager ;;
+        explain) echo --read-only -r --json= -j --no-pager ;;
+        exec | stdio) echo --read-only -r --no-ask-password --quiet -q ;;
+        fdpass) echo --read-only -r --fd= --no-ask-password --quiet -q ;;
+        policy) echo --install --remove --quiet -q --no-pager ;;
+        cat-config) echo --no-pager ;;
+        verify) echo --json= -j --quiet -q ;;
+        info) echo --json= -j --no-pager ;;
+        esac
+        echo --help -h --version
+}
+
+_doorward() {
+        local commands='list explain exec stdio fdpass policy cat-config verify info'
+        local line=${COMP_LINE:0:COMP_POINT} word command='' i at
+        local -a words
+        COMPREPLY=()
+
+        # COMP_WORDS is cut at colons and equals signs: the line itself is what was written.
+        read -ra words <<<"$line"
+        word=''
+        if [[ $line != *[[:space:]] ]]; then
+                word=${words[-1]}
+                unset 'words[-1]'
+        fi
+
+        for ((i = 1; i < ${#words[@]}; i++)); do
+                if [[ $command == exec && ${words[i]} == -- ]]; then
+                        # What follows is somebody else's command line.
+                        if declare -F _command_offset >/dev/null; then
+                                for ((at = 1; at < COMP_CWORD; at++)); do
+                                        [[ ${COMP_WORDS[at]} == -- ]] && break
+                                done
+                                _command_offset $((at + 1))
+                        else
+                                mapfile -t COMPREPLY < <(compgen -c -- "$word")
+                        fi
+                        return
+                fi
+                if [[ -z $command && " $commands " == *" ${words[i]} "* ]]; then
+                        command=${words[i]}
+                fi
+        done
+
+        case $word in
+        --json=*)
+                mapfile -t COMPREPLY < <(compgen -W 'short pretty off' -- "${word#--json=}")
+                return
+                ;;
+        -*)
+                mapfile -t COMPREPLY < <(compgen -W "$(__doorward_options "$command")" -- "$word")
+                [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace
+                return
+                ;;
+        esac
+
+        case $command in
+        '') mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$word") ;;
+        explain | exec | stdio | fdpass) __doorward_complete_endpoints "$word" ;;
+        policy | cat-config)
+                mapfile -t COMPREPLY < <(compgen -W "$(doorward list --no-check --no-legend \
+                        2>/dev/null)" -- "$word")
+                ;;
+        verify)
+                if [[ $word == */* ]]; then
+                        compopt -o filenames
+                        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+                else
+                        mapfile -t COMPREPLY < <(compgen -W "$(doorward list --no-check \
+                                --no-legend 2>/dev/null)" -- "$word")
+                fi
+                ;;
+        esac
+}
+
+complete -F _doorward doorward

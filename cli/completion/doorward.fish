@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Completion of doorward(1) for fish. Endpoints come from the broker, which is asked for their names
+# alone: policy is not asked, and nobody for a password.
+
+function __doorward_names
+    doorward list --no-check --no-legend 2>/dev/null
+end
+
+# Endpoints, of serial@ each line that is here, and all of them read-only.
+function __doorward_endpoints
+    for name in (__doorward_names)
+        if test $name = serial@
+            for device in /dev/ttyS* /dev/ttyUSB* /dev/ttyACM*
+                test -c $device; or continue
+                set -l instance serial@(string replace /dev/ '' $device)
+                printf '%s\tendpoint\n%s:ro\tread-only\n' $instance $instance
+            end
+        else
+            printf '%s\tendpoint\n%s:ro\tread-only\n' $name $name
+        end
+    end
+end
+
+function __doorward_command
+    set -l words (commandline -opc)
+    for word in $words[2..]
+        switch $word
+            case list explain exec stdio fdpass policy cat-config verify info
+                test $word = $argv[1]
+                return
+        end
+    end
+    return 1
+end
+
+function __doorward_no_command
+    for command in list explain exec stdio fdpass policy cat-config verify info
+        __doorward_command $command; and return 1
+    end
+    return 0
+end
+
+# Whether one of the commands stands there.
+function __doorward_commands
+    for command in $argv
+        __doorward_command $command; and return 0
+    end
+    return 1
+end
+
+# "exec ... --": what follows is somebody else's command line.
+function __doorward_behind_dashes
+    __doorward_command exec; and contains -- -- (commandline -opc)
+end
+
+function __doorward_rest
+    set -l words (commandline -opc) (commandline -ct)
+    set -l at (contains -i -- -- $words)
+    complete -C (string join ' ' -- (string escape -- $words[(math $at + 1)..-2]) $words[-1])
+end
+
+complete -c doorward -f
+complete -c doorward -s h -l help -d 'Show help'
+complete -c doorward -l version -d 'Show the version'
+
+complete -c doorward -n __doorward_no_command -a list -d 'Endpoints, and what policy says about you'
+complete -c doorward -n __doorward_no_command -a explain -d 'Why, and what would change it'
+complete -c doorward -n __doorward_no_command -a exec -d 'Run a command with open descriptors'
+complete -c doorward -n __doorward_no_command -a stdio -d 'Join standard input and output to it'
+complete -c doorward -n __doorward_no_command -a fdpass -d 'Pass it over a socket to the caller'
+complete -c doorward -n __doorward_no_command -a policy -d 'Its polkit actions'
+complete -c doorward -n __doorward_no_command -a cat-config -d 'Definitions as they are read'
+complete -c doorward -n __doorward_no_command -a verify -d 'Whether definitions are right'
+complete -c doorward -n __doorward_no_command -a info -d 'What this broker is'
+
+complete -c doorward -n '__doorward_commands explain stdio fdpass' -a '(__doorward_endpoints)'
+complete -c doorward -n '__doorward_command exec; and not __doorward_behind_dashes' \
+    -a '(__doorward_endpoints)'
+complete -c doorward -n __doorward_behind_dashes -a '(__doorward_rest)'
+complete -c doorward -n '__doorward_commands policy cat-config verify' -a '(__doorward_names)'
+complete -c doorward -n '__doorward_command verify' -F
+
+complete -c doorward -n '__doorward_commands explain exec stdio fdpass' -s r -l read-only \
+    -d 'Read-only access'
+complete -c doorward -n '__doorward_commands exec stdio fdpass' -l no-ask-password \
+    -d 'Have nobody asked for a password'
+complete -c doorward -n '__doorward_commands exec stdio fdpass policy verify' -s q -l quiet \
+    -d 'Say nothing but errors'
+complete -c doorward -n '__doorward_command fdpass' -l fd -x -d 'Pass it over this descriptor'
+complete -c doorward -n '__doorward_command policy' -l install -d 'Put the file where polkit reads it'
+complete -c doorward -n '__doorward_command policy' -l remove -d 'Take it away again'
+complete -c doorward -n '__doorward_command list' -l no-check -d 'Names only'
+complete -c doorward -n '__doorward_command list' -l no-legend -d 'No headings'
+complete -c doorward -n '__doorward_commands list explain policy cat-config info' -l no-pager \
+    -d 'No pager'
+complete -c doorward -n '__doorward_commands list explain verify info' -l json -x \
+    -a 'short pretty off' -d 'Print JSON'
+complete -c doorward -n '__doorward_commands list explain verify info' -s j -d 'Print JSON'
