@@ -16,6 +16,12 @@ int definition_folders(const char *root, char ***ret) {
         return folders_list(root, "/endpoints.d", ret);
 }
 
+/* Whoever forgets to ask for the problem finds nothing to open. */
+static void provide_nothing(Definition *definition) {
+        for (size_t i = 0; i < _ACCESS_MAX; i++)
+                definition->targets[i].provided = false;
+}
+
 int definition_refuse_consume(Definition *definition, char *text) {
         if (!text)
                 return -ENOMEM;
@@ -24,10 +30,7 @@ int definition_refuse_consume(Definition *definition, char *text) {
                 free(text);
         else
                 definition->problem = text;
-
-        /* Whoever forgets to ask for the problem finds nothing to open. */
-        for (size_t i = 0; i < _ACCESS_MAX; i++)
-                definition->targets[i].provided = false;
+        provide_nothing(definition);
         return 0;
 }
 
@@ -124,6 +127,9 @@ static int definition_build(const char *name, Inifile *ini, Definition **ret) {
                 if (r < 0)
                         return r;
         }
+        /* After a problem the checks go on, and must not bring anything back. */
+        if (d->problem)
+                provide_nothing(d);
 
         *ret = TAKE_PTR(d);
         return 0;
