@@ -263,23 +263,36 @@ json_t *varlink_error_new(const char *error, json_t *parameters) {
         return object_new("error", error, parameters, NULL);
 }
 
-int varlink_output_push_consume(VarlinkOutput *output, json_t *object, int fd) {
-        VarlinkMessage *message = NULL;
-        size_t n;
+static VarlinkMessage *message_new(const json_t *object, int fd) {
+        size_t n = json_dumpb(object, NULL, 0, JSON_COMPACT);
+        VarlinkMessage *message;
 
-        n = object ? json_dumpb(object, NULL, 0, JSON_COMPACT) : 0;
-        if (n > 0)
-                message = malloc(sizeof(*message) + n + 1);
+        message = n > 0 ? malloc(sizeof(*message) + n + 1) : NULL;
+        if (!message)
+                return NULL;
+
+        /* This allocates, too: what it did not write must not be sent. */
+        if (json_dumpb(object, message->data, n, JSON_COMPACT) != n) {
+                free(message);
+                return NULL;
+        }
+
+        message->next = NULL;
+        message->fd = fd;
+        message->offset = 0;
+        message->size = n + 1;
+        message->data[n] = 0;
+        return message;
+}
+
+int varlink_output_push_consume(VarlinkOutput *output, json_t *object, int fd) {
+        VarlinkMessage *message = object ? message_new(object, fd) : NULL;
+
+        json_decref(object);
         if (!message) {
-                json_decref(object);
                 close_fd(fd);
                 return -ENOMEM;
         }
-
-        *message = (VarlinkMessage){.fd = fd, .size = n + 1};
-        (void)json_dumpb(object, message->data, n, JSON_COMPACT);
-        message->data[n] = 0;
-        json_decref(object);
 
         if (output->last)
                 output->last->next = message;
