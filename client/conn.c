@@ -237,11 +237,18 @@ static int conn_ask(const Uri *uri, unsigned flags, doorward_conn **ret, doorwar
         return take_reply(&wire, &reply, uri, flags, ret, error);
 }
 
-/* Appends ", NAME" as long as there is room. */
+/* Appends ", NAME", or says once that there are more than there is room for. */
 static void list_append(char *buf, size_t size, const char *name) {
-        size_t n = strlen(buf);
+        static const char more[] = " and more";
+        size_t n = strlen(buf), length = strnlen(name, NAME_TEXT_SIZE);
 
-        (void)snprintf(buf + n, size - n, "%s%.*s", n > 0 ? ", " : "", NAME_TEXT_SIZE, name);
+        if (n > 0 && n + 2 + length + sizeof(more) > size) {
+                if (!streq(buf + n - strlen(more), more))
+                        memcpy(buf + n, more, sizeof(more));
+                return;
+        }
+
+        (void)snprintf(buf + n, size - n, "%s%.*s", n > 0 ? ", " : "", (int)length, name);
 }
 
 /* The endpoints by name. -errno and an error of why they cannot be listed. */

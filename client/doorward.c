@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <stdio.h>
-
 #include "client/conn.h"
 #include "config.h"
 
@@ -127,19 +125,38 @@ DOORWARD_EXPORT const char *doorward_get_type(doorward_conn *conn) {
         return conn_check(conn) ? kind_to_string(conn->kind) : NULL;
 }
 
-/* "major.minor.micro" and whatever follows as one number; 0 if it is not that. */
+/* A number of one to three digits; -1 if there is none. */
+static long version_part(const char **text) {
+        size_t n = strspn(*text, "0123456789");
+        long value = 0;
+
+        if (n == 0 || n > 3)
+                return -1;
+        for (size_t i = 0; i < n; i++)
+                value = value * 10 + ((*text)[i] - '0');
+
+        *text += n;
+        return value;
+}
+
+/* "major.minor.micro", with anything but a number behind it, as one number; 0 if it is not that. */
 static unsigned long version_number(const char *text) {
-        unsigned major, minor, micro = 0;
-        char next = 0;
-        int n;
+        long major, minor, micro = 0;
 
-        n = sscanf(text, "%3u.%3u%c", &major, &minor, &next);
-        if (n < 2)
+        major = version_part(&text);
+        if (major < 0 || *text++ != '.')
                 return 0;
-        if (next == '.' && sscanf(text, "%*u.%*u.%3u", &micro) != 1)
+        minor = version_part(&text);
+        if (minor < 0)
                 return 0;
+        if (*text == '.') {
+                text++;
+                micro = version_part(&text);
+                if (micro < 0)
+                        return 0;
+        }
 
-        return major * 1000000UL + minor * 1000UL + micro;
+        return (unsigned long)(major * 1000000 + minor * 1000 + micro);
 }
 
 static int broker_get_version(const char *socket, unsigned long *ret, doorward_error *error) {

@@ -66,9 +66,14 @@ FakeBroker *fake_broker_start(FakeScript script, const void *data) {
         return broker;
 }
 
+bool fake_broker_is_stopping(FakeBroker *broker) {
+        return __atomic_load_n(&broker->stopping, __ATOMIC_ACQUIRE);
+}
+
 void fake_broker_stop(FakeBroker *broker) {
         char failure[sizeof(broker->failure)];
 
+        __atomic_store_n(&broker->stopping, true, __ATOMIC_RELEASE);
         if (broker->script)
                 assert_int_equal(pthread_join(broker->thread, NULL), 0);
         memcpy(failure, broker->failure, sizeof(failure));
@@ -159,6 +164,24 @@ void fake_expect(FakeBroker *broker, const char *json) {
         json_decref(got);
 }
 
+bool fake_try_read(FakeBroker *broker) {
+        struct pollfd p = {.fd = broker->fd, .events = POLLIN};
+
+        while (!memchr(broker->buf, 0, broker->n)) {
+                ssize_t n = -1;
+
+                if (poll(&p, 1, FAKE_TIMEOUT_MS) > 0)
+                        n = read(broker->fd, broker->buf + broker->n,
+                                 sizeof(broker->buf) - broker->n);
+                if (n <= 0)
+                        return false;
+                broker->n += (size_t)n;
+        }
+
+        free(read_message(broker));
+        return true;
+}
+
 static void send_all(FakeBroker *broker, const char *data, size_t n) {
         while (n > 0 && !broker->failure[0]) {
                 ssize_t k = send(broker->fd, data, n, MSG_NOSIGNAL);
@@ -197,7 +220,9 @@ void fake_send_fds(FakeBroker *broker, const char *json, const int *fds, size_t 
         control.align.cmsg_len = CMSG_LEN(n_fds * sizeof(int));
         memcpy(CMSG_DATA(&control.align), fds, n_fds * sizeof(int));
 
-        if (!broker->failure[0] && sendmsg(broker->fd, &msg, MSG_NOSIGNAL) != (ssize_t)iov.iov_len)
+        /* A client that has seen enough hangs up. */
+        if (!broker->failure[0] && sendmsg(broker->fd, &msg, MSG_NOSIGNAL) < 0 && errno != EPIPE &&
+            errno != ECONNRESET)
                 fake_fail(broker, "sendmsg: %s", strerror(errno));
         for (size_t i = 0; i < n_fds; i++)
                 close_fd(fds[i]);

@@ -30,6 +30,7 @@ struct FakeBroker {
         FakeScript script;
         const void *data; /* for the script */
         pthread_t thread;
+        bool stopping;     /* atomic: fake_broker_stop() was called */
         char failure[512]; /* the first thing that was wrong */
 };
 
@@ -38,12 +39,17 @@ FakeBroker *fake_broker_start(FakeScript script, const void *data);
 /* Waits for the script to end, fails the test if it found something, and removes everything. */
 void fake_broker_stop(FakeBroker *broker);
 
+/* Whether a script that serves whoever comes is to end. */
+bool fake_broker_is_stopping(FakeBroker *broker);
+
 /* For scripts. All of them do nothing once something was wrong. */
 void fake_accept(FakeBroker *broker);
 /* Accepts if somebody comes within that time. */
 bool fake_try_accept(FakeBroker *broker, int timeout_ms);
 /* Reads a call, which must be this JSON; NULL: any. */
 void fake_expect(FakeBroker *broker, const char *json);
+/* Takes a call, whatever it is; false if the client hangs up instead. */
+bool fake_try_read(FakeBroker *broker);
 /* Sends a message, with its NUL, and with these descriptors, which are closed. */
 void fake_send(FakeBroker *broker, const char *json);
 void fake_send_fds(FakeBroker *broker, const char *json, const int *fds, size_t n_fds);

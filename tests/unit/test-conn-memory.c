@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Every allocation of the library fails once, one after the other. Each time there must be an error
+ * that says so, and nothing may be lost: the descriptors are counted here, and memory by the leak
+ * checker.
+ */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "client/conn.h"
+#include "tests/support/fake-broker.h"
+
+/* How many allocations of this thread succeed before one does not; negative: all do. */
+static _Thread_local long countdown = -1;
+static _Thread_local bool fired;
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+char *__real_strdup(const char *text);
+int __real_vasprintf(char **ret, const char *format, va_list args);
+
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t n);
+char *__wrap_strdup(const char *text);
+int __wrap_vasprintf(char **ret, const char *format, va_list args) _printf_(2, 0);
+int __wrap___vasprintf_chk(char **ret, int flag, const char *format, va_list args) _printf_(3, 0);
+
+static bool denied(void) {
+        if (countdown < 0 || countdown-- > 0)
+                return false;
+
+        fired = true;
+        errno = ENOMEM;
+        return true;
+}
+
+void *__wrap_malloc(size_t n) {
+        return denied() ? NULL : __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t n, size_t size) {
+        return denied() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t n) {
+        return denied() ? NULL : __real_realloc(p, n);
+}
+
+char *__wrap_strdup(const char *text) {
+        return denied() ? NULL : __real_strdup(text);
+}
+
+int __wrap_vasprintf(char **ret, const char *format, va_list args) {
+        return denied() ? -1 : __real_vasprintf(ret, format, args);
+}
+
+int __wrap___vasprintf_chk(char **ret, int flag, const char *format, va_list args) {
+        return denied() ? -1 : __real_vasprintf(ret, format, args);
+}
+
+static unsigned n_fds_before;
+
+static int setup(void **state) {
+        n_fds_before = count_fds();
+        return 0;
+}
+
+/* Once the broker's side has closed what it had. */
+static int teardown(void **state) {
+        assert_int_equal(count_fds(), n_fds_before);
+        return 0;
+}
+
+/* Serves whoever comes, one after the other. */
+static void script_serve(FakeBroker *b) {
+        while (!fake_broker_is_stopping(b)) {
+                int fd;
+
+                if (!fake_try_accept(b, 10) || !fake_try_read(b))
+                        continue;
+                if (b->data) {
+                        fake_send(b, b->data);
+                        continue;
+                }
+
+                fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+                fake_send_fds(b,
+                              "{\"parameters\":{\"state\":\"granted\",\"connection\":0,"
+                              "\"access\":\"read_only\",\"mode\":\"tracked\",\"lease\":"
+                              "\"l\",\"requestId\":\"r\"},\"continues\":true}",
+                              &fd, 1);
+        }
+}
+
+typedef bool (*Attempt)(void);
+
+/* Runs it with the first allocation failing, then the second, and so on until none is left. */
+static void check_all(Attempt attempt, long at_least) {
+        long n = 0;
+
+        for (;; n++) {
+                bool done;
+
+                fired = false;
+                countdown = n;
+                done = attempt();
+                countdown = -1;
+
+                if (!fired) {
+                        assert_true(done);
+                        break;
+                }
+                doorward_reset_last_error();
+        }
+
+        /* Else it would be the test that has stopped working. */
+        assert_true(n >= at_least);
+}
+
+/* jansson does not tell a text that it has no memory for from one that it cannot read. */
+static bool is_failure_of_memory(const doorward_error *error) {
+        return (error->code == DOORWARD_ERR_SYSTEM && error->errnum == ENOMEM) ||
+               error->code == DOORWARD_ERR_PROTOCOL;
+}
+
+static void check_no_memory(void) {
+        countdown = -1;
+        assert_non_null(doorward_get_last_error());
+        assert_true(is_failure_of_memory(doorward_get_last_error()));
+        assert_int_equal(errno, doorward_get_last_error()->errnum);
+        assert_non_null(doorward_get_last_error()->message);
+}
+
+static bool attempt_open(void) {
+        doorward_conn *conn = doorward_open_read_only("doorward:///docker");
+
+        if (!conn) {
+                check_no_memory();
+                return false;
+        }
+
+        assert_false(fired);
+        assert_int_equal(doorward_close(conn), 0);
+        return true;
+}
+
+static void test_open(void **state) {
+        FakeBroker *broker = fake_broker_start(script_serve, NULL);
+
+        check_all(attempt_open, 30);
+        fake_broker_stop(broker);
+}
+
+static bool attempt_get_uri(void) {
+        doorward_conn conn = {.n_ref = 1, .pid = getpid(), .uri = {.endpoint = "docker"}};
+        char *uri = doorward_get_uri(&conn);
+
+        if (!uri)
+                check_no_memory();
+        free(uri);
+        return uri;
+}
+
+static void test_get_uri(void **state) {
+        check_all(attempt_get_uri, 1);
+}
+
+/* A refusal stays one, though it may have to be told in fewer words. */
+static bool attempt_refused(void) {
+        doorward_conn *conn = doorward_open_read_only("docker");
+        const doorward_error *error;
+
+        assert_null(conn);
+        countdown = -1;
+        error = doorward_get_last_error();
+        assert_non_null(error);
+        assert_non_null(error->message);
+        assert_true(error->code == DOORWARD_ERR_DENIED || is_failure_of_memory(error));
+        return true;
+}
+
+static void test_refused(void **state) {
+        FakeBroker *broker = fake_broker_start(
+                script_serve, "{\"error\":\"org.doorward.Broker.PermissionDenied\",\"parameters\":"
+                              "{\"action\":\"a.b\",\"hint\":\"h\",\"requestId\":\"r\"}}");
+
+        check_all(attempt_refused, 30);
+        fake_broker_stop(broker);
+}
+
+static bool attempt_unnamed(void) {
+        assert_null(doorward_open(NULL));
+        countdown = -1;
+        assert_int_equal(doorward_get_last_error_code(), DOORWARD_ERR_BAD_URI);
+        assert_non_null(doorward_get_last_error()->message);
+        return true;
+}
+
+static void test_unnamed(void **state) {
+        FakeBroker *broker = fake_broker_start(
+                script_serve, "{\"parameters\":{\"endpoint\":{\"name\":\"docker\"}}}");
+
+        check_all(attempt_unnamed, 10);
+        fake_broker_stop(broker);
+}
+
+static bool attempt_copies(void) {
+        doorward_error *saved, copy = {};
+        int code;
+
+        saved = doorward_save_last_error();
+        code = doorward_copy_last_error(&copy);
+        countdown = -1;
+
+        if (code < 0)
+                assert_null(copy.message);
+        doorward_error_clear(&copy);
+        if (saved)
+                assert_string_equal(saved->hint, "hint");
+        doorward_error_free(saved);
+        return saved && code == DOORWARD_ERR_LIMIT;
+}
+
+static void raise_one(void) {
+        doorward_error error = {};
+
+        error_set(&error, DOORWARD_DOMAIN_BROKER, DOORWARD_ERR_LIMIT, 0, "message");
+        error_set_hint(&error, "hint");
+        error_raise(&error);
+}
+
+static bool attempt_raised_copies(void) {
+        long n = countdown;
+
+        countdown = -1;
+        raise_one();
+        countdown = n;
+        return attempt_copies();
+}
+
+static void test_copies(void **state) {
+        check_all(attempt_raised_copies, 5);
+        doorward_reset_last_error();
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(test_open, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_get_uri, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_unnamed, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_copies, setup, teardown),
+        };
+
+        /* What jansson allocates is the library's, too. */
+        json_set_alloc_funcs(__wrap_malloc, free);
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
