@@ -248,6 +248,9 @@ int broker_listen_consume_fd(Broker *broker, int fd) {
         r = socket_set_passcred(fd);
         if (r < 0)
                 return r;
+        /* systemd's sockets block, and a connection can be gone before it is accepted. */
+        if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+                return -errno;
         (void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &zero, sizeof(zero));
 
         broker->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
