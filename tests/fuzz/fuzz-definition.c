@@ -17,12 +17,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define PROMISE(condition)                                                   \
-        do {                                                                 \
-                if (!(condition)) {                                          \
-                        fprintf(stderr, "broken promise: " #condition "\n"); \
-                        abort();                                             \
-                }                                                            \
+#define PROMISE(condition)                                                 \
+        do {                                                               \
+                if (!(condition)) {                                        \
+                        fputs("broken promise: " #condition "\n", stderr); \
+                        abort();                                           \
+                }                                                          \
         } while (false)
 
 /* A plain path, whoever the instance is. */
