@@ -211,9 +211,8 @@ static int make_socket(Channel *channel) {
         if (fd < 0)
                 return fd;
 
-        /* Before connecting, so that no message comes without its sender. */
         channel->fd = fd;
-        return socket_set_passcred(fd);
+        return 0;
 }
 
 static int make_connection(Channel *channel, int64_t deadline) {
@@ -233,7 +232,10 @@ static int make_connection(Channel *channel, int64_t deadline) {
                         (void)poll(NULL, 0, CONNECT_RETRY_MS);
         }
 
-        return 0;
+        /* Not before: connect(2) gives a name of its own to a socket that has this set, and openers
+         * take nobody for a client whose socket has one. No message comes without its sender all
+         * the same, since the broker's end has it set from the beginning. */
+        return socket_set_passcred(channel->fd);
 }
 
 int channel_open(Channel *channel, const char *path, int64_t deadline, doorward_error *error) {
