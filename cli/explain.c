@@ -179,10 +179,12 @@ static bool action_is_generic(const Explanation *e) {
 
 static void because_print(const Explanation *e) {
         bool asked = policy_was_asked(e);
+        /* That nobody may be asked for a password is so because we only explain. */
+        const char *problem = e->decision == DECISION_CHALLENGE ? NULL : e->problem;
 
-        if (e->problem || asked)
-                field_printf("Because", "%s%s%s", e->problem ? e->problem : "",
-                             e->problem && asked ? "; " : "", asked ? origin_text(e) : "");
+        if (problem || asked)
+                field_printf("Because", "%s%s%s", problem ? problem : "",
+                             problem && asked ? "; " : "", asked ? origin_text(e) : "");
 }
 
 static void policy_print(const Explanation *e) {
@@ -195,7 +197,7 @@ static void policy_print(const Explanation *e) {
                              e->default_inactive, e->default_active);
         field_print("Answer", answer_text(e));
         because_print(e);
-        if (*e->hint)
+        if (e->decision != DECISION_AUTHORIZED && *e->hint)
                 field_print("Hint", e->hint);
 }
 
@@ -269,7 +271,6 @@ static void explanation_print(const Explanation *e) {
         you_print(e);
         policy_print(e);
         level_print(e);
-        field_print("Request", e->request_id);
 
         if (rule_spec(e, &spec))
                 rule_explain(e, &spec);

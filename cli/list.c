@@ -43,11 +43,29 @@ static int row_read(json_t *endpoint, Row *row) {
         return r;
 }
 
-/* The description, and behind it what one must know besides. NULL: no memory. */
+/* What one must know besides, in brackets behind the description. */
+static void row_write_notes(const Row *row, FILE *f) {
+        bool controls = row->levels[ACCESS_READ_ONLY].device_controls;
+        bool instances = json_array_size(row->instances) > 0;
+        json_t *pattern;
+        size_t i;
+
+        if (!instances && !controls)
+                return;
+
+        (void)fputs(instances ? " (instances:" : " (", f);
+        json_array_foreach(row->instances, i, pattern)
+                (void)fprintf(f, " %s", json_string_value(pattern));
+        if (controls)
+                (void)fprintf(f, "%sread-only: no writes, but device controls work",
+                              instances ? "; " : "");
+        (void)fputc(')', f);
+}
+
+/* NULL: no memory. */
 static char *row_describe(const Row *row) {
         char *text = NULL;
-        size_t size, i;
-        json_t *pattern;
+        size_t size;
         FILE *f;
 
         f = open_memstream(&text, &size);
@@ -55,14 +73,7 @@ static char *row_describe(const Row *row) {
                 return NULL;
 
         (void)fputs(row->description, f);
-        if (json_array_size(row->instances) > 0) {
-                (void)fputs(" (instances:", f);
-                json_array_foreach(row->instances, i, pattern)
-                        (void)fprintf(f, " %s", json_string_value(pattern));
-                (void)fputc(')', f);
-        }
-        if (row->levels[ACCESS_READ_ONLY].device_controls)
-                (void)fputs(" (read-only: no writes, but device controls work)", f);
+        row_write_notes(row, f);
         if (row->problem)
                 (void)fprintf(f, " [not available: %s]", row->problem);
 
