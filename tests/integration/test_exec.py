@@ -92,7 +92,7 @@ def test_listen_fds():
         out = lib.ok("doorward", "exec", "applog:ro", "--", f"{folder}/listener", user="alice")
         lib.expect(
             out.splitlines(),
-            ["1", "applog:ro: first line", "second line", "write: Bad file descriptor"],
+            ["1", "applog: first line", "second line", "write: Bad file descriptor"],
         )
 
 
