@@ -12,6 +12,10 @@
  *
  * A str is a u16 length and that many bytes, none of them NUL. The descriptor of a request is the
  * client's own connection to the broker, from which the opener itself reads who the client is.
+ *
+ * An opener that is about to end shuts its connections for reading, answers what had arrived, and
+ * closes them. A request that fails with EPIPE was therefore seen by nobody, and can be made again
+ * on a new connection, which starts the opener anew.
  */
 
 #include "common/macros.h"

@@ -54,7 +54,7 @@ static bool environment_is(const char *name, long expected) {
 static int get_listener(const char *name) {
         struct sockaddr_un address = {}, expected;
         socklen_t n = sizeof(address), size = sizeof(int);
-        int type = -1, listens = -1, expected_n, flags;
+        int type = -1, listens = -1, expected_n, flags, r;
         char path[sizeof(address.sun_path)];
 
         if (!environment_is("LISTEN_PID", getpid()) || !environment_is("LISTEN_FDS", 1))
@@ -76,7 +76,8 @@ static int get_listener(const char *name) {
                 return -errno;
 
         /* Each message names its sender. */
-        return socket_set_passcred(LISTEN_FD) < 0 ? -errno : LISTEN_FD;
+        r = socket_set_passcred(LISTEN_FD);
+        return r < 0 ? r : LISTEN_FD;
 }
 
 /* Those that wait have nothing to wait for, and would start this process over and over. */
@@ -153,7 +154,9 @@ static int serve(const char *name, const char *hash, int listener) {
 
 int main(int argc, char **argv) {
         int undumpable = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), listener;
-        const char *hash = getenv("DOORWARD_DEFINITION");
+        /* Without a drop-in there is none: no definition has that hash, and requests are told so.
+         */
+        const char *hash = getenv("DOORWARD_DEFINITION") ?: "";
 
         if (undumpable < 0) {
                 complain("This process cannot be hidden from others of its user: %m");
@@ -173,14 +176,9 @@ int main(int argc, char **argv) {
                 return EXIT_FAILURE;
         }
 
-        if (hash && serve(argv[1], hash, listener) == 0)
+        if (serve(argv[1], hash, listener) == 0)
                 return EXIT_SUCCESS;
 
-        if (!hash)
-                complain(
-                        "DOORWARD_DEFINITION is not set: there is no definition %s, or its drop-in "
-                        "was not made. Run: systemctl daemon-reload",
-                        argv[1]);
         turn_away(listener);
         return EXIT_FAILURE;
 }
