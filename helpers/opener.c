@@ -32,9 +32,9 @@
 #include "helpers/opener-server.h"
 
 #define LISTEN_FD 3
-/* One that is of no use ends no sooner: what would start it again at once starts it at most ten
- * times a second. */
-#define USELESS_MSEC 100
+/* One that is of no use ends no sooner: what starts it again at once starts it twice a second,
+ * which its unit's start limit allows for. */
+#define USELESS_MSEC 500
 
 /* A message for the journal, in which the unit's name stands already. */
 #define complain(...)                                     \
