@@ -35,6 +35,7 @@ typedef struct Open {
         bool may_prompt;
         bool prompting; /* the answer that is waited for may be to a prompt */
         bool recorded;
+        bool opener_renewed;
         uint64_t start_time;
         Question question;
         UserCharge prompt;
@@ -223,6 +224,8 @@ static void open_record(Open *open) {
 
 /* The opener. */
 
+static void open_call_opener(Open *open);
+
 static void on_opened(int error, const OpenerReply *reply, int fd, void *userdata) {
         Open *open = userdata;
         const Definition *definition;
@@ -231,6 +234,15 @@ static void on_opened(int error, const OpenerReply *reply, int fd, void *userdat
 
         open->opener = NULL;
         open->fd = fd;
+
+        /* One that still ran with the definition as it was before has opened nothing, and ended.
+         * The next one knows the definition as it is, unless systemd was not told of it. */
+        if (error == 0 && reply->status == OPENER_STALE && !open->opener_renewed) {
+                open->opener_renewed = true;
+                if (open_continues(open))
+                        open_call_opener(open);
+                return;
+        }
 
         if (error != 0 || reply->status != OPENER_OK) {
                 if (error != 0)
@@ -277,18 +289,11 @@ static bool open_take_place(Open *open, Refusal *ret_refusal) {
         return false;
 }
 
-static void open_reach(Open *open) {
+static void open_call_opener(Open *open) {
         Session *session = open->session;
         Broker *broker = session->broker;
         Refusal refusal;
         int r;
-
-        if (!open_continues(open))
-                return;
-        if (!open_take_place(open, &refusal)) {
-                open_refuse(open, &refusal);
-                return;
-        }
 
         r = openers_call(broker->openers, &open->name, open->access, session->fd,
                          broker->settings->open_timeout_usec, on_opened, open, &open->opener);
@@ -297,6 +302,17 @@ static void open_reach(Open *open) {
                 refusal.action = open->question.action;
                 open_refuse(open, &refusal);
         }
+}
+
+static void open_reach(Open *open) {
+        Refusal refusal;
+
+        if (!open_continues(open))
+                return;
+        if (open_take_place(open, &refusal))
+                open_call_opener(open);
+        else
+                open_refuse(open, &refusal);
 }
 
 /* Policy. */

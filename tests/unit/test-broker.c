@@ -638,10 +638,19 @@ static void test_what_the_opener_says(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(answers); i++) {
                 client_send(&c, OPEN_LEASED("docker", "full"));
                 assert_true(play_opener(f, answers[i].status, -EBADF));
+                if (answers[i].status == OPENER_STALE)
+                        assert_true(play_opener(f, answers[i].status, -EBADF));
                 assert_error(f, &c, answers[i].error);
                 assert_true(strlen(client_get(&c, "hint")) > 0);
                 assert_int_equal(f->broker->n_leases, 0);
         }
+
+        /* What was stale, and started anew, is asked once more, and no more than that. */
+        client_send(&c, OPEN_LEASED("docker", "full"));
+        assert_true(play_opener(f, OPENER_STALE, -EBADF));
+        assert_true(play_opener(f, OPENER_STALE, -EBADF));
+        assert_error(f, &c, BROKER "EndpointUnavailable");
+        assert_non_null(strstr(client_get(&c, "hint"), "systemctl daemon-reload"));
 
         /* It dies; it is not there. */
         client_send(&c, OPEN_LEASED("docker", "full"));
@@ -653,6 +662,20 @@ static void test_what_the_opener_says(void **state) {
         call_for_error(f, &c, OPEN_LEASED("log", "read_only"), BROKER "EndpointUnavailable");
         assert_int_equal(json_integer_value(json_object_get(c.reply.parameters, "errno")), ENOENT);
         assert_non_null(strstr(client_get(&c, "hint"), "systemctl daemon-reload"));
+        client_close(&c);
+}
+
+static void test_a_stale_opener_is_replaced(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        client_connect(f, &c);
+        client_send(&c, OPEN_LEASED("docker", "full"));
+        assert_true(play_opener(f, OPENER_STALE, -EBADF));
+        assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "state"), "granted");
+        assert_int_equal(f->fake.n_asked, 1);
         client_close(&c);
 }
 
@@ -1197,6 +1220,7 @@ int main(void) {
                 TEST(test_a_kept_authorisation_does_not_open_a_shared_action),
                 TEST(test_an_action_that_is_not_ours),
                 TEST(test_what_the_opener_says),
+                TEST(test_a_stale_opener_is_replaced),
                 TEST(test_a_hanging_up_client_gets_nothing),
                 TEST(test_a_lease_is_cut),
                 TEST(test_the_backend_hangs_up),
