@@ -158,9 +158,12 @@ int peer_parse_start_time(const char *stat, uint64_t *ret) {
                 p++;
         }
 
+        /* strtoull(3) would take a sign, too. */
+        if (*p < '0' || *p > '9')
+                return -EBADMSG;
         errno = 0;
         value = strtoull(p, &end, 10);
-        if (errno != 0 || end == p || *end != ' ')
+        if (errno != 0 || *end != ' ')
                 return -EBADMSG;
 
         *ret = value;
