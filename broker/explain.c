@@ -83,8 +83,9 @@ static json_t *explain_to_json(const Explain *e, const Definition *definition,
                 optional(info->default_any), "defaultInactive", optional(info->default_inactive),
                 "defaultActive", optional(info->default_active), "decision",
                 decision_to_wire(decision), "level",
-                inquiry_level_to_json(definition, e->access, decision, id), "connectAs",
-                definition_connect_as(definition), "problem",
+                inquiry_level_to_json(definition, e->access,
+                                      inquiry_told_decision(decision, refusal), id),
+                "connectAs", definition_connect_as(definition), "problem",
                 refusal ? optional(refusal->cause) : optional(definition->problem), "hint",
                 explain_hint(refusal), "requestId", e->session->request);
 }

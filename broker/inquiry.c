@@ -169,6 +169,10 @@ Inquiry *inquiry_cancel(Inquiry *inquiry) {
         return inquiry_free(inquiry);
 }
 
+Decision inquiry_told_decision(Decision decision, const Refusal *refusal) {
+        return refusal && refusal->error == ERROR_POLICY_UNAVAILABLE ? 0 : decision;
+}
+
 json_t *inquiry_level_to_json(const Definition *definition, Access access, Decision decision,
                               const char *action) {
         const Target *target = &definition->targets[access];

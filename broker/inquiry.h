@@ -25,6 +25,9 @@ int inquiry_new(Session *session, const Definition *definition, const Name *name
 /* Gives it up; func is not called. NULL is fine. Returns NULL. */
 Inquiry *inquiry_cancel(Inquiry *inquiry);
 
+/* What to tell of the decision: 0 where policy gave no answer. That is a denial, and no answer. */
+Decision inquiry_told_decision(Decision decision, const Refusal *refusal);
+
 /* One level of an endpoint as the interface has it. decision 0 leaves it, and the action, out. */
 json_t *inquiry_level_to_json(const Definition *definition, Access access, Decision decision,
                               const char *action);

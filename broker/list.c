@@ -93,7 +93,8 @@ static void on_inquired(const Question *question, Decision decision, const Refus
                 return;
         }
 
-        list->levels[list->access] = inquiry_level_to_json(definition, list->access, decision,
+        list->levels[list->access] = inquiry_level_to_json(definition, list->access,
+                                                           inquiry_told_decision(decision, refusal),
                                                            question ? question->action : NULL);
         list->access++;
         (void)on_next(NULL, list);

@@ -99,6 +99,9 @@ static const char *session_text(const char *session_class) {
 static const char *answer_text(const Explanation *e) {
         const char *word = default_here(e);
 
+        if (e->level.provided && e->level.decision == 0)
+                return "no, since policy gave none";
+
         switch ((Decision)e->decision) {
         case DECISION_AUTHORIZED:
                 return "yes";
@@ -124,9 +127,9 @@ static Decision default_decision(const char *word) {
                                                               : DECISION_DENIED;
 }
 
-/* Whether polkit was asked: what is known of the action came from there. */
-static bool policy_was_asked(const Explanation *e) {
-        return e->default_any && e->decision != DECISION_UNSUPPORTED;
+/* Whether the answer is polkit's: what is known of the action came from there, and so did it. */
+static bool policy_has_answered(const Explanation *e) {
+        return e->default_any && e->level.decision > 0 && e->decision != DECISION_UNSUPPORTED;
 }
 
 /* Whence polkit has its answer, as far as one can tell from outside. */
@@ -178,13 +181,13 @@ static bool action_is_generic(const Explanation *e) {
 }
 
 static void because_print(const Explanation *e) {
-        bool asked = policy_was_asked(e);
+        bool answered = policy_has_answered(e);
         /* That nobody may be asked for a password is so because we only explain. */
         const char *problem = e->decision == DECISION_CHALLENGE ? NULL : e->problem;
 
-        if (problem || asked)
+        if (problem || answered)
                 field_printf("Because", "%s%s%s", problem ? problem : "",
-                             problem && asked ? "; " : "", asked ? origin_text(e) : "");
+                             problem && answered ? "; " : "", answered ? origin_text(e) : "");
 }
 
 static void policy_print(const Explanation *e) {
@@ -222,7 +225,7 @@ static void level_print(const Explanation *e) {
 
 /* The rule that would turn the answer round. False if none would. */
 static bool rule_spec(const Explanation *e, RuleSpec *ret) {
-        if (e->uid == 0 || !e->user || !e->level.provided || !policy_was_asked(e))
+        if (e->uid == 0 || !e->user || !e->level.provided || !policy_has_answered(e))
                 return false;
 
         *ret = (RuleSpec){

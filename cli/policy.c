@@ -28,7 +28,8 @@ static int policy_make(const Options *options, const char *word, char **ret) {
 
         if (definition->problem) {
                 (void)report_problem(options, DOORWARD_ERR_ENDPOINT_DOWN,
-                                     "It opens nothing, so there is nothing to decide about yet.",
+                                     "Until it is right it opens nothing, and there is nothing to "
+                                     "decide about.",
                                      "The definition is wrong: %s.", definition->problem);
                 return EXIT_STATUS_DEFINITION;
         }
@@ -118,7 +119,7 @@ static int policy_open_folder(const Options *options, int *ret) {
 }
 
 static int policy_foreign(const Options *options, const char *name) {
-        return report_problem(options, DOORWARD_ERR_INVALID_ARG,
+        return report_problem(options, DOORWARD_ERR_SYSTEM,
                               "It may be a package's: let the package keep it, and say in a rule "
                               "what is to be otherwise.",
                               "%s/%s was not written by this command.", POLKIT_ACTION_DIR, name);

@@ -192,7 +192,7 @@ static int verify_finish(Verify *verify) {
                 r = output_json_consume(json_incref(verify->results), options->json);
                 if (r < 0)
                         return report_errno(options, r, "Cannot print");
-        } else
+        } else if (!verify->failed)
                 report_note(options, "A change takes effect with: systemctl daemon-reload && "
                                      "systemctl reload doorward");
 
