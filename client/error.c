@@ -134,7 +134,7 @@ static void text_replace(char **text, const char *value) {
 void error_set(doorward_error *error, doorward_error_domain domain, doorward_error_code code,
                int errnum, const char *format, ...) {
         /* What the message is made of may be borrowed from the error that it replaces. */
-        _cleanup_error_ doorward_error earlier = *error;
+        doorward_error earlier = *error;
         va_list args;
 
         *error = (doorward_error){.domain = (int)domain, .code = (int)code, .errnum = errnum};
@@ -144,6 +144,7 @@ void error_set(doorward_error *error, doorward_error_domain domain, doorward_err
         va_end(args);
         if (!error->message)
                 error->message = text_no_memory;
+        doorward_error_clear(&earlier);
 }
 
 void error_set_hint(doorward_error *error, const char *format, ...) {

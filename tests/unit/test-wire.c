@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "client/failure.h"
 #include "common/varlink.h"
 #include "tests/support/wire-fixture.h"
 
@@ -386,6 +387,21 @@ static void test_errors(void **state) {
         fixture_stop(&f);
 }
 
+/* None of the interface's errors comes as a surprise, with all that it says or with nothing. */
+static void test_every_error_is_known(void **state) {
+        for (int id = 1; id < _ERROR_MAX; id++) {
+                VarlinkReply reply = {.error = interface_error_name((ErrorId)id)};
+                doorward_error error = {};
+
+                assert_int_equal(failure_read(&reply, NULL, &error), 0);
+                assert_null(strstr(error.message, "does not know"));
+                assert_int_not_equal(error.code, DOORWARD_ERR_OK);
+                assert_int_not_equal(error.domain, DOORWARD_DOMAIN_NONE);
+                assert_int_equal(error.message[strlen(error.message) - 1], '.');
+                doorward_error_clear(&error);
+        }
+}
+
 /* What cannot be believed. */
 
 typedef struct Hostile {
@@ -565,6 +581,7 @@ int main(void) {
                 cmocka_unit_test(test_signals),
                 cmocka_unit_test(test_proof),
                 cmocka_unit_test(test_errors),
+                cmocka_unit_test(test_every_error_is_known),
                 cmocka_unit_test(test_hostile_replies),
                 cmocka_unit_test(test_large_replies),
                 cmocka_unit_test(test_reply_to_nothing),

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Any text as a URI: what is taken is a name and nothing else, and what is suggested would be taken
+ */
+
+#include <stdio.h>
+
+#include "client/uri.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define PROMISE(condition)                                                 \
+        do {                                                               \
+                if (!(condition)) {                                        \
+                        fputs("broken promise: " #condition "\n", stderr); \
+                        abort();                                           \
+                }                                                          \
+        } while (false)
+
+static void check_good(const Uri *uri) {
+        char buf[URI_TEXT_SIZE], name_buf[NAME_TEXT_SIZE];
+        doorward_error error = {};
+        Uri again = {};
+        Name name;
+
+        PROMISE(name_parse(uri->endpoint, &name) == 0);
+        PROMISE(streq(name_to_string(&name, name_buf), uri->endpoint));
+        PROMISE(uri->access >= 0 && uri->access < _ACCESS_MAX);
+
+        PROMISE(uri_parse(uri_to_string(uri, buf), &again, &error) == 0);
+        PROMISE(streq(again.endpoint, uri->endpoint));
+        PROMISE(again.access == uri->access);
+        PROMISE(!error.message);
+}
+
+/* "Did you mean doorward:///docker?" */
+static void check_suggestion(const char *hint) {
+        static const char start[] = "Did you mean doorward:///";
+        _cleanup_free_ char *copy = NULL;
+        doorward_error error = {};
+        size_t n = strlen(hint);
+        Uri uri;
+
+        if (strncmp(hint, start, strlen(start)) != 0)
+                return;
+
+        PROMISE(hint[n - 1] == '?');
+        copy = strndup(hint, n - 1);
+        PROMISE(copy);
+        PROMISE(uri_parse(copy + strlen("Did you mean "), &uri, &error) == 0);
+}
+
+static void check_bad(int r, const doorward_error *error) {
+        PROMISE(r == -EINVAL || r == -EOPNOTSUPP);
+        PROMISE(error->code == (r == -EINVAL ? DOORWARD_ERR_BAD_URI : DOORWARD_ERR_UNSUPPORTED));
+        PROMISE(error->message && error->hint);
+        for (const char *c = error->message; *c; c++)
+                PROMISE((unsigned char)*c >= ' ' && *c != 0x7f);
+        for (const char *c = error->hint; *c; c++)
+                PROMISE(*c >= ' ' && *c <= '~');
+        check_suggestion(error->hint);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+        _cleanup_free_ char *text = strndup((const char *)data, size);
+        _cleanup_error_ doorward_error error = {};
+        Uri uri = {.access = 77};
+        int r;
+
+        PROMISE(text);
+        if (!text[0])
+                return 0;
+
+        r = uri_parse(text, &uri, &error);
+        if (r == 0)
+                check_good(&uri);
+        else {
+                PROMISE(uri.access == 77);
+                check_bad(r, &error);
+        }
+
+        return 0;
+}
