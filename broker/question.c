@@ -116,9 +116,9 @@ static void judge_challenge(const Question *question, bool interactive, Refusal 
                                                : "a password is needed and nobody may be asked");
         if (interactive)
                 refusal_set_hint(ret_refusal,
-                                 "A password is needed and no authentication agent is there to ask "
-                                 "for it: start one, as with 'pkttyagent --process $$ &', or have "
-                                 "an administrator write a rule for %s.",
+                                 "A password is needed, and neither this process nor its session "
+                                 "has an authentication agent to ask for it: doorward(1) shows how "
+                                 "to start one. Or an administrator writes a rule for %s.",
                                  question->action);
         else
                 refusal_set_hint(
