@@ -73,15 +73,12 @@ static void hex_random(char *ret, size_t size) {
 /* The event sources that fit the state. */
 static void session_arm(Session *session) {
         uint32_t events = EPOLLRDHUP;
-        bool watch_process = session->state == SESSION_BUSY || session->state == SESSION_LEASED;
 
-        if (session->state == SESSION_WAITING)
+        if (session->state != SESSION_CLOSING && !varlink_input_is_full(&session->input))
                 events |= EPOLLIN;
         if (!varlink_output_is_empty(&session->output))
                 events |= EPOLLOUT;
         (void)sd_event_source_set_io_events(session->io, events);
-        (void)sd_event_source_set_enabled(session->process,
-                                          watch_process ? SD_EVENT_ON : SD_EVENT_OFF);
         if (session->state == SESSION_CLOSING && varlink_output_is_empty(&session->output))
                 (void)sd_event_source_set_enabled(session->wake, SD_EVENT_ONESHOT);
 }
@@ -371,6 +368,12 @@ static void session_read(Session *session) {
                 return;
         }
 
+        /* The client that was granted a lease has nothing more to say but that it hangs up. */
+        if (session->state == SESSION_LEASED) {
+                session_close(session);
+                return;
+        }
+
         session->sender_uid = ancillary.credentials.uid;
         if (varlink_input_commit_consume_fds(&session->input, (size_t)n, NULL, 0) < 0) {
                 session_hang_up(session);
@@ -385,7 +388,8 @@ static void session_read(Session *session) {
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata) {
         Session *session = userdata;
 
-        if (session->state == SESSION_WAITING && (events & EPOLLIN))
+        /* What came before the end is read before it, unless nobody waits for it any more. */
+        if ((events & EPOLLIN) && session->state != SESSION_CLOSING)
                 session_read(session);
         else if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
                 session_hang_up(session);
@@ -460,8 +464,6 @@ static int session_add_sources(Session *session) {
         if (r >= 0)
                 r = sd_event_add_io(event, &session->process, session->peer.pidfd, EPOLLIN,
                                     on_process, session);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(session->process, SD_EVENT_OFF);
         if (r >= 0)
                 r = sd_event_add_time_relative(event, &session->timer, CLOCK_MONOTONIC,
                                                session->broker->settings->request_timeout_usec, 0,

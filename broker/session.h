@@ -5,8 +5,9 @@
  * Session: one connection of one client
  *
  *   WAITING   for a call; bounded by RequestTimeoutSec=
- *   BUSY      a call is being carried out; nothing is read meanwhile
- *   LEASED    an Open was granted; the lease lives as long as the connection
+ *   BUSY      a call is being carried out; what comes meanwhile waits, up to one call
+ *   LEASED    an Open was granted; the lease lives as long as the connection, and nothing may be
+ *             sent on it any more
  *   CLOSING   what is left to be sent is sent, then it goes
  *
  * Calls are carried out one after the other. What a call that takes time has under way is its
@@ -64,7 +65,7 @@ struct Session {
         Operation *operation;
         Lease *lease;
         sd_event_source *io;
-        sd_event_source *process; /* the peer's end; while BUSY or LEASED */
+        sd_event_source *process; /* the peer's end */
         sd_event_source *timer;
         sd_event_source *wake; /* reads on, or frees the session, from the loop */
 };

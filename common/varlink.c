@@ -149,6 +149,10 @@ bool varlink_input_is_partial(const VarlinkInput *input) {
         return input->end > input->start;
 }
 
+bool varlink_input_is_full(const VarlinkInput *input) {
+        return input->end - input->start >= input->max;
+}
+
 void varlink_incoming_deinit(VarlinkIncoming *incoming) {
         json_decref(incoming->object);
         for (size_t i = 0; i < incoming->n_fds; i++)

@@ -93,6 +93,10 @@ int varlink_input_next(VarlinkInput *input, VarlinkIncoming *ret) _must_check_;
 /* Whether part of a message waits for its rest. */
 bool varlink_input_is_partial(const VarlinkInput *input);
 
+/* Whether as much is held as one message may measure: nothing more need be read before one was
+ * taken. */
+bool varlink_input_is_full(const VarlinkInput *input);
+
 void varlink_incoming_deinit(VarlinkIncoming *incoming);
 
 /* -EBADMSG for what is not a call (or a reply), has an unknown member or one of the wrong type. */

@@ -1048,6 +1048,85 @@ static void test_another_process_on_the_connection(void **state) {
         client_close(&c);
 }
 
+/* A child that inherited the connection says something, while a call is under way or a lease lives.
+ */
+static void say_as_a_child(Client *c) {
+        int status;
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                client_send(c, "{\"method\":\"org.varlink.service.GetInfo\"}");
+                _exit(0);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+}
+
+static void test_a_child_speaks_in_mid_call(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        f->fake.automatic = false;
+        client_connect(f, &c);
+        client_send(&c, OPEN_LEASED("docker", "full"));
+        run(f);
+        drain_journal(f);
+        say_as_a_child(&c);
+        assert_int_equal(client_receive(f, &c), -1);
+        ASSERT_ENTRY(f, "MESSAGE_ID=" RECORD_ID_SENDER_MISMATCH);
+        ASSERT_ENTRY(f, "DOORWARD_ERROR=Abandoned");
+        client_close(&c);
+}
+
+static void test_a_child_speaks_during_a_lease(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        open_docker(f, &c);
+        drain_journal(f);
+        say_as_a_child(&c);
+        run(f);
+        assert_int_equal(f->broker->n_leases, 0);
+        ASSERT_ENTRY(f, "MESSAGE_ID=" RECORD_ID_SENDER_MISMATCH);
+        ASSERT_ENTRY(f, "MESSAGE_ID=" RECORD_ID_ENDED);
+        client_close(&c);
+}
+
+static void test_nothing_may_be_said_during_a_lease(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        open_docker(f, &c);
+        client_send(&c, "{\"method\":\"org.varlink.service.GetInfo\"}");
+        assert_int_equal(client_receive(f, &c), -1);
+        assert_int_equal(f->broker->n_leases, 0);
+        client_close(&c);
+}
+
+static void test_what_is_said_in_mid_call_waits(void **state) {
+        AuthorityAnswer no = {.decision = DECISION_DENIED};
+        char big[3000];
+        Fixture *f = *state;
+        Client c;
+
+        f->fake.automatic = false;
+        client_connect(f, &c);
+        client_send(&c, OPEN_LEASED("docker", "full"));
+        run(f);
+        client_send(&c, "{\"method\":\"org.varlink.service.GetInfo\"}");
+        memset(big, ' ', sizeof(big));
+        for (unsigned i = 0; i < 10; i++)
+                assert_true(send(c.fd, big, sizeof(big), 0) > 0);
+        run(f);
+        fake_authority_answer(&f->fake, 0, &no);
+        assert_error(f, &c, BROKER "PermissionDenied");
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "product"), "doorwardd");
+
+        /* The white space after it is more than a call may measure. */
+        assert_int_equal(client_receive(f, &c), -1);
+        client_close(&c);
+}
+
 static void test_proof(void **state) {
         char call[512], nonce[64];
         Fixture *f = *state;
@@ -1238,6 +1317,10 @@ int main(void) {
                 TEST(test_descriptors_are_not_taken),
                 TEST(test_pipelined_calls),
                 TEST(test_another_process_on_the_connection),
+                TEST(test_a_child_speaks_in_mid_call),
+                TEST(test_a_child_speaks_during_a_lease),
+                TEST(test_nothing_may_be_said_during_a_lease),
+                TEST(test_what_is_said_in_mid_call_waits),
                 TEST_WITH(test_proof, setup_proof),
                 TEST_WITH(test_proof_of_another_process, setup_proof),
                 TEST(test_the_peer_ends),
