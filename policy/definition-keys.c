@@ -324,18 +324,31 @@ static bool is_too_much(int capability) {
                capability == CAP_SETFCAP || capability == CAP_SYS_PTRACE;
 }
 
-static int take_capability(DefinitionBuilder *builder, const char *word) {
-        int capability = -1;
+/* The number of "CAP_SYSLOG", or -1. libcap-ng takes the name without its prefix and in any case,
+ * as the locale has it: in its own spelling there is nothing for a locale to change. */
+static int find_capability(const char *word) {
+        char name[32];
+        size_t n = strlen(word);
 
-        /* libcap-ng takes the name without its prefix, and in any case. */
-        if (strncmp(word, "CAP_", 4) == 0 && consists_of(word, UPPER DIGITS "_"))
-                capability = capng_name_to_capability(word + 4);
+        if (strncmp(word, "CAP_", 4) != 0 || n - 4 >= sizeof(name) ||
+            !consists_of(word, UPPER DIGITS "_"))
+                return -1;
+
+        word += 4;
+        for (size_t i = 0; i <= n - 4; i++)
+                name[i] = word[i] >= 'A' && word[i] <= 'Z' ? (char)(word[i] - 'A' + 'a') : word[i];
+        return capng_name_to_capability(name);
+}
+
+static int take_capability(DefinitionBuilder *builder, const char *word) {
+        int capability = find_capability(word);
+
         if (capability < 0 || capability > 63)
                 return builder_refuse(builder, "%s is no capability: see capabilities(7)", word);
         if (is_too_much(capability))
                 return builder_refuse(builder,
-                                      "%s would let this opener take over the others, and "
-                                      "nothing that is opened or connected to needs it",
+                                      "%s would let this opener take over the others, and nothing "
+                                      "that is opened or connected to needs it",
                                       word);
 
         builder->definition->capabilities |= UINT64_C(1) << capability;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <ctype.h>
 #include <linux/capability.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include <cap-ng.h>
 #include <cmocka.h>
 
 #include "config.h"
@@ -521,6 +523,25 @@ static void test_capabilities(void **state) {
         }
 }
 
+/* Each that there is, by the name that capabilities(7) has. */
+static void test_all_capabilities(void **state) {
+        for (int i = 0; i <= CAP_CHECKPOINT_RESTORE; i++) {
+                _cleanup_(definition_freep) Definition *d = NULL;
+                _cleanup_free_ char *text = NULL;
+                char name[64];
+
+                (void)snprintf(name, sizeof(name), "CAP_%s", capng_capability_to_name((unsigned)i));
+                for (char *c = name; *c; c++)
+                        *c = (char)toupper((unsigned char)*c);
+                text = strv_format(SOCKET "[Connect]\nCapabilities=%s\n", name);
+                d = parse(text);
+                if (!d->problem)
+                        assert_true(d->capabilities == UINT64_C(1) << i);
+                else
+                        assert_non_null(strstr(d->problem, "take over the others"));
+        }
+}
+
 static void test_devices(void **state) {
         static const char *const bad[] = {"ttyS",     "char:",         "char:*",  "char:tty?",
                                           "fifo:x",   "char:a b:c",    "block",   "char:/dev/vc/0",
@@ -901,6 +922,7 @@ int main(void) {
                 cmocka_unit_test(test_connect_as),
                 cmocka_unit_test(test_peer_user),
                 cmocka_unit_test(test_capabilities),
+                cmocka_unit_test(test_all_capabilities),
                 cmocka_unit_test(test_devices),
                 cmocka_unit_test(test_device_without_effect),
                 cmocka_unit_test(test_template),
