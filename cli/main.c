@@ -58,13 +58,14 @@ static const Command commands[] = {
         {},
 };
 
-/* What is opened must not become a standard stream of somebody who expects none. Closed on exec, so
- * that a command finds things as they were. */
+/* What is opened must not become a standard stream of somebody who has closed it. What stands there
+ * instead reads as empty and cannot be written, and is closed on exec: a command finds things as
+ * they were. */
 static int standard_streams_check(void) {
         int fd;
 
         do {
-                fd = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
+                fd = open("/dev/null", O_RDONLY | O_CLOEXEC | O_NOCTTY);
                 if (fd < 0)
                         return -errno;
         } while (fd <= STDERR_FILENO);
