@@ -4,11 +4,12 @@
 /*
  * Definition, from within: how one is made
  *
- * Three steps, each in a file of its own. definition-keys.c takes the lines one by one into a
- * DefinitionBuilder and judges each value by itself; definition-check.c fills in defaults once all
- * lines are known and judges what they say together; definition.c drives both. Every judgement
- * against a definition goes through builder_refuse() or definition_refuse(), and the first one
- * stays: a definition with a problem provides nothing.
+ * In three steps. definition-lines.c takes the lines one by one and knows which there can be;
+ * definition-keys.c judges the value of each by itself and puts it into the DefinitionBuilder;
+ * definition-check.c fills in defaults once all lines are known and judges what they say together.
+ * definition.c drives them. Every judgement against a definition goes through
+ * definition_refuse_consume(), and the first one stays: a definition with a problem provides
+ * nothing.
  */
 
 #include "policy/definition.h"
@@ -38,8 +39,7 @@ typedef struct LaterKey {
 
 /* What a level's section says beside what Target has room for. */
 typedef struct Level {
-        Kind connect_kind; /* of the key that gave the paths; 0: none did. KIND_FILE for OpenFile=
-                            */
+        Kind connect_kind; /* of the key that gave the paths, KIND_FILE for OpenFile=; 0: none */
         Kind type;         /* Type=; 0 if not given */
         bool open_flags;   /* ReadOnlyMeans=open-flags */
         char *filter;      /* Filter=; NULL if not given */
@@ -61,6 +61,17 @@ typedef struct DefinitionBuilder {
         uint32_t seen[_SECTION_MAX];        /* the keys that it has given, as bits */
         char unknown[INIFILE_NAME_MAX + 1]; /* the last section that there is not */
 } DefinitionBuilder;
+
+typedef struct DefinitionKey {
+        const char *name;
+        unsigned sections; /* bits of Section */
+        bool list;         /* given several times, it adds up */
+        int (*take)(DefinitionBuilder *builder, const char *value);
+} DefinitionKey;
+
+/* Every key there is. */
+extern const DefinitionKey definition_keys[];
+extern const size_t definition_n_keys;
 
 void builder_deinit(DefinitionBuilder *builder);
 

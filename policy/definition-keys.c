@@ -2,14 +2,10 @@
 
 #include <cap-ng.h>
 #include <linux/capability.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 #include "config.h"
 #include "policy/definition-internal.h"
-#include "policy/nearest.h"
 #include "policy/strv.h"
 #include "policy/timespan.h"
 
@@ -20,47 +16,6 @@
 /* Of a user's or group's name, as utmp and most tools have it. */
 #define USER_NAME_MAX 31U
 #define DRIVER_NAME_MAX 63U
-
-static const char *const section_names[_SECTION_MAX + 1] = {
-        [SECTION_ENDPOINT] = "Endpoint", [SECTION_READ_ONLY] = "ReadOnly", [SECTION_FULL] = "Full",
-        [SECTION_CONNECT] = "Connect",   [SECTION_CLIENT] = "Client",
-};
-
-int builder_refuse(DefinitionBuilder *builder, const char *format, ...) {
-        _cleanup_free_ char *text = NULL;
-        va_list args;
-        int n;
-
-        va_start(args, format);
-        n = vasprintf(&text, format, args);
-        va_end(args);
-        if (n < 0) {
-                text = NULL;
-                return -ENOMEM;
-        }
-
-        return definition_refuse_consume(
-                builder->definition,
-                strv_format("%s:%u: %s", builder->line->file, builder->line->number, text));
-}
-
-int builder_warn(DefinitionBuilder *builder, const char *format, ...) {
-        _cleanup_free_ char *text = NULL;
-        va_list args;
-        int n;
-
-        va_start(args, format);
-        n = vasprintf(&text, format, args);
-        va_end(args);
-        if (n < 0) {
-                text = NULL;
-                return -ENOMEM;
-        }
-
-        return definition_warn_consume(
-                builder->definition,
-                strv_format("%s:%u: %s", builder->line->file, builder->line->number, text));
-}
 
 /* The level whose section the line stands in. */
 static Access line_access(const DefinitionBuilder *builder) {
@@ -534,17 +489,10 @@ static int take_environment(DefinitionBuilder *builder, const char *value) {
         return strv_push(&builder->definition->environment, value);
 }
 
-typedef struct Key {
-        const char *name;
-        unsigned sections; /* bits of Section */
-        bool list;         /* given several times, it adds up */
-        int (*take)(DefinitionBuilder *builder, const char *value);
-} Key;
-
 #define IN(section) (1U << SECTION_##section)
 #define IN_LEVELS (IN(READ_ONLY) | IN(FULL))
 
-static const Key keys[] = {
+const DefinitionKey definition_keys[] = {
         {"Description", IN(ENDPOINT), false, take_description},
         {"Documentation", IN(ENDPOINT), true, take_documentation},
         {"Instance", IN(ENDPOINT), true, take_instance},
@@ -563,198 +511,6 @@ static const Key keys[] = {
         {"Device", IN(CONNECT), true, take_device},
         {"Environment", IN(CLIENT), true, take_environment},
 };
-_Static_assert(ELEMENTSOF(keys) <= DEFINITION_KEYS_MAX, "seen[] has a bit for each key");
+const size_t definition_n_keys = ELEMENTSOF(definition_keys);
 
-/* Keys of later versions. Each makes an endpoint stricter, so a definition that has one, wherever,
- * must not be used by a version that cannot do it. */
-static const char *const later_keys[] = {
-        "Authenticate", "AuthenticateExempt", "AuthenticateKeepSec", "Filter",     "HangupOnClose",
-        "Mode",         "ObserveGroup",       "ObserveUntil",        "PAMAccount", "RevokeOnLogout",
-        "Tap",
-};
-
-/* What such a key can say that asks for nothing. */
-static bool is_off(const char *key, const char *value) {
-        static const char *const no[] = {"", "no", "false", "off", "0", "never"};
-
-        if (streq(key, "Mode") && streq(value, "enforce"))
-                return true;
-        for (size_t i = 0; i < ELEMENTSOF(no); i++)
-                if (strcasecmp(value, no[i]) == 0)
-                        return true;
-        return false;
-}
-
-static int take_later(DefinitionBuilder *builder, const char *key) {
-        const IniLine *line = builder->line;
-        _cleanup_free_ char *place = strv_format("%s:%u", line->file, line->number);
-        _cleanup_free_ char *section = strdup(line->section);
-        LaterKey *grown;
-
-        if (!place || !section)
-                return -ENOMEM;
-
-        for (size_t i = 0; i < builder->n_later; i++) {
-                LaterKey *later = &builder->later[i];
-
-                if (later->key == key && streq(later->section, section)) {
-                        later->on = !is_off(key, line->value);
-                        free(later->place);
-                        later->place = TAKE_PTR(place);
-                        return 0;
-                }
-        }
-
-        grown = reallocarray(builder->later, builder->n_later + 1, sizeof(*grown));
-        if (!grown)
-                return -ENOMEM;
-        builder->later = grown;
-        builder->later[builder->n_later++] = (LaterKey){
-                .section = TAKE_PTR(section),
-                .key = key,
-                .on = !is_off(key, line->value),
-                .place = TAKE_PTR(place),
-        };
-        return 0;
-}
-
-static const char *find_later(const char *name) {
-        for (size_t i = 0; i < ELEMENTSOF(later_keys); i++)
-                if (streq(later_keys[i], name))
-                        return later_keys[i];
-        return NULL;
-}
-
-static int find_section(const char *name) {
-        for (int i = 0; i < _SECTION_MAX; i++)
-                if (streq(section_names[i], name))
-                        return i;
-        return -EINVAL;
-}
-
-static bool is_extension(const char *name) {
-        return strncmp(name, "X-", 2) == 0;
-}
-
-/* The keys that there are: in one section, or (-1) in any. The vector is the caller's, the names
- * are not. */
-static const char **list_keys(int section) {
-        const char **names = calloc(ELEMENTSOF(keys) + 1, sizeof(*names));
-        size_t n = 0;
-
-        for (size_t i = 0; names && i < ELEMENTSOF(keys); i++)
-                if (section < 0 || keys[i].sections & (1U << section))
-                        names[n++] = keys[i].name;
-        return names;
-}
-
-/* "[Connect]", or "[ReadOnly] or [Full]". The caller's. */
-static char *format_sections(unsigned sections) {
-        unsigned first = (unsigned)__builtin_ctz(sections), rest = sections & (sections - 1);
-
-        if (rest == 0)
-                return strv_format("[%s]", section_names[first]);
-        return strv_format("[%s] or [%s]", section_names[first],
-                           section_names[__builtin_ctz(rest)]);
-}
-
-/* Once for each time that it begins, not for each of its lines. */
-static int warn_of_section(DefinitionBuilder *builder) {
-        const char *section = builder->line->section, *near;
-
-        if (streq(builder->unknown, section))
-                return 0;
-        (void)snprintf(builder->unknown, sizeof(builder->unknown), "%s", section);
-
-        near = nearest_find(section, section_names);
-        if (near)
-                return builder_warn(builder, "unknown section [%s] is ignored, did you mean [%s]?",
-                                    section, near);
-        return builder_warn(builder, "unknown section [%s] is ignored", section);
-}
-
-/* A key that exists, in a section where it has no meaning. */
-static int warn_of_place(DefinitionBuilder *builder, const Key *key) {
-        _cleanup_free_ char *sections = format_sections(key->sections);
-
-        if (!sections)
-                return -ENOMEM;
-        return builder_warn(builder, "%s= is ignored in [%s]: it belongs in %s", key->name,
-                            builder->line->section, sections);
-}
-
-static int warn_of_key(DefinitionBuilder *builder) {
-        const char *name = builder->line->key, *near;
-        _cleanup_free_ const char **here = list_keys((int)builder->section);
-        _cleanup_free_ const char **all = list_keys(-1);
-
-        if (!here || !all)
-                return -ENOMEM;
-
-        for (size_t i = 0; i < ELEMENTSOF(keys); i++)
-                if (streq(keys[i].name, name))
-                        return warn_of_place(builder, &keys[i]);
-
-        near = nearest_find(name, here);
-        if (!near)
-                near = nearest_find(name, all);
-        if (near)
-                return builder_warn(builder, "unknown key %s= is ignored, did you mean %s=?", name,
-                                    near);
-        return builder_warn(builder, "unknown key %s= is ignored", name);
-}
-
-/* Of a key that holds one value, the last one counts; twice in one file is hardly meant. */
-static int check_repetition(DefinitionBuilder *builder, size_t key) {
-        uint32_t bit = UINT32_C(1) << key;
-
-        if (keys[key].list || !(builder->seen[builder->section] & bit)) {
-                builder->seen[builder->section] |= bit;
-                return 0;
-        }
-
-        return builder_warn(builder, "%s= is given again in this file, and this one counts",
-                            keys[key].name);
-}
-
-int builder_take_line(const IniLine *line, void *userdata) {
-        DefinitionBuilder *builder = userdata;
-        const char *later = find_later(line->key);
-        int section = find_section(line->section);
-
-        builder->line = line;
-        if (builder->file != line->file) {
-                builder->file = line->file;
-                builder->unknown[0] = '\0';
-                memset(builder->seen, 0, sizeof(builder->seen));
-        }
-
-        /* Filter= has a meaning of its own in [ReadOnly], and only there. */
-        if (later && !(section == SECTION_READ_ONLY && streq(later, "Filter")))
-                return take_later(builder, later);
-        if (is_extension(line->section) || is_extension(line->key))
-                return 0;
-        if (section < 0)
-                return warn_of_section(builder);
-
-        builder->section = (Section)section;
-        for (size_t i = 0; i < ELEMENTSOF(keys); i++)
-                if (streq(keys[i].name, line->key) && keys[i].sections & (1U << section)) {
-                        int r = check_repetition(builder, i);
-
-                        return r < 0 ? r : keys[i].take(builder, line->value);
-                }
-
-        return warn_of_key(builder);
-}
-
-void builder_deinit(DefinitionBuilder *builder) {
-        for (size_t i = 0; i < _ACCESS_MAX; i++)
-                free(builder->levels[i].filter);
-        for (size_t i = 0; i < builder->n_later; i++) {
-                free(builder->later[i].section);
-                free(builder->later[i].place);
-        }
-        free(builder->later);
-        *builder = (DefinitionBuilder){};
-}
+_Static_assert(ELEMENTSOF(definition_keys) <= DEFINITION_KEYS_MAX, "seen[] has a bit for each");
