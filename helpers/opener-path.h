@@ -31,10 +31,11 @@
 #define OPENER_PATH_LINKS_MAX 8
 
 typedef struct OpenerPathRules {
-        int root_fd;   /* what "/" is, O_PATH */
-        uid_t root;    /* whose folders are trusted */
-        uid_t peer;    /* of PeerUser=; PEER_UID_INVALID if that is "*" */
-        bool connects; /* to a socket: rule 3, else rule 2 */
+        int root_fd;           /* what "/" is, O_PATH */
+        uid_t root;            /* whose folders are trusted */
+        uid_t peer;            /* of PeerUser=; PEER_UID_INVALID if that is "*" */
+        const char *peer_name; /* for messages */
+        bool connects;         /* to a socket: rule 3, else rule 2 */
 } OpenerPathRules;
 
 /* Walks an absolute path: 0 and an O_PATH descriptor of what stands there, which is no link. Else

@@ -168,23 +168,26 @@ int opener_place_socket(const OpenerPlace *place, int *ret, OpenerReply *reply) 
 }
 
 /* Who called listen(2), as the kernel kept it at connect(2). */
-static int place_check_peer(const OpenerPlace *place, int fd, uid_t peer, OpenerReply *reply) {
+static int place_check_peer(const OpenerPlace *place, int fd, const OpenerPathRules *rules,
+                            OpenerReply *reply) {
         struct ucred listener = {.uid = PEER_UID_INVALID};
         socklen_t n = sizeof(listener);
 
-        if (peer == PEER_UID_INVALID)
+        if (rules->peer == PEER_UID_INVALID)
                 return 0;
         if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &listener, &n) < 0)
                 return place_fail(place, errno, reply);
-        if (n != sizeof(listener) || listener.uid != peer)
+        if (n != sizeof(listener) || listener.uid != rules->peer)
                 return opener_refuse(reply, OPENER_PEER_USER, 0,
-                                     "%.100s was made by uid %u, and PeerUser= is uid %u",
-                                     place->path, (unsigned)listener.uid, (unsigned)peer);
+                                     "%.100s was made by uid %u, and not by PeerUser=%s",
+                                     place->path, (unsigned)listener.uid,
+                                     rules->peer_name ?: "root");
 
         return 0;
 }
 
-int opener_place_connect(const OpenerPlace *place, int fd, uid_t peer, OpenerReply *reply) {
+int opener_place_connect(const OpenerPlace *place, int fd, const OpenerPathRules *rules,
+                         OpenerReply *reply) {
         char path[SELF_FD_SIZE];
         struct sockaddr_un address;
         int n, r;
@@ -203,7 +206,7 @@ int opener_place_connect(const OpenerPlace *place, int fd, uid_t peer, OpenerRep
                 return place_fail(place, errno, reply);
         }
 
-        r = place_check_peer(place, fd, peer, reply);
+        r = place_check_peer(place, fd, rules, reply);
         if (r != 0)
                 return r;
 

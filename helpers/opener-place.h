@@ -52,7 +52,7 @@ int opener_place_open(const OpenerPlace *place, Access access, int *ret,
 /* Makes a socket to connect with. 0, or a refusal: OPENER_OPEN. */
 int opener_place_socket(const OpenerPlace *place, int *ret, OpenerReply *reply) _must_check_;
 
-/* Tries to connect: 0 when it is and PeerUser= is peer (PEER_UID_INVALID: anybody), -EAGAIN if the
- * queue is full, or a refusal: OPENER_OPEN, OPENER_TYPE, OPENER_PEER_USER. */
-int opener_place_connect(const OpenerPlace *place, int fd, uid_t peer,
+/* Tries to connect: 0 when it is and whose it should be, -EAGAIN if the queue is full, or a
+ * refusal: OPENER_OPEN, OPENER_TYPE, OPENER_PEER_USER. */
+int opener_place_connect(const OpenerPlace *place, int fd, const OpenerPathRules *rules,
                          OpenerReply *reply) _must_check_;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "helpers/opener-request.h"
+#include <stdio.h>
+
 #include "helpers/opener-refusal.h"
 
 void opener_task_deinit(OpenerTask *task) {
@@ -9,16 +11,28 @@ void opener_task_deinit(OpenerTask *task) {
         *task = (OpenerTask)OPENER_TASK_NULL;
 }
 
+static void append(char detail[OPENER_DETAIL_MAX + 1], const char *separator, const char *word) {
+        size_t n = strlen(detail);
+
+        (void)snprintf(detail + n, OPENER_DETAIL_MAX + 1 - n, "%s%s", separator, word);
+}
+
 static int refuse_instance(const OpenerRequest *request, const Definition *definition,
                            OpenerReply *reply) {
+        int r;
+
         if (!definition->template)
                 return opener_refuse(reply, OPENER_INSTANCE, 0, "%s has no instances",
                                      definition->name);
         if (!request->instance[0])
                 return opener_refuse(reply, OPENER_INSTANCE, 0, "%s@ needs an instance",
                                      definition->name);
-        return opener_refuse(reply, OPENER_INSTANCE, 0, "%s@ does not allow the instance %s",
-                             definition->name, request->instance);
+
+        r = opener_refuse(reply, OPENER_INSTANCE, 0,
+                          "%s@ has no instance %s: Instance=", definition->name, request->instance);
+        for (char **pattern = definition->instances; pattern && *pattern; pattern++)
+                append(reply->detail, pattern == definition->instances ? "" : " ", *pattern);
+        return r;
 }
 
 /* What the definition says about this access, if this version can do it. */
@@ -77,14 +91,14 @@ int opener_request_begin(OpenerTask *task, const OpenerRequest *request,
         }
 
         r = opener_place_socket(&task->place, &task->fd, reply);
-        return r == 0 ? opener_request_retry(task, rules->peer, 0, ret_fd, reply) : r;
+        return r == 0 ? opener_request_retry(task, rules, 0, ret_fd, reply) : r;
 }
 
-int opener_request_retry(OpenerTask *task, uid_t peer, uint64_t now, int *ret_fd,
+int opener_request_retry(OpenerTask *task, const OpenerPathRules *rules, uint64_t now, int *ret_fd,
                          OpenerReply *reply) {
         int r;
 
-        r = opener_place_connect(&task->place, task->fd, peer, reply);
+        r = opener_place_connect(&task->place, task->fd, rules, reply);
         if (r == -EAGAIN)
                 return now < task->deadline
                                ? 0

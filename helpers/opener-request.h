@@ -37,11 +37,11 @@ typedef struct OpenerTask {
 void opener_task_deinit(OpenerTask *task);
 
 /* Carries out a request: OPENER_OK with *ret_fd, the status of a refusal, or 0 if it has to wait;
- * task then holds what it needs for that. rules->peer is whom PeerUser= names. */
+ * task then holds what it needs for that. */
 int opener_request_begin(OpenerTask *task, const OpenerRequest *request,
                          const Definition *definition, const OpenerPathRules *rules,
                          uint64_t deadline, int *ret_fd, OpenerReply *reply) _must_check_;
 
 /* Goes on with one that waits, as above. */
-int opener_request_retry(OpenerTask *task, uid_t peer, uint64_t now, int *ret_fd,
+int opener_request_retry(OpenerTask *task, const OpenerPathRules *rules, uint64_t now, int *ret_fd,
                          OpenerReply *reply) _must_check_;

@@ -239,7 +239,7 @@ static void server_retry(OpenerServer *server, OpenerSlot *slot, uint64_t now) {
         OpenerReply reply = {};
         int fd = -EBADF, r;
 
-        r = opener_request_retry(&slot->task, server->path.peer, now, &fd, &reply);
+        r = opener_request_retry(&slot->task, &server->path, now, &fd, &reply);
         if (r == 0)
                 return;
 

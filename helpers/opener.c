@@ -89,8 +89,9 @@ static void turn_away(int listener) {
         (void)poll(NULL, 0, USELESS_MSEC);
 }
 
-/* Fills in what the definition decides: 0, or -errno if this must not go on. */
-static int prepare(OpenerServer *server, OpenerReply *lack) {
+/* Fills in what the definition decides: 0, or -errno if this must not go on. peer_name outlives the
+ * definition, which is read again. */
+static int prepare(OpenerServer *server, char **peer_name, OpenerReply *lack) {
         OpenerPower power;
         int r;
 
@@ -110,6 +111,10 @@ static int prepare(OpenerServer *server, OpenerReply *lack) {
                          lack->detail);
         else if (r > 0)
                 server->lack = lack;
+        else if (server->definition->definition->peer_user) {
+                *peer_name = strdup(server->definition->definition->peer_user);
+                server->path.peer_name = *peer_name;
+        }
 
         return r < 0 ? r : 0;
 }
@@ -119,6 +124,7 @@ static int serve(const char *name, const char *hash, int listener) {
         _cleanup_(opener_record_deinit) OpenerRecord record = OPENER_RECORD_NULL;
         _cleanup_(opener_server_deinit) OpenerServer server;
         _cleanup_close_ int root_fd = -EBADF;
+        _cleanup_free_ char *peer_name = NULL;
         OpenerReply lack = {};
         int r;
 
@@ -143,7 +149,7 @@ static int serve(const char *name, const char *hash, int listener) {
         server.path = (OpenerPathRules){.root_fd = root_fd, .peer = PEER_UID_INVALID};
         server.definition = &definition;
         server.record = &record;
-        r = prepare(&server, &lack);
+        r = prepare(&server, &peer_name, &lack);
         if (r == 0)
                 r = opener_server_run(&server);
         if (r == 0 && server.useless)

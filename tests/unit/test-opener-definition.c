@@ -357,7 +357,7 @@ static void test_never_wrong(void **state) {
         write_file(f, LIB "/test.conf", TEXT);
         begin(f);
 
-        for (int i = 0; i < 3000; i++) {
+        for (int i = 0; i < 800; i++) {
                 _cleanup_(definition_freep) Definition *d = NULL;
 
                 seed = seed * 1103515245U + 12345U;
@@ -369,7 +369,7 @@ static void test_never_wrong(void **state) {
                 assert_null(d->problem);
                 assert_string_equal(d->hash, f->hash);
         }
-        assert_true(unchanged > 30);
+        assert_true(unchanged > 8);
 }
 
 int main(void) {

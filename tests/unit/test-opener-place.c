@@ -298,7 +298,7 @@ static void test_connect(void **state) {
 
                 assert_found(f, i == 0 ? KIND_STREAM : KIND_SEQPACKET, paths[i], NULL, paths[i]);
                 assert_int_equal(opener_place_socket(&f->place, &fd, &f->reply), 0);
-                assert_int_equal(opener_place_connect(&f->place, fd, getuid(), &f->reply), 0);
+                assert_int_equal(opener_place_connect(&f->place, fd, &f->rules, &f->reply), 0);
                 assert_handed_over(fd, O_RDWR);
                 accepted = accept(listener, NULL, NULL);
                 assert_int_equal(write(fd, "x", 1), 1);
@@ -314,11 +314,11 @@ static void test_connect_type(void **state) {
 
         assert_found(f, KIND_STREAM, "/socket", NULL, "/socket");
         assert_int_equal(opener_place_socket(&f->place, &fd, &f->reply), 0);
-        assert_int_equal(opener_place_connect(&f->place, fd, getuid(), &f->reply), OPENER_TYPE);
+        assert_int_equal(opener_place_connect(&f->place, fd, &f->rules, &f->reply), OPENER_TYPE);
         assert_string_equal(f->reply.detail, "/socket is not a stream socket");
 
         assert_found(f, KIND_STREAM, "/datagram", NULL, "/datagram");
-        assert_int_equal(opener_place_connect(&f->place, fd, getuid(), &f->reply), OPENER_TYPE);
+        assert_int_equal(opener_place_connect(&f->place, fd, &f->rules, &f->reply), OPENER_TYPE);
 }
 
 static void test_connect_refused(void **state) {
@@ -328,7 +328,7 @@ static void test_connect_refused(void **state) {
         close_fd(make_listener(f, SOCK_STREAM, "/socket", 1));
         assert_found(f, KIND_STREAM, "/socket", NULL, "/socket");
         assert_int_equal(opener_place_socket(&f->place, &fd, &f->reply), 0);
-        assert_int_equal(opener_place_connect(&f->place, fd, getuid(), &f->reply), OPENER_OPEN);
+        assert_int_equal(opener_place_connect(&f->place, fd, &f->rules, &f->reply), OPENER_OPEN);
         assert_int_equal(f->reply.error, ECONNREFUSED);
         assert_string_equal(f->reply.detail, "/socket: Connection refused");
 }
@@ -341,15 +341,17 @@ static void test_connect_peer(void **state) {
 
         assert_found(f, KIND_STREAM, "/socket", NULL, "/socket");
         assert_int_equal(opener_place_socket(&f->place, &fd, &f->reply), 0);
-        assert_int_equal(opener_place_connect(&f->place, fd, getuid() + 1, &f->reply),
+        f->rules.peer = getuid() + 1;
+        f->rules.peer_name = "carol";
+        assert_int_equal(opener_place_connect(&f->place, fd, &f->rules, &f->reply),
                          OPENER_PEER_USER);
         (void)snprintf(detail, sizeof(detail),
-                       "/socket was made by uid %u, and PeerUser= is uid %u", (unsigned)getuid(),
-                       (unsigned)getuid() + 1);
+                       "/socket was made by uid %u, and not by PeerUser=carol", (unsigned)getuid());
         assert_string_equal(f->reply.detail, detail);
 
         assert_int_equal(opener_place_socket(&f->place, &any, &f->reply), 0);
-        assert_int_equal(opener_place_connect(&f->place, any, PEER_UID_INVALID, &f->reply), 0);
+        f->rules.peer = PEER_UID_INVALID;
+        assert_int_equal(opener_place_connect(&f->place, any, &f->rules, &f->reply), 0);
 }
 
 static void test_connect_queue(void **state) {
@@ -359,14 +361,14 @@ static void test_connect_queue(void **state) {
 
         assert_found(f, KIND_STREAM, "/socket", NULL, "/socket");
         assert_int_equal(opener_place_socket(&f->place, &first, &f->reply), 0);
-        assert_int_equal(opener_place_connect(&f->place, first, getuid(), &f->reply), 0);
+        assert_int_equal(opener_place_connect(&f->place, first, &f->rules, &f->reply), 0);
         assert_int_equal(opener_place_socket(&f->place, &second, &f->reply), 0);
-        assert_int_equal(opener_place_connect(&f->place, second, getuid(), &f->reply), -EAGAIN);
-        assert_int_equal(opener_place_connect(&f->place, second, getuid(), &f->reply), -EAGAIN);
+        assert_int_equal(opener_place_connect(&f->place, second, &f->rules, &f->reply), -EAGAIN);
+        assert_int_equal(opener_place_connect(&f->place, second, &f->rules, &f->reply), -EAGAIN);
 
         accepted = accept(listener, NULL, NULL);
         assert_true(accepted >= 0);
-        assert_int_equal(opener_place_connect(&f->place, second, getuid(), &f->reply), 0);
+        assert_int_equal(opener_place_connect(&f->place, second, &f->rules, &f->reply), 0);
         assert_handed_over(second, O_RDWR);
 }
 
@@ -380,7 +382,7 @@ static void test_abstract(void **state) {
         assert_found(f, KIND_STREAM, name, NULL, name);
         assert_int_equal(f->place.fd, -EBADF);
         assert_int_equal(opener_place_socket(&f->place, &fd, &f->reply), 0);
-        assert_int_equal(opener_place_connect(&f->place, fd, getuid(), &f->reply), 0);
+        assert_int_equal(opener_place_connect(&f->place, fd, &f->rules, &f->reply), 0);
         opener_place_deinit(&f->place);
 
         assert_int_equal(find(f, KIND_FILE, name, NULL), OPENER_TYPE);

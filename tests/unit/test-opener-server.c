@@ -170,7 +170,7 @@ static int serve(const Fixture *f) {
         server.listener = f->listener;
         server.broker = f->broker;
         server.client = (OpenerClientRules){f->client_path, 4242, 4243};
-        server.path = (OpenerPathRules){f->root_fd, getuid(), getuid(), false};
+        server.path = (OpenerPathRules){.root_fd = f->root_fd, .root = getuid(), .peer = getuid()};
         server.definition = &definition;
         server.record = &record;
         server.lack = f->lack;
@@ -348,12 +348,13 @@ static void test_instance(void **state) {
 static void test_template(void **state) {
         Fixture *f = *state;
         _cleanup_close_ int fd = -EBADF, client = -EBADF, ours = -EBADF;
+        OpenerReply reply;
 
         assert_int_equal(unlink(in(f, DEFINITION)), 0);
         write_file(f, "/etc/doorward/endpoints.d/test@.conf",
                    "[Endpoint]\n"
                    "Description=Test\n"
-                   "Instance=back*\n"
+                   "Instance=back* b?\n"
                    "\n"
                    "[Full]\n"
                    "ConnectStream=/run/%i\n");
@@ -365,7 +366,9 @@ static void test_template(void **state) {
         assert_true(send_request(fd, 1, ACCESS_FULL, "backend", ours) > 0);
         assert_reply(fd, 1, OPENER_OK);
         assert_true(send_request(fd, 2, ACCESS_FULL, "broker", ours) > 0);
-        assert_reply(fd, 2, OPENER_INSTANCE);
+        close_fd(get_reply(fd, &reply));
+        assert_int_equal(reply.status, OPENER_INSTANCE);
+        assert_string_equal(reply.detail, "test@ has no instance broker: Instance=back* b?");
         assert_true(send_request(fd, 3, ACCESS_FULL, "", ours) > 0);
         assert_reply(fd, 3, OPENER_INSTANCE);
         assert_true(send_request(fd, 4, ACCESS_READ_ONLY, "backend", ours) > 0);
@@ -621,7 +624,7 @@ static void test_limit(void **state) {
         _cleanup_close_ int fd = -EBADF, filler = -EBADF;
 
         fill_backend(f, &filler);
-        f->patience_usec = 500000;
+        f->patience_usec = 250000;
         start(f);
         fd = connect_broker(f);
         for (uint32_t i = 0; i < OPENER_TASKS_PER_UID_MAX; i++)
