@@ -59,8 +59,7 @@ typedef struct doorward_conn doorward_conn;
 typedef enum doorward_error_code {
         /* (ok) No error. */
         DOORWARD_ERR_OK = 0,
-        /* (system) A system call of this process failed, or there was no memory: errnum says which.
-         */
+        /* (system) A system call of this process failed, or there was no memory; see errnum. */
         DOORWARD_ERR_SYSTEM = 1,
         /* (invalid-argument) An argument that no call of this function can have. A mistake of the
          * calling program. */

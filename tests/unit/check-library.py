@@ -1,0 +1,93 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Holds the library, its symbol map, its header and its man page to each other.
+
+check-library.py LIBRARY MAP HEADER PAGE
+"""
+
+import re
+import subprocess
+import sys
+
+library, symbol_map, header, page = sys.argv[1:]
+failures = []
+
+
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+def expect(got, wanted, what):
+    for name in sorted(wanted - got):
+        failures.append(f"{what}: {name} is missing")
+    for name in sorted(got - wanted):
+        failures.append(f"{what}: {name} is one too many")
+
+
+def readelf(*options):
+    return subprocess.run(
+        ["readelf", "--wide", *options, library], check=True, capture_output=True, text=True
+    ).stdout
+
+
+# What it needs: the C library and jansson. Sanitizers come with developers' builds only.
+dynamic = readelf("--dynamic")
+needed = set(re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic))
+sanitizers = {n for n in needed if re.match(r"lib(asan|ubsan|tsan|msan)\.|ld-linux", n)}
+if sanitizers:
+    # Theirs are the mathematical, the threads and the like.
+    needed = {n for n in needed if re.match(r"lib(c|jansson)\.", n)}
+expect(needed, {"libc.so.6", "libjansson.so.4"}, "needed libraries")
+expect(set(re.findall(r"\(SONAME\).*\[(.*)\]", dynamic)), {"libdoorward.so.1"}, "soname")
+if not re.search(r"NODELETE", dynamic):
+    failures.append("the library can be unloaded under a thread that is yet to free its error")
+
+# What it exports: the map's names, under the map's version, and nothing else.
+mapped = set(re.findall(r"^\s+(doorward_\w+);$", read(symbol_map), re.M))
+exported = set()
+for line in readelf("--dyn-syms").splitlines():
+    field = line.split()
+    if len(field) < 8 or field[4] not in ("GLOBAL", "WEAK") or field[6] == "UND":
+        continue
+    name, _, version = field[7].partition("@@")
+    if field[6] == "ABS" and name == "LIBDOORWARD_0":
+        continue
+    if version != "LIBDOORWARD_0":
+        failures.append(f"{field[7]} has no version")
+    exported.add(name)
+expect(exported, mapped, "exported symbols")
+
+# What it declares, each after a comment of its own.
+text = read(header)
+declared = {}
+for match in re.finditer(r"(\*/\n)?^[a-z][^;{}/]*?\b(doorward_\w+)\([^;{}]*\);$", text, re.M):
+    declared[match[2]] = bool(match[1])
+expect({n for n in declared if n != "doorward_error_func"}, mapped, "declared functions")
+for name, commented in declared.items():
+    if not commented:
+        failures.append(f"{name} has no comment in the header")
+
+# What the page says of: every function, class and domain.
+manual = read(page)
+expect(set(re.findall(r"\*(doorward_\w+)\*\(", manual)), mapped, "documented functions")
+classes = re.findall(r"^        (DOORWARD_ERR_\w+) = (\d+),?$", text, re.M)
+comments = re.findall(r"/\* \(([a-z-]+)\)[^*]*(?:\*(?!/)[^*]*)*\*/\n +(DOORWARD_\w+) =", text)
+words = {constant: word for word, constant in comments}
+for constant, number in classes:
+    if number != "0" and f"*{constant}* ({number}, *{words.get(constant)}*)" not in manual:
+        failures.append(f"{constant}, {number}, {words.get(constant)} is not in the man page")
+for constant in re.findall(r"^        (DOORWARD_DOMAIN_\w+) =", text, re.M):
+    if constant != "DOORWARD_DOMAIN_NONE" and f"*{words.get(constant)}*" not in manual:
+        failures.append(f"the domain {words.get(constant)} is not in the man page")
+if len(classes) < 21 or len(mapped) < 22:
+    failures.append("the header or the map was not understood")
+
+# A public header says more than it declares.
+comment = len(re.findall(r"^ *(/\*|\*)", text, re.M))
+code = len([l for l in text.splitlines() if l.strip() and not re.match(r" *(/\*|\*|.*\*/$)", l)])
+if comment < 2 * code:
+    failures.append(f"the header has {comment} lines of comment for {code} of code")
+
+print("\n".join(failures) or f"{len(mapped)} symbols, {comment} lines of comment for {code} of code")
+sys.exit(1 if failures else 0)

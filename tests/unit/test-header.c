@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The public header by itself, compiled as C99 and as C++ with every warning an error: what a
+ * program sees that includes nothing else before it. */
+
+#include "client/doorward.h"
+
+#include "client/doorward.h"
+
+typedef int (*closer)(doorward_conn *conn);
+
+doorward_conn *header_open(const char *uri, closer *ret_close, unsigned long *ret_version);
+int header_decide(const doorward_error *error);
+
+doorward_conn *header_open(const char *uri, closer *ret_close, unsigned long *ret_version) {
+        doorward_error error = {0, 0, 0, 0, 0, 0, 0, 0, {0, 0, 0, 0}};
+
+        if (doorward_copy_last_error(&error) > DOORWARD_ERR_OK)
+                doorward_error_clear(&error);
+        doorward_set_error_func(0, 0);
+        *ret_close = doorward_close;
+        *ret_version = doorward_version();
+        return doorward_open(uri);
+}
+
+int header_decide(const doorward_error *error) {
+        switch (error->code) {
+        case DOORWARD_ERR_NO_BROKER:
+        case DOORWARD_ERR_TIMEOUT:
+                return 1;
+        default:
+                return error->domain == DOORWARD_DOMAIN_POLICY ? 2 : 0;
+        }
+}
