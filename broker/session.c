@@ -300,11 +300,12 @@ static void session_dispatch(Session *session) {
         method_call(session, (MethodId)id, values);
 }
 
-/* Takes the next message that is there, if any. */
+/* Takes the next message that is there, if any; not before the client took what it was told, else
+ * whoever only asks could make the broker hold answers without end. */
 static void session_process_input(Session *session) {
         int r;
 
-        while (session->state == SESSION_WAITING) {
+        while (session->state == SESSION_WAITING && varlink_output_is_empty(&session->output)) {
                 r = varlink_input_next(&session->input, &session->message);
                 if (r == 0)
                         return;
@@ -381,6 +382,7 @@ static void session_read(Session *session) {
         }
 
         session_process_input(session);
+        session_arm(session);
 }
 
 /* Events. */
@@ -396,6 +398,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
 
         if (events & EPOLLOUT) {
                 session_flush(session);
+                session_process_input(session);
                 session_arm(session);
         }
 
@@ -424,7 +427,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 static int on_wake(sd_event_source *source, void *userdata) {
         Session *session = userdata;
 
-        if (session->state == SESSION_CLOSING)
+        if (session->state == SESSION_CLOSING && varlink_output_is_empty(&session->output))
                 session_free(session);
         else
                 session_process_input(session);

@@ -1127,6 +1127,70 @@ static void test_what_is_said_in_mid_call_waits(void **state) {
         client_close(&c);
 }
 
+/* A client that asks and asks, and does not read what it is told. */
+static void test_who_does_not_read_is_not_read(void **state) {
+        static const char call[] = "{\"method\":\"org.varlink.service.GetInterfaceDescription\","
+                                   "\"parameters\":{\"interface\":\"" INTERFACE_NAME "\"}}";
+        Fixture *f = *state;
+        unsigned sent = 0, told = 0;
+        Client c;
+
+        client_connect(f, &c);
+        while (sent < 5000 && send(c.fd, call, sizeof(call), 0) == (ssize_t)sizeof(call)) {
+                sent++;
+                run(f);
+                assert_true(f->broker->sessions->output.size <= VARLINK_REPLY_MAX);
+                assert_true(f->broker->sessions->input.end <= 2 * VARLINK_REQUEST_MAX);
+        }
+        assert_int_equal(errno, EAGAIN);
+
+        /* As soon as it reads it is answered: everything, in the end. */
+        while (client_receive(f, &c) > 0) {
+                assert_string_equal(client_get(&c, "description"), interface_text);
+                told++;
+        }
+        assert_int_equal(told, sent);
+        client_close(&c);
+}
+
+static void test_who_does_not_read_is_dropped(void **state) {
+        static const char call[] = "{\"method\":\"" BROKER "GetBrokerInfo\"}";
+        Fixture *f = *state;
+        Client c;
+
+        client_connect(f, &c);
+        for (unsigned i = 0; i < 5000; i++) {
+                if (send(c.fd, call, sizeof(call), 0) < 0)
+                        break;
+                run(f);
+        }
+        assert_int_equal(f->broker->n_sessions, 1);
+        run_for(f, 1300);
+        assert_int_equal(f->broker->n_sessions, 0);
+        client_close(&c);
+}
+
+/* What is said in mid-call is held, up to one call's length, and not more. */
+static void test_who_writes_in_mid_call_is_not_read(void **state) {
+        Fixture *f = *state;
+        char big[4096];
+        Client c;
+
+        f->fake.automatic = false;
+        memset(big, ' ', sizeof(big));
+        client_connect(f, &c);
+        client_send(&c, OPEN_LEASED("docker", "full"));
+        run(f);
+        for (unsigned i = 0; i < 1000 && send(c.fd, big, sizeof(big), 0) > 0; i++) {
+                run(f);
+                assert_true(f->broker->sessions->input.end <= 2 * VARLINK_REQUEST_MAX);
+        }
+        assert_int_equal(f->fake.n_checks, 1);
+        client_close(&c);
+        run(f);
+        assert_int_equal(f->broker->n_sessions, 0);
+}
+
 static void test_proof(void **state) {
         char call[512], nonce[64];
         Fixture *f = *state;
@@ -1321,6 +1385,9 @@ int main(void) {
                 TEST(test_a_child_speaks_during_a_lease),
                 TEST(test_nothing_may_be_said_during_a_lease),
                 TEST(test_what_is_said_in_mid_call_waits),
+                TEST(test_who_does_not_read_is_not_read),
+                TEST_WITH(test_who_does_not_read_is_dropped, setup_limited),
+                TEST(test_who_writes_in_mid_call_is_not_read),
                 TEST_WITH(test_proof, setup_proof),
                 TEST_WITH(test_proof_of_another_process, setup_proof),
                 TEST(test_the_peer_ends),
