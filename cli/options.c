@@ -19,6 +19,11 @@
 #define LETTERS ":hjqr"
 #define COMMANDS_MAX 32U
 
+/* Every command takes them. */
+#define OPTIONS_HARMLESS                                                              \
+        (OPTION_NO_LEGEND | OPTION_NO_PAGER | OPTION_NO_ASK_PASSWORD | OPTION_QUIET | \
+         OPTION_HELP | OPTION_VERSION)
+
 /* Options without a letter. */
 enum {
         VALUE_BR = 256,
@@ -186,9 +191,10 @@ static int options_read(Options *options, int argc, char **argv, const char *let
         return -1;
 }
 
+/* What would be believed to do something, and does not here, is an error. That somebody wants less
+ * of what there is none of is none. */
 static int options_check(const Options *options) {
-        unsigned extra =
-                options->given & ~(options->command->options | OPTION_HELP | OPTION_VERSION);
+        unsigned extra = options->given & ~(options->command->options | OPTIONS_HARMLESS);
 
         for (size_t i = 0; i < ELEMENTSOF(option_table); i++)
                 if (extra & option_table[i].option)

@@ -5,8 +5,9 @@
  * Options: how the command line is read
  *
  * One table has every option, with the commands that take it: an option that a command does not
- * take is an error, not ignored, so that nobody believes in a --json that never was. Options may
- * stand before the command and after it, and between its arguments, up to "--".
+ * take is an error, not ignored, so that nobody believes in a --json that never was. (One that only
+ * wants less, like --quiet, is taken by all: it goes into scripts.) Options may stand before the
+ * command and after it, and between its arguments, up to "--".
  */
 
 #include "cli/output.h"

@@ -101,6 +101,15 @@ static void test_places(void **state) {
         assert_int_equal(p.options.given, 0);
 }
 
+/* For scripts that say so to every command. */
+static void test_harmless(void **state) {
+        Parsed p;
+
+        assert_int_equal(
+                PARSE(&p, "--no-pager", "--no-legend", "--no-ask-password", "-q", "one", "x"), -1);
+        assert_int_equal(PARSE(&p, "one", "x", "--no-check"), 2);
+}
+
 static void test_values(void **state) {
         Parsed p;
 
@@ -194,9 +203,13 @@ static void test_preset(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_command), cmocka_unit_test(test_places),
-                cmocka_unit_test(test_values),  cmocka_unit_test(test_wrong),
-                cmocka_unit_test(test_words),   cmocka_unit_test(test_help_and_version),
+                cmocka_unit_test(test_command),
+                cmocka_unit_test(test_places),
+                cmocka_unit_test(test_values),
+                cmocka_unit_test(test_harmless),
+                cmocka_unit_test(test_wrong),
+                cmocka_unit_test(test_words),
+                cmocka_unit_test(test_help_and_version),
                 cmocka_unit_test(test_preset),
         };
 
