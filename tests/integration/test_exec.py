@@ -188,9 +188,9 @@ def test_lease_lasts_as_long_as_the_command():
 def test_signals_reach_the_command():
     """HUP, INT, TERM, USR1 and WINCH to doorward reach CMD."""
     script = """
-import signal, sys, time
+import os, signal, sys, time
 for name in ("HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "WINCH"):
-    signal.signal(getattr(signal, "SIG" + name), lambda n, f: print(n, flush=True))
+    signal.signal(getattr(signal, "SIG" + name), lambda n, f: os.write(1, b"%d\\n" % n))
 print("ready", flush=True)
 end = time.monotonic() + 10
 while time.monotonic() < end:
