@@ -58,8 +58,8 @@ int peer_get_pidfd(int fd, int *ret) {
 }
 
 int peer_init(Peer *peer, int fd, bool use_peerpidfd) {
+        struct ucred credentials = {.uid = PEER_UID_INVALID, .gid = (gid_t)-1};
         Peer pinned = PEER_NULL;
-        struct ucred credentials;
         int r;
 
         r = peer_get_credentials(fd, &credentials);
