@@ -25,7 +25,7 @@ static size_t parse(const char *const *texts, Argument *arguments) {
 static void assert_planned(const char *const *texts, const int *expected, size_t n_listen,
                            const char *names) {
         _cleanup_free_ char *made = NULL;
-        Argument arguments[MAX];
+        Argument arguments[MAX] = {};
         int numbers[MAX], conflict;
         size_t n = parse(texts, arguments), listen;
 
@@ -39,7 +39,7 @@ static void assert_planned(const char *const *texts, const int *expected, size_t
 }
 
 static void assert_conflict(const char *const *texts, int expected) {
-        Argument arguments[MAX];
+        Argument arguments[MAX] = {};
         int numbers[MAX], conflict = -1;
         size_t n = parse(texts, arguments), listen = 99;
 
@@ -68,7 +68,7 @@ static void test_conflicts(void **state) {
 
 static void assert_word(const char *const *texts, const char *word, const char *expected) {
         _cleanup_free_ char *made = NULL;
-        Argument arguments[MAX];
+        Argument arguments[MAX] = {};
         int numbers[MAX], conflict;
         size_t n = parse(texts, arguments), listen;
 
@@ -78,7 +78,7 @@ static void assert_word(const char *const *texts, const char *word, const char *
 }
 
 static void assert_ambiguous(const char *const *texts, const char *word) {
-        Argument arguments[MAX];
+        Argument arguments[MAX] = {};
         int numbers[MAX], conflict;
         size_t n = parse(texts, arguments), listen;
         char *made = NULL;
