@@ -14,8 +14,7 @@ static const char *const section_names[_SECTION_MAX + 1] = {
 };
 
 /* "FILE:LINE: " and what is said of it. The caller's, or NULL without memory. */
-_printf_(2, 0) static char *format_remark(const IniLine *line, const char *format,
-                                           va_list args) {
+_printf_(2, 0) static char *format_remark(const IniLine *line, const char *format, va_list args) {
         _cleanup_free_ char *text = NULL;
 
         if (vasprintf(&text, format, args) < 0) {
