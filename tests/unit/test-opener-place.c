@@ -171,7 +171,7 @@ static void test_types(void **state) {
         static const Kind kinds[] = {KIND_STREAM, KIND_SEQPACKET, KIND_DEVICE,
                                      KIND_FIFO,   KIND_FILE,      KIND_TAP};
         Fixture *f = *state;
-        _cleanup_close_ int listener = make_listener(f, SOCK_STREAM, "/socket", 1);
+        _unused_ _cleanup_close_ int listener = make_listener(f, SOCK_STREAM, "/socket", 1);
 
         make_file(f, "file", "");
         assert_int_equal(mkfifoat(f->root, "fifo", 0600), 0);
@@ -308,8 +308,8 @@ static void test_connect(void **state) {
 
 static void test_connect_type(void **state) {
         Fixture *f = *state;
-        _cleanup_close_ int listener = make_listener(f, SOCK_SEQPACKET, "/socket", 1);
-        _cleanup_close_ int datagram = make_listener(f, SOCK_DGRAM, "/datagram", -1);
+        _unused_ _cleanup_close_ int listener = make_listener(f, SOCK_SEQPACKET, "/socket", 1);
+        _unused_ _cleanup_close_ int datagram = make_listener(f, SOCK_DGRAM, "/datagram", -1);
         _cleanup_close_ int fd = -EBADF;
 
         assert_found(f, KIND_STREAM, "/socket", NULL, "/socket");
@@ -335,7 +335,7 @@ static void test_connect_refused(void **state) {
 
 static void test_connect_peer(void **state) {
         Fixture *f = *state;
-        _cleanup_close_ int listener = make_listener(f, SOCK_STREAM, "/socket", 4);
+        _unused_ _cleanup_close_ int listener = make_listener(f, SOCK_STREAM, "/socket", 4);
         _cleanup_close_ int fd = -EBADF, any = -EBADF;
         char detail[128];
 
