@@ -98,7 +98,8 @@ void broker_remove_lease(Broker *broker, Lease *lease) {
         broker->n_leases--;
 }
 
-/* Ends the leases for which the definition is not what it was, or all of them. */
+/* Ends the leases for which the definition is not what it was, or all of them. One that was not
+ * handed over yet is its request's to give up. */
 static void broker_end_leases(Broker *broker, bool all, EndReason reason) {
         Lease *lease = broker->leases;
 
@@ -106,7 +107,8 @@ static void broker_end_leases(Broker *broker, bool all, EndReason reason) {
                 Lease *next = lease->next;
                 const Definition *definition = catalogue_find(broker->catalogue, &lease->name);
 
-                if (all || !definition || !streq(definition->hash, lease->definition))
+                if (lease_is_handed_over(lease) &&
+                    (all || !definition || !streq(definition->hash, lease->definition)))
                         lease_end(lease, reason);
                 lease = next;
         }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <assert.h>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <systemd/sd-id128.h>
@@ -39,6 +40,8 @@ static int lease_set_expiry(Lease *lease, uint64_t usec) {
 
         r = sd_event_add_time_relative(lease->broker->event, &lease->expiry, CLOCK_BOOTTIME, usec,
                                        0, on_expiry, lease);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(lease->expiry, SD_EVENT_OFF);
         if (r < 0)
                 return r;
 
@@ -47,6 +50,8 @@ static int lease_set_expiry(Lease *lease, uint64_t usec) {
 }
 
 static int lease_hold(Lease *lease, int fd) {
+        int r;
+
         if (lease->mode != LEASE_MODE_REVOCABLE)
                 return 0;
 
@@ -54,8 +59,8 @@ static int lease_hold(Lease *lease, int fd) {
         if (lease->fd < 0)
                 return -errno;
 
-        return sd_event_add_io(lease->broker->event, &lease->backend, lease->fd, 0, on_backend,
-                               lease);
+        r = sd_event_add_io(lease->broker->event, &lease->backend, lease->fd, 0, on_backend, lease);
+        return r < 0 ? r : sd_event_source_set_enabled(lease->backend, SD_EVENT_OFF);
 }
 
 int lease_new(Session *session, const Definition *definition, const Name *name, Access access,
@@ -93,6 +98,20 @@ int lease_new(Session *session, const Definition *definition, const Name *name, 
         return 0;
 }
 
+int lease_begin(Lease *lease) {
+        int r = 0;
+
+        if (lease->backend)
+                r = sd_event_source_set_enabled(lease->backend, SD_EVENT_ON);
+        if (r >= 0 && lease->expiry)
+                r = sd_event_source_set_enabled(lease->expiry, SD_EVENT_ONESHOT);
+        return r;
+}
+
+bool lease_is_handed_over(const Lease *lease) {
+        return lease->session->lease == lease;
+}
+
 Lease *lease_free(Lease *lease) {
         if (!lease)
                 return NULL;
@@ -125,6 +144,8 @@ static void lease_record_end(const Lease *lease, EndReason reason) {
 
 Lease *lease_end(Lease *lease, EndReason reason) {
         Session *session = lease->session;
+
+        assert(lease_is_handed_over(lease));
 
         if (lease->fd >= 0)
                 (void)shutdown(lease->fd, SHUT_RDWR);

@@ -45,14 +45,22 @@ struct Lease {
 };
 
 /* Makes the lease of a grant that is about to be handed over, with an id. It takes the charge. fd
- * is the connection: for a revocable lease a duplicate of it is kept; it is borrowed. -errno. */
+ * is the connection: for a revocable lease a duplicate of it is kept; it is borrowed. Until it
+ * begins it belongs to whoever made it, and nothing ends it. -errno. */
 int lease_new(Session *session, const Definition *definition, const Name *name, Access access,
               UserCharge *charge, int fd, Lease **ret) _must_check_;
+
+/* What ends a lease by itself counts from now on: right before it is handed over. -errno. */
+int lease_begin(Lease *lease) _must_check_;
+
+/* Whether the session has it: before that it belongs to whoever makes it. */
+bool lease_is_handed_over(const Lease *lease);
 
 /* Gives up one that was never handed over: no record, no word to anybody. Returns NULL. */
 Lease *lease_free(Lease *lease);
 
-/* Ends it: cuts what can be cut, records the end, tells the client. Returns NULL. */
+/* Ends one that was handed over: cuts what can be cut, records the end, tells the client. Returns
+ * NULL. */
 Lease *lease_end(Lease *lease, EndReason reason);
 
 DEFINE_CLEANUP(Lease *, lease_free);

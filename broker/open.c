@@ -159,9 +159,19 @@ static json_t *granted_to_json(const Open *open, const Lease *lease) {
 
 static void open_grant(Open *open) {
         Session *session = open->session;
-        Lease *lease = TAKE_PTR(open->lease);
-        json_t *reply = granted_to_json(open, lease);
-        int fd = TAKE_FD(open->fd);
+        Lease *lease = open->lease;
+        json_t *reply;
+        int fd, r;
+
+        r = lease ? lease_begin(lease) : 0;
+        if (r < 0) {
+                open_fail(open, r);
+                return;
+        }
+
+        reply = granted_to_json(open, lease);
+        fd = TAKE_FD(open->fd);
+        open->lease = NULL;
 
         /* From here on it is a grant, whose end has a record of its own. */
         open->recorded = true;

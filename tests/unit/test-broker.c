@@ -960,6 +960,90 @@ static void test_no_grant_without_a_record(void **state) {
         close_fd(filler);
 }
 
+/* A grant that waits for its record: the lease is made, and nobody has it yet. */
+static int open_unrecorded(Fixture *f, Client *client, const char *call) {
+        struct sockaddr_un address;
+        int filler, n;
+
+        n = socket_address(at(f, "journal"), &address);
+        filler = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        while (sendto(filler, "x", 1, 0, (struct sockaddr *)&address, (socklen_t)n) == 1)
+                ;
+
+        client_connect(f, client);
+        client_send(client, call);
+        assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+        assert_int_equal(client_receive(f, client), 0);
+        assert_int_equal(f->broker->n_leases, 1);
+        return filler;
+}
+
+static void test_the_backend_hangs_up_before_the_record(void **state) {
+        Fixture *f = *state;
+        int filler;
+        Client c;
+
+        filler = open_unrecorded(f, &c, OPEN_LEASED("docker", "full"));
+        f->backend[1] = close_fd(f->backend[1]);
+        assert_int_equal(client_receive(f, &c), 0);
+
+        /* It was granted, and ended: in this order, on the record and for the client. */
+        drain_journal(f);
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "state"), "granted");
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "reason"), "backend");
+        ASSERT_ENTRY(f, "MESSAGE_ID=" RECORD_ID_GRANTED);
+        ASSERT_ENTRY(f, "MESSAGE_ID=" RECORD_ID_ENDED);
+        client_close(&c);
+        close_fd(filler);
+}
+
+static void test_a_lease_expires_before_the_record(void **state) {
+        Fixture *f = *state;
+        int filler;
+        Client c;
+
+        move_opener(f, "short");
+        filler = open_unrecorded(f, &c, OPEN_LEASED("short", "full"));
+        run_for(f, 1300);
+        drain_journal(f);
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "state"), "granted");
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "reason"), "expired");
+        client_close(&c);
+        close_fd(filler);
+}
+
+static void test_reload_before_the_record(void **state) {
+        Fixture *f = *state;
+        int filler;
+        Client c;
+
+        filler = open_unrecorded(f, &c, OPEN_LEASED("docker", "full"));
+        assert_int_equal(unlink(at(f, "etc/doorward/endpoints.d/docker.conf")), 0);
+        broker_reload(f->broker);
+        drain_journal(f);
+        assert_error(f, &c, BROKER "EndpointUnavailable");
+        assert_int_equal(c.message.n_fds, 0);
+        assert_int_equal(f->broker->n_leases, 0);
+        client_close(&c);
+        close_fd(filler);
+}
+
+static void test_stop_before_the_record(void **state) {
+        Fixture *f = *state;
+        int filler;
+        Client c;
+
+        filler = open_unrecorded(f, &c, OPEN_LEASED("docker", "full"));
+        f->broker = broker_free(f->broker);
+        assert_int_equal(client_receive(f, &c), -1);
+        client_close(&c);
+        close_fd(filler);
+}
+
 static void test_nonsense_closes(void **state) {
         static const char *const texts[] = {
                 "nonsense",
@@ -1377,6 +1461,10 @@ int main(void) {
                 TEST_WITH(test_lease_limit, setup_limited),
                 TEST_WITH(test_who_sends_nothing_is_dropped, setup_limited),
                 TEST_WITH(test_no_grant_without_a_record, setup_limited),
+                TEST(test_the_backend_hangs_up_before_the_record),
+                TEST(test_a_lease_expires_before_the_record),
+                TEST(test_reload_before_the_record),
+                TEST(test_stop_before_the_record),
                 TEST(test_nonsense_closes),
                 TEST(test_descriptors_are_not_taken),
                 TEST(test_pipelined_calls),
