@@ -85,8 +85,8 @@ def test_queue_full():
 
                 with lib.Child("alice", lambda _: waits()) as alice:
                     select.select([], [], [], 1)
-                    for _ in range(3):
-                        backend.socket.accept()[0].close()
+                    # Room for one: the filler that was first goes.
+                    backend.socket.accept()[0].close()
                     lib.expect(alice.result(), True)
 
 
@@ -115,7 +115,7 @@ def test_somebody_elses():
                 os.chmod("/run/doorward-echo", 0o755)
                 name, parameters, _ = refused()
                 lib.expect(name, "EndpointUnavailable")
-                lib.expect_in("root", f"{parameters}")
+                lib.expect_in("PeerUser=", f"{parameters}")
                 bob.tell()
                 lib.expect_in(bob.result(), (None, b""), "what bob got")
     finally:
@@ -186,4 +186,4 @@ def test_opener_goes_idle_and_comes_back():
         lib.expect(lib.as_user("alice", works), True)
         lib.systemctl("stop", "doorward-opener@echo.service")
         lib.expect(lib.as_user("alice", works), True)
-        lib.expect(lib.ok("systemctl", "--failed", "--no-legend", "doorward*").strip(), "")
+        lib.expect(lib.ok("systemctl", "list-units", "--failed", "--no-legend", "doorward*").strip(), "")

@@ -4,6 +4,7 @@
 import contextlib
 import os
 import select
+import socket
 
 import lib
 import varlink
@@ -45,19 +46,24 @@ def test_added():
         lib.apply_definitions()
         expect_outcome("granted")
         echo()
-    expect_outcome("EndpointNotFound")
+        os.unlink(f"{lib.DEFINITIONS}/other.conf")
+        lib.apply_definitions()
+        expect_outcome("EndpointNotFound")
 
 
 def test_added_and_only_reloaded():
     """Without daemon-reload the broker knows a new endpoint that has no opener: the hint says what
     was left out."""
-    with echo_works() as echo, lib.definition("other", OTHER, apply=False):
+    rule = lib.allow_generic("fresh", "read-only")
+    with echo_works() as echo, lib.rule(rule), lib.definition("fresh", OTHER, apply=False) as path:
         lib.systemctl("reload", "doorward")
-        expect_outcome("EndpointUnavailable", hint=COMMANDS)
+        expect_outcome("EndpointUnavailable", "fresh", hint=COMMANDS)
         echo()
         lib.apply_definitions()
-        expect_outcome("granted")
-    lib.apply_definitions()
+        expect_outcome("granted", "fresh")
+        os.unlink(path)
+        lib.apply_definitions()
+        expect_outcome("EndpointNotFound", "fresh")
 
 
 def test_added_while_the_broker_is_not_running():
@@ -73,9 +79,17 @@ def test_added_while_the_broker_is_not_running():
 
 def test_changed():
     """A changed definition is stale until the two commands were given, and opens nothing before."""
-    changed = OTHER.replace("doorward-echo/full", "doorward-echo/read-only")
-    with echo_works() as echo, lib.definition("other", OTHER):
-        expect_outcome("granted")
+
+    def reached():
+        with varlink.opened("other", "full") as (_, _, fd):
+            with socket.socket(fileno=os.dup(fd)) as data:
+                return data.getpeername()
+
+    third = "/run/doorward-echo/third"
+    changed = OTHER.replace("/run/doorward-echo/full", third)
+    with echo_works() as echo, lib.definition("other", OTHER), lib.Backend(third) as backend:
+        backend.serve()
+        lib.expect(lib.as_user("alice", reached), "/run/doorward-echo/full")
         lib.write(f"{lib.DEFINITIONS}/other.conf", changed)
         for _ in range(3):
             expect_outcome("EndpointUnavailable", hint=COMMANDS)
@@ -84,16 +98,11 @@ def test_changed():
         lib.systemctl("reload", "doorward")
         expect_outcome("EndpointUnavailable", hint=COMMANDS)
         lib.systemctl("daemon-reload")
-        expect_outcome("granted")
-
-        def reached():
-            with varlink.opened("other", "full") as (_, _, fd):
-                import socket
-
-                with socket.socket(fileno=os.dup(fd)) as data:
-                    return data.getpeername()
-
-        lib.expect(lib.as_user("alice", reached), "/run/doorward-echo/read-only")
+        lib.expect(lib.as_user("alice", reached), third)
+        # And with an opener that runs: the first open after the commands finds the new one.
+        lib.write(f"{lib.DEFINITIONS}/other.conf", OTHER)
+        lib.apply_definitions()
+        lib.expect(lib.as_user("alice", reached), "/run/doorward-echo/full")
         echo()
 
 
@@ -171,7 +180,7 @@ def test_bad_file_keeps_the_old_entry():
         result = lib.run("doorward", "verify", "other")
         lib.expect_true(result.status != 0, f"verify finds it: {result!r}")
         lib.expect_in("other.conf:4", result.out + result.err)
-        said = [entry["MESSAGE"] for entry in journal.entries("-u", "doorward.service")]
+        said = [entry["MESSAGE"] for entry in journal.entries(_SYSTEMD_UNIT="doorward.service")]
         lib.expect_true(any("other" in message for message in said), f"the broker says so: {said}")
 
 
@@ -256,7 +265,7 @@ def test_group_that_does_not_exist():
             expect_outcome("granted")
         finally:
             lib.ok("groupdel", "no-such-group")
-    lib.expect(lib.ok("systemctl", "--failed", "--no-legend", "doorward*").strip(), "")
+    lib.expect(lib.ok("systemctl", "list-units", "--failed", "--no-legend", "doorward*").strip(), "")
 
 
 def test_user_that_does_not_exist():

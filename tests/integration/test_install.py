@@ -183,4 +183,4 @@ def test_enabled_by_preset():
     """What the preset enables is enabled, and nothing of doorward has failed."""
     for unit in ("doorward.socket", "doorward-openers.target"):
         lib.expect(lib.ok("systemctl", "is-enabled", unit).strip(), "enabled")
-    lib.expect(lib.ok("systemctl", "--failed", "--no-legend", "doorward*").strip(), "")
+    lib.expect(lib.ok("systemctl", "list-units", "--failed", "--no-legend", "doorward*").strip(), "")

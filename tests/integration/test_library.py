@@ -120,7 +120,7 @@ int main() {
         for compiler, suffix, standard in (("g++", "cc", "-std=c++11"), ("gcc", "c", "-std=c99")):
             program = build(folder, text.replace("main()", "main(void)"), compiler, suffix)
             lib.ok(program, user="alice")
-            lib.ok(compiler, standard, "-pedantic-errors", "-Werror", "-c", "-o", "/dev/null",
+            lib.ok(compiler, standard, "-pedantic-errors", "-Werror", "-c", "-o", f"{folder}/object",
                    f"{folder}/program.{suffix}")
 
 

@@ -235,20 +235,44 @@ def test_polkit_with_slow_rules():
         lib.wait_for(lambda: lib.as_user("alice", outcome) == "granted", "all is well", 15)
 
 
-def test_polkit_with_broken_rules():
-    """A rule that throws, or says nonsense, grants nothing."""
-    for body in ("throw 'no';", "return 'yes please';", "return 1;", "return {};", "nothing.at.all;"):
-        text = f"""polkit.addRule(function(action, subject) {{
+def rule_that(body):
+    return f"""polkit.addRule(function(action, subject) {{
     if (action.id.indexOf("org.doorward.endpoint.echo.") == 0) {{
         {body}
     }}
 }});
 """
-        with lib.echo(text):
-            lib.expect_true(
-                lib.as_user("alice", outcome)
-                in ("PermissionDenied", "InteractiveAuthenticationRequired", "PolicyUnavailable"),
+
+
+def test_polkit_with_broken_rules():
+    """A rule that throws, or says what polkit does not know, grants nothing."""
+    for body in ("throw 'no';", "return 'yes please';", "nothing.at.all;", "return 'YES';"):
+        with lib.echo(rule_that(body)):
+            lib.expect_in(
+                lib.as_user("alice", outcome),
+                ("PermissionDenied", "InteractiveAuthenticationRequired", "PolicyUnavailable"),
                 body,
+            )
+
+
+def test_polkit_that_a_rule_hangs():
+    """A rule that returns a number sends polkit 122 into an endless loop: refused at the deadline,
+    others are served, and a new polkit serves again."""
+    with lib.settings(PolicyTimeoutSec="1"):
+        with lib.echo(lib.allow("echo", "read-only")):
+            with lib.rule(rule_that("return 1;")):
+                journal = lib.Journal()
+                refused_in_time(0, 3)
+                serves_others()
+                refused_in_time(0, 3)
+                lib.expect(journal.entries(MESSAGE_ID=lib.GRANTED), [])
+                lib.ok("systemctl", "kill", "--signal=KILL", "polkit.service")
+                select.select([], [], [], 0.3)
+                lib.run("systemctl", "reset-failed", "polkit.service")
+                lib.ok("systemctl", "start", "polkit.service")
+            lib.wait_for(
+                lambda: lib.as_user("alice", outcome, "echo", "read_only") == "granted",
+                "polkit comes back",
             )
 
 

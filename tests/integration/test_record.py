@@ -98,7 +98,7 @@ def test_no_client_chosen_text():
 
     journal = lib.Journal()
     lib.expect_in(lib.as_user("alice", body), ("EndpointNotFound", "InvalidParameter"))
-    for entry in journal.entries("-u", "doorward.service"):
+    for entry in journal.entries(_SYSTEMD_UNIT="doorward.service"):
         lib.expect_not_in("\n", str(entry.get("MESSAGE")))
         lib.expect_not_in("\x1b", str(entry))
         lib.expect(entry.get("MESSAGE_ID") == "f" * 32, False)

@@ -123,9 +123,7 @@ def test_idle_exit():
 
 def test_watchdog():
     """A broker that stands still is ended by systemd's watchdog and started again."""
-    drop_in = "[Service]\nWatchdogSec=2s\n"
-    with lib.file(f"{lib.UNITS}/doorward.service.d/tests-watchdog.conf", drop_in):
-        lib.systemctl("daemon-reload")
+    with lib.drop_in("doorward.service", "[Service]\nWatchdogSec=2s\n"):
         lib.restart_broker()
         with lib.echo(lib.allow("echo", "full")):
             pid = lib.broker_pid()
@@ -136,7 +134,6 @@ def test_watchdog():
                 lambda: lib.unit_pid("doorward.service") not in (0, pid), "a new broker", 20, 0.2
             )
             lib.expect(lib.as_user("alice", outcome), "granted")
-    lib.systemctl("daemon-reload")
     lib.restart_broker()
 
 

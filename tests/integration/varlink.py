@@ -9,6 +9,7 @@ import array
 import contextlib
 import json
 import os
+import select
 import socket
 import time
 
@@ -171,10 +172,11 @@ def timed(function, *args, **more):
     return value, time.monotonic() - begin
 
 
-def line(fd):
+def line(fd, timeout=10):
     """The first line that a descriptor gives."""
     text = b""
     while not text.endswith(b"\n"):
+        lib.expect_true(select.select([fd], [], [], timeout)[0], f"a line in {timeout} s: {text}")
         data = os.read(fd, 1)
         if not data:
             break
