@@ -172,7 +172,8 @@ def test_lease_lasts_as_long_as_the_command():
         lib.ok("pkill", "-TERM", "-x", "sleep", "-u", "alice")
         lib.expect(process.wait(10), 128 + 15)
         (entry,) = journal.wait("end", MESSAGE_ID=lib.ENDED)
-        lib.expect(entry["DOORWARD_REASON"], "client")
+        # It hangs up and ends: the broker may see both at once.
+        lib.expect_in(entry["DOORWARD_REASON"], ("client", "peer"))
 
         process = lib.start("doorward", "exec", "echo", "--", "sleep", "31", user="alice")
         lib.wait_for(lambda: len(full.connections) == 2, "the connection")
