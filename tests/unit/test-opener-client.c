@@ -165,7 +165,7 @@ static void test_wrong_end(void **state) {
 
 static void test_not_a_socket(void **state) {
         Fixture *f = *state;
-        _cleanup_close_ int file = open("/dev/null", O_RDWR | O_CLOEXEC);
+        _cleanup_close_ int file = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
         _cleanup_close_ int path = open(f->path, O_PATH | O_CLOEXEC);
         int fds[2];
 

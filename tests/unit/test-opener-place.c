@@ -196,6 +196,9 @@ static void test_device(void **state) {
         _cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
         int fd = -EBADF;
 
+        if (access("/dev/null", R_OK | W_OK) < 0)
+                skip();
+
         f->rules = (OpenerPathRules){.root_fd = root, .root = 0, .peer = 0};
         assert_found(f, KIND_DEVICE, "/dev/null", NULL, "/dev/null");
         f->definition.devices = mem;
