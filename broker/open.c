@@ -439,11 +439,6 @@ static bool refuse_parameters(Session *session, const FieldValue *values) {
                 refusal_init(&refusal, ERROR_LEASE_NOT_FOUND);
                 refusal.lease = values[OPEN_LEASE].string;
                 session_refuse(session, &refusal);
-        } else if (values[OPEN_USER].present) {
-                refusal_init(&refusal, ERROR_AUTHENTICATION_UNAVAILABLE);
-                refusal_set_cause(&refusal, "this broker cannot authenticate another identity");
-                refusal_set_hint(&refusal, "Log in as that user, and ask as yourself.");
-                session_refuse_recorded(session, &refusal);
         } else if (!session->call.more && !values[OPEN_DETACHED].boolean)
                 session_refuse_service(session, ERROR_EXPECTED_MORE, NULL);
         else
@@ -472,6 +467,14 @@ static int admit(Session *session, const FieldValue *values, Open *open, Refusal
         if (r != 0) {
                 (void)name_to_string(&open->name, ret_refusal->endpoint);
                 return r;
+        }
+
+        if (values[OPEN_USER].present) {
+                refusal_init(ret_refusal, ERROR_AUTHENTICATION_UNAVAILABLE);
+                (void)name_to_string(&open->name, ret_refusal->endpoint);
+                refusal_set_cause(ret_refusal, "this broker cannot authenticate another identity");
+                refusal_set_hint(ret_refusal, "Log in as that user, and ask as yourself.");
+                return ADMISSION_E_REFUSED;
         }
 
         open->mode = definition->targets[open->access].mode;

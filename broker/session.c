@@ -333,15 +333,32 @@ static void session_finish_call(Session *session) {
         (void)sd_event_source_set_enabled(session->wake, SD_EVENT_ONESHOT);
 }
 
+/* Records that somebody else wrote. This can be done as often as anybody likes, so it costs a
+ * request, and beyond those there is one entry a second. */
+static void session_record_sender(Session *session, const SocketAncillary *ancillary) {
+        uint64_t now = broker_now(session->broker), wait_ms;
+        unsigned suppressed = 0;
+        char more[64] = "";
+
+        if (user_take_token(session->user, now, &wait_ms) != 0 &&
+            !user_limit_is_recorded(session->user, now, &suppressed))
+                return;
+
+        if (suppressed > 0)
+                (void)snprintf(more, sizeof(more), " %u refusals before this one were left out.",
+                               suppressed);
+        record_log(session->broker->record, LOG_WARNING, RECORD_ID_SENDER_MISMATCH,
+                   "Closed the connection of process %d of user %u: process %d of user %u wrote on "
+                   "it.%s",
+                   (int)session->peer.pid, (unsigned)session->peer.uid,
+                   ancillary->has_credentials ? (int)ancillary->credentials.pid : 0,
+                   ancillary->has_credentials ? (unsigned)ancillary->credentials.uid : 0, more);
+}
+
 /* Somebody else wrote on this connection: a child that inherited it, or whoever it was passed to.
  */
 static void session_refuse_sender(Session *session, const SocketAncillary *ancillary) {
-        record_log(session->broker->record, LOG_WARNING, RECORD_ID_SENDER_MISMATCH,
-                   "Closed the connection of process %d of user %u: process %d of user %u wrote on "
-                   "it.",
-                   (int)session->peer.pid, (unsigned)session->peer.uid,
-                   ancillary->has_credentials ? (int)ancillary->credentials.pid : 0,
-                   ancillary->has_credentials ? (unsigned)ancillary->credentials.uid : 0);
+        session_record_sender(session, ancillary);
         session_close(session);
 }
 

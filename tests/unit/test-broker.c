@@ -359,6 +359,19 @@ static void open_docker(Fixture *f, Client *client) {
 
 /* Tests. */
 
+/* A child that inherited the connection says something, while a call is under way or a lease lives.
+ */
+static void say_as_a_child(Client *c) {
+        int status;
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                client_send(c, "{\"method\":\"org.varlink.service.GetInfo\"}");
+                _exit(0);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+}
+
 static void test_service(void **state) {
         Fixture *f = *state;
         Client c;
@@ -900,6 +913,55 @@ static void test_limits(void **state) {
                 client_close(&clients[i]);
 }
 
+static unsigned count_entries(Fixture *f, const char *what) {
+        const char *entry;
+        unsigned n = 0;
+
+        while ((entry = read_journal(f))[0])
+                n += strstr(entry, what) != NULL;
+        return n;
+}
+
+/* Nobody fills the journal, by whatever is refused and recorded. */
+static void test_records_are_limited(void **state) {
+        static const char *const calls[] = {
+                OPEN_LEASED("nothing", "full"),
+                OPEN_LEASED("docker", "read_only"),
+                OPEN_CALL("docker", "full", ",\"user\":\"bob\"},\"more\":true}"),
+        };
+        Fixture *f = *state;
+        Client c;
+
+        for (size_t i = 0; i < ELEMENTSOF(calls); i++) {
+                drain_journal(f);
+                client_connect(f, &c);
+                for (unsigned n = 0; n < 20; n++) {
+                        client_send(&c, calls[i]);
+                        assert_int_equal(client_receive(f, &c), 1);
+                }
+                assert_in_range(count_entries(f, "MESSAGE_ID=" RECORD_ID_REFUSED), 0, 5);
+                client_close(&c);
+                run(f);
+        }
+}
+
+static void test_records_of_senders_are_limited(void **state) {
+        Fixture *f = *state;
+        unsigned n;
+        Client c;
+
+        drain_journal(f);
+        for (unsigned i = 0; i < 20; i++) {
+                client_connect(f, &c);
+                run(f);
+                say_as_a_child(&c);
+                assert_int_equal(client_receive(f, &c), -1);
+                client_close(&c);
+        }
+        n = count_entries(f, "MESSAGE_ID=" RECORD_ID_SENDER_MISMATCH);
+        assert_in_range(n, 1, 5);
+}
+
 static void test_lease_limit(void **state) {
         Client clients[3];
         Fixture *f = *state;
@@ -1130,19 +1192,6 @@ static void test_another_process_on_the_connection(void **state) {
         ASSERT_ENTRY(f, "MESSAGE_ID=" RECORD_ID_SENDER_MISMATCH);
         assert_int_equal(f->fake.n_asked, 0);
         client_close(&c);
-}
-
-/* A child that inherited the connection says something, while a call is under way or a lease lives.
- */
-static void say_as_a_child(Client *c) {
-        int status;
-        pid_t pid = fork();
-
-        if (pid == 0) {
-                client_send(c, "{\"method\":\"org.varlink.service.GetInfo\"}");
-                _exit(0);
-        }
-        assert_int_equal(waitpid(pid, &status, 0), pid);
 }
 
 static void test_a_child_speaks_in_mid_call(void **state) {
@@ -1458,6 +1507,8 @@ int main(void) {
                 TEST(test_reload_in_mid_request),
                 TEST(test_stop),
                 TEST_WITH(test_limits, setup_limited),
+                TEST_WITH(test_records_are_limited, setup_limited),
+                TEST_WITH(test_records_of_senders_are_limited, setup_limited),
                 TEST_WITH(test_lease_limit, setup_limited),
                 TEST_WITH(test_who_sends_nothing_is_dropped, setup_limited),
                 TEST_WITH(test_no_grant_without_a_record, setup_limited),
