@@ -49,8 +49,8 @@ static void test_unreachable(void **state) {
         (void)snprintf(path, sizeof(path), "%s/absent", f.broker->folder);
         check_unreachable(path, ENOENT, "nothing is there");
         check_unreachable("@abstract", ENOENT, "nothing is there");
-        check_unreachable("/dev/null", ENOTSOCK, "no socket");
-        check_unreachable("/dev/null/x", ENOTDIR, "Not a directory");
+        check_unreachable("/dev/zero", ENOTSOCK, "no socket");
+        check_unreachable("/dev/zero/x", ENOTDIR, "Not a directory");
 
         /* Longer than an address can be, and there all the same. */
         (void)snprintf(path, sizeof(path), "%s/%0120d", f.broker->folder, 7);
@@ -146,7 +146,7 @@ static void test_stranger_listens(void **state) {
 }
 
 static void script_stranger(FakeBroker *b) {
-        int fd = open_above("/dev/null");
+        int fd = open_above("/dev/zero");
 
         fake_accept(b);
         fake_expect(b, NULL);

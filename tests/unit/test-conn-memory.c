@@ -95,7 +95,7 @@ static void script_serve(FakeBroker *b) {
                         continue;
                 }
 
-                fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+                fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
                 fake_send_fds(b,
                               "{\"parameters\":{\"state\":\"granted\",\"connection\":0,"
                               "\"access\":\"read_only\",\"mode\":\"tracked\",\"lease\":"

@@ -168,7 +168,7 @@ static void test_open_read_only(void **state) {
         Hand hand = {
                 .call = OPEN_CALL("read_only", "") MORE,
                 .reply = GRANT("read_only", "tracked", ",\"lease\":\"l2\"") CONTINUES,
-                .path = "/dev/null",
+                .path = "/dev/zero",
                 .flags = O_RDONLY,
         };
         FakeBroker *broker = start(&hand);
@@ -440,7 +440,7 @@ static void test_never_silently_full(void **state) {
         Hand swapped = {.reply = GRANT("full", "tracked", LEASE) CONTINUES, .type = SOCK_STREAM};
         Hand writable = {
                 .reply = GRANT("read_only", "tracked", LEASE) CONTINUES,
-                .path = "/dev/null",
+                .path = "/dev/zero",
                 .flags = O_RDWR,
         };
         Hand write_only = writable;
@@ -886,7 +886,7 @@ static void test_kinds(void **state) {
         check_kind(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), KIND_STREAM);
         check_kind(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), KIND_SEQPACKET);
         check_kind(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), -EMEDIUMTYPE);
-        check_kind(open("/dev/null", O_RDONLY | O_CLOEXEC), KIND_DEVICE);
+        check_kind(open("/dev/zero", O_RDONLY | O_CLOEXEC), KIND_DEVICE);
         check_kind(open("/proc/self/exe", O_RDONLY | O_CLOEXEC), KIND_FILE);
         check_kind(open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), -EMEDIUMTYPE);
         assert_int_equal(pipe2(fds, O_CLOEXEC), 0);

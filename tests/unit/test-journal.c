@@ -153,7 +153,7 @@ static void test_gone(void **state) {
 
         assert_int_equal(journal_open("/nonexistent/socket", &other), -ENOENT);
         assert_int_equal(journal_open("", &other), -ENAMETOOLONG);
-        assert_int_equal(journal_open("/dev/null", &other), -ECONNREFUSED);
+        assert_int_equal(journal_open(l.folder, &other), -ECONNREFUSED);
         assert_int_equal(other, 77);
 
         assert_int_equal(journal_open(l.path, &fd), 0);

@@ -179,7 +179,7 @@ static void test_dead(void **state) {
 static void test_no_socket(void **state) {
         struct ucred credentials = {.pid = 77};
         Peer peer = PEER_NULL;
-        int fd = open("/dev/null", O_RDONLY | O_CLOEXEC), pidfd = 77;
+        int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC), pidfd = 77;
 
         assert_int_equal(peer_init(&peer, fd, true), -ENOTSOCK);
         assert_int_equal(peer_init(&peer, -EBADF, true), -EBADF);

@@ -74,7 +74,7 @@ static void test_address(void **state) {
 
 /* Sending and receiving. */
 
-/* n descriptors of /dev/null with one byte, in one control message. */
+/* n descriptors of /dev/zero with one byte, in one control message. */
 static void send_fds(int fd, size_t n) {
         union {
                 struct cmsghdr align;
@@ -87,7 +87,7 @@ static void send_fds(int fd, size_t n) {
                 .msg_control = control.data,
                 .msg_controllen = CMSG_SPACE(n * sizeof(int)),
         };
-        int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        int null_fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
 
         control.align.cmsg_level = SOL_SOCKET;
         control.align.cmsg_type = SCM_RIGHTS;
@@ -147,7 +147,7 @@ static void test_bad_descriptor(void **state) {
 }
 
 static void test_descriptor(void **state) {
-        int pair[2], null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        int pair[2], null_fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
         SocketAncillary ancillary;
         char buf[16];
 
@@ -201,7 +201,7 @@ static void test_descriptor_floods(void **state) {
 /* A message that is longer than the buffer is an error, not a shorter message. */
 static void test_truncated_message(void **state) {
         SocketAncillary ancillary;
-        int pair[2], null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        int pair[2], null_fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
         char buf[4];
 
         make_pair(SOCK_SEQPACKET, pair);

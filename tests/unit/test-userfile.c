@@ -109,13 +109,15 @@ static void test_long_line(void **state) {
 }
 
 static void test_no_file(void **state) {
+        File empty = file_new("", 0);
         uid_t uid = 77;
         gid_t gid = 78;
 
         assert_int_equal(userfile_get_uid("/nonexistent/passwd", "root", &uid), -ENOENT);
         assert_int_equal(userfile_get_gid("/nonexistent/group", "root", &gid), -ENOENT);
         assert_int_equal(userfile_get_user("/", "root", &uid, &gid), -EISDIR);
-        assert_int_equal(userfile_get_gid("/dev/null", "root", &gid), -ENOENT);
+        assert_int_equal(userfile_get_gid(empty.path, "root", &gid), -ENOENT);
+        (void)unlink(empty.path);
         assert_int_equal(uid, 77);
         assert_int_equal(gid, 78);
 }

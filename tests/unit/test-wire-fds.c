@@ -75,7 +75,7 @@ static void script_descriptors(FakeBroker *b) {
         fake_accept(b);
         fake_expect(b, NULL);
         for (size_t i = 0; i < d->n; i++)
-                fds[i] = open_above("/dev/null");
+                fds[i] = open_above("/dev/zero");
         if (d->n > 0)
                 fake_send_fds(b, d->json, fds, d->n);
         else
@@ -121,8 +121,8 @@ static void script_two_grants(FakeBroker *b) {
 
         fake_accept(b);
         fake_expect(b, NULL);
-        first = open_above("/dev/null");
-        second = open_above("/dev/zero");
+        first = open_above("/dev/zero");
+        second = open_above("/dev/full");
         fake_send_fds(b, "{\"parameters\":{\"connection\":0},\"continues\":true}", &first, 1);
         fake_send_fds(b, "{\"parameters\":{\"connection\":0},\"continues\":true}", &second, 1);
         fake_send(b, "{\"parameters\":{\"state\":\"ended\"}}");
@@ -142,12 +142,12 @@ static void test_descriptors_stay_apart(void **state) {
 
         assert_int_equal(fixture_next(&f, WIRE_TIMEOUT_MS), 1);
         assert_int_equal(fstat(f.reply.connection, &got), 0);
-        assert_int_equal(stat("/dev/null", &expected), 0);
+        assert_int_equal(stat("/dev/zero", &expected), 0);
         assert_int_equal(got.st_rdev, expected.st_rdev);
 
         assert_int_equal(fixture_next(&f, WIRE_TIMEOUT_MS), 1);
         assert_int_equal(fstat(f.reply.connection, &got), 0);
-        assert_int_equal(stat("/dev/zero", &expected), 0);
+        assert_int_equal(stat("/dev/full", &expected), 0);
         assert_int_equal(got.st_rdev, expected.st_rdev);
 
         assert_int_equal(fixture_next(&f, WIRE_TIMEOUT_MS), 1);
