@@ -103,8 +103,9 @@ static void judge_failure(const Question *question, const AuthorityAnswer *answe
                 break;
         case AUTHORITY_ANSWERED:
         case AUTHORITY_UNAVAILABLE:
-                refusal_set_hint(ret_refusal, "polkit is not there: 'systemctl status polkit' "
-                                              "says why. Nothing is granted without it.");
+                refusal_set_hint(ret_refusal, "polkit is not there, or could not tell: 'systemctl "
+                                              "status polkit' and the record of this request say "
+                                              "why. Nothing is granted without it.");
                 break;
         }
 }
