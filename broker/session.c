@@ -109,6 +109,9 @@ void session_close(Session *session) {
         session_drop_operation(session);
         if (session->lease)
                 lease_end(session->lease, peer_is_alive(&session->peer) ? END_CLIENT : END_PEER);
+        /* A session that had a lease is charged to nobody any more, and waits for nobody. */
+        if (!session->connection.user)
+                varlink_output_deinit(&session->output);
         session_set_state(session, SESSION_CLOSING);
 }
 
@@ -471,6 +474,8 @@ Session *session_free(Session *session) {
         user_charge_deinit(&session->connection);
         user_unref(session->user);
         peer_deinit(&session->peer);
+        /* An opener that is slow can still hold the copy that it was passed. */
+        (void)shutdown(session->fd, SHUT_RDWR);
         close_fd(session->fd);
         free(session);
         return NULL;
