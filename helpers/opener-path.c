@@ -103,7 +103,7 @@ static int walk_follow(Walk *walk, int fd, const char *name) {
                 return walk_fail(walk, ENAMETOOLONG, name);
 
         (void)snprintf(rest, sizeof(rest), "%.*s/%s", (int)n, target, walk->next);
-        memcpy(walk->rest, rest, sizeof(rest));
+        memcpy(walk->rest, rest, strlen(rest) + 1);
         walk->next = walk->rest;
 
         return target[0] == '/' ? walk_to_root(walk) : 0;

@@ -167,7 +167,7 @@ static void server_finish_consume_fd(OpenerServer *server, size_t connection,
         const Definition *definition = server->definition->definition;
 
         if (reply->status == OPENER_OK && definition->connect_as == CONNECT_AS_USER)
-                server_stay(server, now_usec(), OPENER_LINGER_USEC);
+                server_stay(server, now_usec(), server->linger_usec);
 
         server_answer_consume_fd(server, connection, request, uid, reply, fd);
 }
@@ -329,6 +329,7 @@ void opener_server_init(OpenerServer *server) {
                 .path = {.root_fd = -EBADF, .peer = PEER_UID_INVALID},
                 .patience_usec = OPENER_PATIENCE_USEC,
                 .idle_usec = OPENER_IDLE_USEC,
+                .linger_usec = OPENER_LINGER_USEC,
         };
 
         for (size_t i = 0; i < OPENER_CONNECTIONS_MAX; i++)

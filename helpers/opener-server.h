@@ -56,6 +56,7 @@ typedef struct OpenerServer {
         const OpenerReply *lack; /* NULL, or what every request is answered */
         uint64_t patience_usec;
         uint64_t idle_usec;
+        uint64_t linger_usec;
 
         OpenerConnection connections[OPENER_CONNECTIONS_MAX];
         OpenerSlot slots[OPENER_TASKS_MAX];

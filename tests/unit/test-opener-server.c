@@ -50,7 +50,7 @@ typedef struct Fixture {
         int backend;
         pid_t pid;
         const OpenerReply *lack;
-        uint64_t idle_usec, patience_usec;
+        uint64_t idle_usec, linger_usec, patience_usec;
         uid_t broker;
 } Fixture;
 
@@ -117,6 +117,7 @@ static int setup(void **state) {
         f->backend = bind_socket(in(f, "/backend"), SOCK_STREAM, 64);
         f->broker = getuid();
         f->idle_usec = OPENER_IDLE_USEC;
+        f->linger_usec = OPENER_LINGER_USEC;
         f->patience_usec = OPENER_PATIENCE_USEC;
         write_definition(f, TEXT);
         *state = f;
@@ -175,6 +176,7 @@ static int serve(const Fixture *f) {
         server.record = &record;
         server.lack = f->lack;
         server.idle_usec = f->idle_usec;
+        server.linger_usec = f->linger_usec;
         server.patience_usec = f->patience_usec;
 
         r = opener_server_run(&server);
@@ -691,6 +693,33 @@ static void test_stale_while_waiting(void **state) {
         assert_ended(f, EXIT_USELESS);
 }
 
+/* A backend that knows the opener's own user may look for its process: it stays for a while. */
+static void test_linger(void **state) {
+        Fixture *f = *state;
+
+        f->idle_usec = 50000;
+        f->linger_usec = 400000;
+        for (int as_user = 0; as_user < 2; as_user++) {
+                _cleanup_close_ int fd = -EBADF;
+                uint64_t before;
+
+                if (as_user)
+                        write_definition(f, TEXT "\n[Connect]\nConnectAs=somebody\n");
+                start(f);
+                fd = connect_broker(f);
+                before = now_msec();
+                ask(f, fd, 1, ACCESS_READ_ONLY);
+                assert_reply(fd, 1, OPENER_PATH);
+                ask(f, fd, 2, ACCESS_FULL);
+                assert_reply(fd, 2, OPENER_OK);
+                assert_ended(f, EXIT_IDLE);
+                if (as_user)
+                        assert_in_range(now_msec() - before, 395, 5000);
+                else
+                        assert_in_range(now_msec() - before, 45, 350);
+        }
+}
+
 static void test_connections(void **state) {
         Fixture *f = *state;
         int fds[OPENER_CONNECTIONS_MAX + 1];
@@ -775,6 +804,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_same_id, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_broker_goes, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_stale_while_waiting, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_linger, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_connections, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_broker_does_not_read, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_many, setup, teardown),
