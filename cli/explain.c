@@ -191,10 +191,14 @@ static void because_print(const Explanation *e) {
 }
 
 static void policy_print(const Explanation *e) {
-        field_printf("Action", "%s%s", e->action,
-                     action_is_generic(e) ? " (generic: the endpoint has no action of its own)"
-                     : e->shared          ? " (of all instances of the template)"
-                                          : "");
+        if (action_is_generic(e))
+                field_printf("Action",
+                             "%s (generic: the endpoint has none of its own, which 'doorward "
+                             "policy --install %s' would make)",
+                             e->action, e->argument.name.endpoint);
+        else
+                field_printf("Action", "%s%s", e->action,
+                             e->shared ? " (of all instances of the template)" : "");
         if (e->default_any && e->default_inactive && e->default_active)
                 field_printf("Defaults", "any %s, inactive %s, active %s", e->default_any,
                              e->default_inactive, e->default_active);
