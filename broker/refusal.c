@@ -64,6 +64,10 @@ static ErrorId opener_error(OpenerStatus status) {
 }
 
 static void opener_hint(Refusal *refusal, OpenerStatus status, const Name *name) {
+        /* Nothing stands there: no matter of the definition, most often. */
+        if (status == OPENER_PATH && refusal->error_number == ENOENT)
+                status = OPENER_OPEN;
+
         switch (status) {
         case OPENER_STALE:
                 refusal_set_hint(refusal, "The definition of %s was changed. " HINT_RELOAD,
