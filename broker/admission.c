@@ -102,16 +102,23 @@ static int refuse_namespace(Refusal *refusal, const char *cause, const char *hin
         return ADMISSION_E_REFUSED;
 }
 
-static int check_namespaces(const Session *session, const PeerNamespaces *namespaces, Access access,
+/* What is read of the peer's number. */
+typedef struct Findings {
+        bool foreign_user;
+        bool foreign_pid;
+        uint64_t start_time;
+} Findings;
+
+static int check_namespaces(const Session *session, const Findings *findings, Access access,
                             Refusal *ret_refusal) {
         ForeignNamespace allowed = session->broker->settings->allow_foreign_user_namespace;
 
-        if (session->peer.uid == 0 && (namespaces->foreign_user || namespaces->foreign_pid))
+        if (session->peer.uid == 0 && (findings->foreign_user || findings->foreign_pid))
                 return refuse_namespace(ret_refusal, "root of another namespace",
                                         "Root of a container is not root here: connect as a user "
                                         "of the host.");
 
-        if (!namespaces->foreign_user || allowed == FOREIGN_NAMESPACE_YES ||
+        if (!findings->foreign_user || allowed == FOREIGN_NAMESPACE_YES ||
             (allowed == FOREIGN_NAMESPACE_READ_ONLY && access == ACCESS_READ_ONLY))
                 return 0;
 
@@ -121,22 +128,35 @@ static int check_namespaces(const Session *session, const PeerNamespaces *namesp
                                 "decides.");
 }
 
-int admission_check_peer(const Session *session, Access access, uint64_t *ret_start_time,
-                         Refusal *ret_refusal) {
-        PeerNamespaces namespaces;
-        uint64_t start_time = 0;
+static int read_findings(const Peer *peer, Findings *ret) {
+        Findings findings = {};
         int r;
 
-        r = peer_get_namespaces(&session->peer, &namespaces);
+        /* Of a pid namespace it only matters whether root is in one; and status is long. */
+        r = peer->uid == 0 ? peer_get_foreign_pid(peer, &findings.foreign_pid) : 0;
         if (r == 0)
-                r = peer_get_start_time(&session->peer, &start_time);
+                r = peer_get_foreign_user(peer, &findings.foreign_user);
+        if (r == 0)
+                r = peer_get_start_time(peer, &findings.start_time);
+        if (r != 0)
+                return r;
 
         /* What was read of a number is of our peer only if that still has it. */
-        if (r == 0 && (start_time == 0 || !peer_is_alive(&session->peer)))
-                r = PEER_E_GONE;
+        if (findings.start_time == 0 || !peer_is_alive(peer))
+                return PEER_E_GONE;
 
+        *ret = findings;
+        return 0;
+}
+
+int admission_check_peer(const Session *session, Access access, uint64_t *ret_start_time,
+                         Refusal *ret_refusal) {
+        Findings findings;
+        int r;
+
+        r = read_findings(&session->peer, &findings);
         if (r == 0)
-                r = check_namespaces(session, &namespaces, access, ret_refusal);
+                r = check_namespaces(session, &findings, access, ret_refusal);
         else {
                 refusal_init(ret_refusal, ERROR_POLICY_UNAVAILABLE);
                 if (r == PEER_E_GONE)
@@ -152,6 +172,6 @@ int admission_check_peer(const Session *session, Access access, uint64_t *ret_st
         }
 
         if (r == 0)
-                *ret_start_time = start_time;
+                *ret_start_time = findings.start_time;
         return r;
 }

@@ -15,7 +15,9 @@
 #endif
 
 /* status names every supplementary group of a process; whoever has more than fit is refused. */
-#define PROC_FILE_SIZE 16384U
+#define PROC_STATUS_SIZE 16384U
+/* stat is a line of numbers. Of uid_map no more is of interest than whether it is the one line. */
+#define PROC_LINE_SIZE 1024U
 
 void peer_deinit(Peer *peer) {
         close_fd(peer->pidfd);
@@ -108,8 +110,8 @@ bool peer_is_sender(const Peer *peer, const struct ucred *sender) {
         return sender->pid == peer->pid;
 }
 
-/* Reads a small file of /proc/PID whole, with a NUL behind it. */
-static int proc_read(const Peer *peer, const char *name, char buf[PROC_FILE_SIZE]) {
+/* Reads a small file of /proc/PID whole, or as much of it as fits, with a NUL behind it. */
+static int proc_read(const Peer *peer, const char *name, char *buf, size_t size) {
         _cleanup_close_ int fd = -EBADF;
         char path[64];
         size_t n = 0;
@@ -125,8 +127,8 @@ static int proc_read(const Peer *peer, const char *name, char buf[PROC_FILE_SIZE
                                                                             : -errno;
         }
 
-        while (n < PROC_FILE_SIZE - 1) {
-                k = read(fd, buf + n, PROC_FILE_SIZE - 1 - n);
+        while (n < size - 1) {
+                k = read(fd, buf + n, size - 1 - n);
                 if (k < 0 && errno == EINTR)
                         continue;
                 if (k < 0)
@@ -210,27 +212,25 @@ int peer_parse_foreign_user(const char *uid_map, bool *ret) {
 }
 
 int peer_get_start_time(const Peer *peer, uint64_t *ret) {
-        char buf[PROC_FILE_SIZE];
+        char buf[PROC_LINE_SIZE];
         int r;
 
-        r = proc_read(peer, "stat", buf);
+        r = proc_read(peer, "stat", buf, sizeof(buf));
         return r != 0 ? r : peer_parse_start_time(buf, ret);
 }
 
-int peer_get_namespaces(const Peer *peer, PeerNamespaces *ret) {
-        char buf[PROC_FILE_SIZE];
-        PeerNamespaces namespaces;
+int peer_get_foreign_user(const Peer *peer, bool *ret) {
+        char buf[PROC_LINE_SIZE];
         int r;
 
-        r = proc_read(peer, "status", buf);
-        if (r == 0)
-                r = peer_parse_foreign_pid(buf, &namespaces.foreign_pid);
-        if (r == 0)
-                r = proc_read(peer, "uid_map", buf);
-        if (r == 0)
-                r = peer_parse_foreign_user(buf, &namespaces.foreign_user);
-        if (r == 0)
-                *ret = namespaces;
+        r = proc_read(peer, "uid_map", buf, sizeof(buf));
+        return r != 0 ? r : peer_parse_foreign_user(buf, ret);
+}
 
-        return r;
+int peer_get_foreign_pid(const Peer *peer, bool *ret) {
+        char buf[PROC_STATUS_SIZE];
+        int r;
+
+        r = proc_read(peer, "status", buf, sizeof(buf));
+        return r != 0 ? r : peer_parse_foreign_pid(buf, ret);
 }

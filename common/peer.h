@@ -49,12 +49,6 @@ typedef struct Peer {
 #define PEER_NULL \
         { .uid = PEER_UID_INVALID, .gid = (gid_t)-1, .pid = 0, .pidfd = -EBADF }
 
-/* Where a peer lives, seen from our own namespaces. */
-typedef struct PeerNamespaces {
-        bool foreign_user; /* its uid_map is not the whole range, one to one */
-        bool foreign_pid;  /* it has a pid in a namespace below ours */
-} PeerNamespaces;
-
 void peer_deinit(Peer *peer);
 
 /* SO_PEERCRED. -errno, or PEER_E_REFUSED for what peer_is_servable() refuses. */
@@ -81,8 +75,11 @@ bool peer_is_sender(const Peer *peer, const struct ucred *sender);
  * nothing by itself: ask peer_is_alive() afterwards. PEER_E_GONE, PEER_E_HIDDEN, -errno. */
 int peer_get_start_time(const Peer *peer, uint64_t *ret) _must_check_;
 
-/* The same caution holds. PEER_E_GONE, PEER_E_HIDDEN, -errno. */
-int peer_get_namespaces(const Peer *peer, PeerNamespaces *ret) _must_check_;
+/* Where it lives, seen from our own namespaces: whether its uid_map is not the whole range, one to
+ * one; and whether it has a pid in a namespace below ours. The same caution holds. PEER_E_GONE,
+ * PEER_E_HIDDEN, -errno. */
+int peer_get_foreign_user(const Peer *peer, bool *ret) _must_check_;
+int peer_get_foreign_pid(const Peer *peer, bool *ret) _must_check_;
 
 /* Parsers of /proc/PID/stat, /proc/PID/status and /proc/PID/uid_map, for the above. -EBADMSG. */
 int peer_parse_start_time(const char *stat, uint64_t *ret) _must_check_;

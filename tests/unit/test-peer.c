@@ -103,7 +103,7 @@ static bool kernel_has_peerpidfd(void) {
 static void check_live(bool use_peerpidfd) {
         Listener l = listen_here();
         Child child = child_start(&l, NULL);
-        PeerNamespaces namespaces = {.foreign_user = true, .foreign_pid = true};
+        bool foreign = true;
         uint64_t start_time = 0, again = 0;
         Peer peer = PEER_NULL;
 
@@ -120,8 +120,9 @@ static void check_live(bool use_peerpidfd) {
         assert_true(start_time > 0);
         assert_int_equal(peer_get_start_time(&peer, &again), 0);
         assert_int_equal(start_time, again);
-        assert_int_equal(peer_get_namespaces(&peer, &namespaces), 0);
-        assert_false(namespaces.foreign_pid);
+        assert_int_equal(peer_get_foreign_pid(&peer, &foreign), 0);
+        assert_false(foreign);
+        assert_int_equal(peer_get_foreign_user(&peer, &foreign), 0);
 
         /* Ended, and still in the table of processes. */
         child_end(&child, false);
@@ -132,7 +133,8 @@ static void check_live(bool use_peerpidfd) {
         assert_false(peer_is_alive(&peer));
         again = 77;
         assert_int_equal(peer_get_start_time(&peer, &again), PEER_E_GONE);
-        assert_int_equal(peer_get_namespaces(&peer, &namespaces), PEER_E_GONE);
+        assert_int_equal(peer_get_foreign_user(&peer, &foreign), PEER_E_GONE);
+        assert_int_equal(peer_get_foreign_pid(&peer, &foreign), PEER_E_GONE);
         assert_int_equal(again, 77);
 
         peer_deinit(&peer);
@@ -308,8 +310,8 @@ static int enter_pid_namespace(void) {
 static void check_namespaces(Prepare prepare, bool foreign_user, bool foreign_pid) {
         Listener l = listen_here();
         Child child = child_start(&l, prepare);
-        PeerNamespaces namespaces;
         Peer peer = PEER_NULL;
+        bool foreign;
 
         if (child.fd < 0) {
                 print_message("no namespace can be made here\n");
@@ -320,9 +322,10 @@ static void check_namespaces(Prepare prepare, bool foreign_user, bool foreign_pi
 
         /* An unmapped uid is refused before that; here it counts what /proc says. */
         if (peer_init(&peer, child.fd, true) == 0) {
-                assert_int_equal(peer_get_namespaces(&peer, &namespaces), 0);
-                assert_int_equal(namespaces.foreign_user, foreign_user);
-                assert_int_equal(namespaces.foreign_pid, foreign_pid);
+                assert_int_equal(peer_get_foreign_user(&peer, &foreign), 0);
+                assert_int_equal(foreign, foreign_user);
+                assert_int_equal(peer_get_foreign_pid(&peer, &foreign), 0);
+                assert_int_equal(foreign, foreign_pid);
         } else
                 fail_msg("the peer was refused");
 
