@@ -114,7 +114,8 @@ def test_shipped_defaults():
 
     def defaults(action):
         out = lib.ok("pkaction", "--verbose", "--action-id", action)
-        values = dict(line.strip().split(":", 1) for line in out.splitlines() if ":  " in line)
+        lines = [line.strip() for line in out.splitlines()]
+        values = dict(line.split(":", 1) for line in lines if line.startswith("implicit "))
         return tuple(values[f"implicit {name}"].strip() for name in ("any", "inactive", "active"))
 
     admin = "auth_admin"
