@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -38,6 +39,13 @@ static bool has_unnamed_peer(int fd) {
                n == offsetof(struct sockaddr_un, sun_path) && address.sun_family == AF_UNIX;
 }
 
+/* Whoever has hung up asks for nothing any more, whatever the broker has kept. */
+static bool has_hung_up(int fd) {
+        struct pollfd p = {.fd = fd};
+
+        return poll(&p, 1, 0) != 0;
+}
+
 /* Where the kernel cannot say, the broker's own proof of the process has to do. */
 static int judge_alive(int fd, OpenerReply *reply) {
         _cleanup_(peer_deinit) Peer peer = PEER_NULL;
@@ -66,8 +74,8 @@ int opener_client_judge(const OpenerClientRules *rules, int fd, uid_t *ret, Open
         if (!is_bound_to(fd, rules->path))
                 return client_refuse(reply, "the descriptor is not a connection to the broker");
         if (!has_unnamed_peer(fd))
-                return client_refuse(reply, "the other end of the connection has a name, or is "
-                                            "gone: a client's has none");
+                return client_refuse(reply, "the other end of the connection has a name, and a "
+                                            "client's has none");
 
         r = peer_get_credentials(fd, &credentials);
         if (r < 0)
@@ -81,6 +89,8 @@ int opener_client_judge(const OpenerClientRules *rules, int fd, uid_t *ret, Open
         r = judge_alive(fd, reply);
         if (r != 0)
                 return r;
+        if (has_hung_up(fd))
+                return client_refuse(reply, "the client has hung up");
 
         *ret = credentials.uid;
         return 0;

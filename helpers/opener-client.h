@@ -6,7 +6,8 @@
  *
  * The broker says nothing about its client that the opener would believe. It passes the connection
  * on which the client called it, and the kernel says who made that: SO_PEERCRED, set once at
- * connect(2). So the broker can ask for those who are connected to it, and for nobody else.
+ * connect(2). So the broker can ask for those who are connected to it, as long as they are, and for
+ * nobody else.
  *
  * That holds only for a socket that the broker's listener accepted, and a broker that was taken
  * over can offer others. A socketpair, or what it connected itself, is not called by our path; it

@@ -136,10 +136,28 @@ static void test_connection(void **state) {
         assert_int_equal(judge(f, fd), 0);
         assert_int_equal(f->uid, getuid());
 
-        /* What is said or left unsaid on it changes nothing, nor does hanging up. */
+        /* What is said on it changes nothing, nor that no more will be said. */
+        assert_int_equal(write(client, "x", 1), 1);
+        assert_int_equal(judge(f, fd), 0);
+        assert_int_equal(shutdown(client, SHUT_WR), 0);
+        assert_int_equal(judge(f, fd), 0);
+}
+
+/* The broker has kept it; the client has not. */
+static void test_hung_up(void **state) {
+        Fixture *f = *state;
+        _cleanup_close_ int client = -EBADF, fd = -EBADF;
+
+        fd = make_connection(f, &client);
         assert_int_equal(write(client, "x", 1), 1);
         client = close_fd(client);
-        assert_int_equal(judge(f, fd), 0);
+        assert_refused(f, fd, "hung up");
+        client = close_fd(client);
+
+        fd = close_fd(fd);
+        fd = make_connection(f, &client);
+        assert_int_equal(shutdown(client, SHUT_RDWR), 0);
+        assert_refused(f, fd, "hung up");
 }
 
 static void test_own_users(void **state) {
@@ -336,6 +354,7 @@ static void test_dead_client(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_connection, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_hung_up, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_own_users, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_wrong_end, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_not_a_socket, setup, teardown),

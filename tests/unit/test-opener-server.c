@@ -48,6 +48,7 @@ typedef struct Fixture {
         int listener;        /* the opener's */
         int client_listener; /* the broker's */
         int backend;
+        int client, ours; /* one that stays connected to the broker, both ends */
         pid_t pid;
         const OpenerReply *lack;
         uint64_t idle_usec, linger_usec, patience_usec;
@@ -96,6 +97,16 @@ static void write_definition(const Fixture *f, const char *text) {
         write_file(f, DEFINITION, text);
 }
 
+/* A client of the broker: the broker's end of its connection. */
+static int make_client(Fixture *f, int *ret_client) {
+        int fd;
+
+        *ret_client = connect_socket(f->client_path, SOCK_STREAM);
+        fd = accept4(f->client_listener, NULL, NULL, SOCK_CLOEXEC);
+        assert_true(fd >= 0);
+        return fd;
+}
+
 static int setup(void **state) {
         static const char *const folders[] = {"/etc", "/etc/doorward", "/etc/doorward/endpoints.d"};
         Fixture *f = calloc(1, sizeof(*f));
@@ -119,6 +130,7 @@ static int setup(void **state) {
         f->idle_usec = OPENER_IDLE_USEC;
         f->linger_usec = OPENER_LINGER_USEC;
         f->patience_usec = OPENER_PATIENCE_USEC;
+        f->ours = make_client(f, &f->client);
         write_definition(f, TEXT);
         *state = f;
         return fcntl(f->listener, F_SETFL, O_NONBLOCK) < 0 ||
@@ -140,6 +152,8 @@ static int teardown(void **state) {
         close_fd(f->listener);
         close_fd(f->client_listener);
         close_fd(f->backend);
+        close_fd(f->client);
+        close_fd(f->ours);
         (void)nftw(f->root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
         free(f);
         return 0;
@@ -217,16 +231,6 @@ static void assert_ended(Fixture *f, int expected) {
         assert_int_equal(WEXITSTATUS(status), expected);
 }
 
-/* A client of the broker: the broker's end of its connection. */
-static int make_client(Fixture *f, int *ret_client) {
-        int fd;
-
-        *ret_client = connect_socket(f->client_path, SOCK_STREAM);
-        fd = accept4(f->client_listener, NULL, NULL, SOCK_CLOEXEC);
-        assert_true(fd >= 0);
-        return fd;
-}
-
 static int send_request(int fd, uint32_t id, Access access, const char *instance, int client) {
         OpenerRequest request = {.id = id, .access = access};
         uint8_t buf[OPENER_MESSAGE_SIZE];
@@ -238,9 +242,7 @@ static int send_request(int fd, uint32_t id, Access access, const char *instance
 }
 
 static void ask(Fixture *f, int fd, uint32_t id, Access access) {
-        _cleanup_close_ int client = -EBADF, ours = make_client(f, &client);
-
-        assert_true(send_request(fd, id, access, "", ours) > 0);
+        assert_true(send_request(fd, id, access, "", f->ours) > 0);
 }
 
 static int get_reply(int fd, OpenerReply *ret) {
@@ -698,7 +700,7 @@ static void test_linger(void **state) {
         Fixture *f = *state;
 
         f->idle_usec = 50000;
-        f->linger_usec = 400000;
+        f->linger_usec = 800000;
         for (int as_user = 0; as_user < 2; as_user++) {
                 _cleanup_close_ int fd = -EBADF;
                 uint64_t before;
@@ -714,9 +716,9 @@ static void test_linger(void **state) {
                 assert_reply(fd, 2, OPENER_OK);
                 assert_ended(f, EXIT_IDLE);
                 if (as_user)
-                        assert_in_range(now_msec() - before, 395, 5000);
+                        assert_in_range(now_msec() - before, 795, 5000);
                 else
-                        assert_in_range(now_msec() - before, 45, 350);
+                        assert_in_range(now_msec() - before, 45, 750);
         }
 }
 
