@@ -196,6 +196,9 @@ int trusted_open_folder(const char *path, uid_t owner, int *ret_fd, char **ret_r
 
         if (path[0] != '/' || strlen(path) >= sizeof(walk.rest))
                 return -EINVAL;
+        /* Most of the folders that there can be are not, and openers ask before each request. */
+        if (access(path, F_OK) < 0 && errno == ENOENT)
+                return -ENOENT;
         memcpy(walk.rest, path, strlen(path) + 1);
 
         r = walk_along(&walk);

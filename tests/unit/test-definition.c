@@ -865,6 +865,20 @@ static void test_load_for_opener(void **state) {
         d = definition_free(d);
 
         /* One that is called so itself comes first, good or bad. */
+        tree_link(&house->tree, "run/doorward/endpoints.d/t.conf", "nowhere");
+        assert_int_equal(definition_load_for_opener(house->folders, tree_owner(), "t", &d), 0);
+        assert_false(d->template);
+        assert_non_null(strstr(d->problem, "symbolic link"));
+        d = definition_free(d);
+        tree_remove(&house->tree, "run/doorward/endpoints.d/t.conf");
+
+        /* Masked, it is as if it were not there. */
+        tree_link(&house->tree, "run/doorward/endpoints.d/t.conf", "/dev/null");
+        assert_int_equal(definition_load_for_opener(house->folders, tree_owner(), "t", &d), 0);
+        assert_true(d->template);
+        d = definition_free(d);
+        tree_remove(&house->tree, "run/doorward/endpoints.d/t.conf");
+
         tree_file(&house->tree, PACKAGE_DIR "/endpoints.d/t.conf", "[Full]\n");
         assert_int_equal(definition_load_for_opener(house->folders, tree_owner(), "t", &d), 0);
         assert_false(d->template);
