@@ -118,8 +118,8 @@ static int list_get(bool check, json_t **ret, doorward_error *error) {
 
         while (r == 0) {
                 _cleanup_(wire_reply_deinit) WireReply reply = WIRE_REPLY_NULL;
-                json_t *endpoint;
-                const WireField fields[] = {{"endpoint", WIRE_OBJECT, false, &endpoint}, {}};
+                json_t *endpoint = NULL;
+                const WireField fields[] = {{"endpoint", WIRE_OBJECT, true, &endpoint}, {}};
 
                 r = wire_next(wire, WIRE_TIMEOUT_MS, &reply, error);
                 if (r <= 0)
@@ -127,7 +127,10 @@ static int list_get(bool check, json_t **ret, doorward_error *error) {
                 if (json_array_size(list) >= LIST_MAX || wire_read(reply.parameters, fields) < 0)
                         r = wire_error_protocol(error, "The broker's list cannot be read.");
                 else
-                        r = json_array_append(list, endpoint) < 0 ? error_no_memory(error) : 0;
+                        /* A reply without one says that there are none, or no more. */
+                        r = endpoint && json_array_append(list, endpoint) < 0
+                                    ? error_no_memory(error)
+                                    : 0;
         }
 
         if (r < 0)

@@ -85,10 +85,10 @@ static int reply_read(const WireReply *reply, OpenReply *ret) {
         return r;
 }
 
-/* What a grant must be to be believed: what was asked for, with a descriptor, and leased exactly if
- * the call goes on. A lease without an end of the call that carries it would not end with us. */
-static const char *grant_problem(const WireReply *reply, const OpenReply *open, const Uri *uri,
-                                 unsigned flags) {
+/* What a grant must be to be believed: what was asked for, with a descriptor, and leased only if
+ * the call goes on. A lease without a call that carries it would not end with us; so a detached
+ * call, which has but one reply, cannot be given one. */
+static const char *grant_problem(const WireReply *reply, const OpenReply *open, const Uri *uri) {
         bool leased = open->mode != LEASE_MODE_NONE;
 
         if (reply->connection < 0)
@@ -99,8 +99,6 @@ static const char *grant_problem(const WireReply *reply, const OpenReply *open, 
                 return "did not say what it granted";
         if (leased && (!reply->continues || !open->lease))
                 return "granted a lease that has no end";
-        if (leased && (flags & CONN_DETACHED))
-                return "granted a lease where none was asked for";
 
         return NULL;
 }
@@ -154,8 +152,8 @@ static int conn_new(Wire **wire, WireReply *reply, const OpenReply *open, const 
 }
 
 static int take_grant(Wire **wire, WireReply *reply, const OpenReply *open, const Uri *uri,
-                      unsigned flags, doorward_conn **ret, doorward_error *error) {
-        const char *problem = grant_problem(reply, open, uri, flags);
+                      doorward_conn **ret, doorward_error *error) {
+        const char *problem = grant_problem(reply, open, uri);
 
         if (!problem)
                 problem = fd_problem(reply->connection, uri->access);
@@ -167,14 +165,14 @@ static int take_grant(Wire **wire, WireReply *reply, const OpenReply *open, cons
 
 /* The first reply is the only one that this version waits for: it has nobody to hold a conversation
  * with. */
-static int take_reply(Wire **wire, WireReply *reply, const Uri *uri, unsigned flags,
-                      doorward_conn **ret, doorward_error *error) {
+static int take_reply(Wire **wire, WireReply *reply, const Uri *uri, doorward_conn **ret,
+                      doorward_error *error) {
         OpenReply open;
 
         if (reply_read(reply, &open) < 0)
                 return fail_protocol(error, *wire, "sent a reply that cannot be read");
         if (streq(open.state, "granted") && reply->conversation < 0)
-                return take_grant(wire, reply, &open, uri, flags, ret, error);
+                return take_grant(wire, reply, &open, uri, ret, error);
 
         if (streq(open.state, "conversation")) {
                 error_set(error, DOORWARD_DOMAIN_AUTH, DOORWARD_ERR_AUTH_UNAVAILABLE, EACCES,
@@ -234,7 +232,7 @@ static int conn_ask(const Uri *uri, unsigned flags, doorward_conn **ret, doorwar
         if (r < 0)
                 return r;
 
-        return take_reply(&wire, &reply, uri, flags, ret, error);
+        return take_reply(&wire, &reply, uri, ret, error);
 }
 
 /* Appends ", NAME", or says once that there are more than there is room for. */
@@ -266,18 +264,19 @@ static int list_endpoints(char *buf, size_t size, doorward_error *error) {
         for (;;) {
                 _cleanup_(wire_reply_deinit) WireReply reply = WIRE_REPLY_NULL;
                 const char *name;
-                json_t *endpoint;
-                const WireField outer[] = {{"endpoint", WIRE_OBJECT, false, &endpoint}, {}};
+                json_t *endpoint = NULL;
+                const WireField outer[] = {{"endpoint", WIRE_OBJECT, true, &endpoint}, {}};
                 const WireField inner[] = {{"name", WIRE_STRING, false, &name}, {}};
 
                 r = wire_next(wire, WIRE_TIMEOUT_MS, &reply, error);
                 if (r <= 0)
                         return r;
-                if (wire_read(reply.parameters, outer) < 0 || wire_read(endpoint, inner) < 0)
-                        return wire_error_protocol(
-                                error, "The broker at %s sent a reply that cannot be read.",
-                                wire_get_path(wire));
-                list_append(buf, size, name);
+                if (wire_read(reply.parameters, outer) < 0 ||
+                    (endpoint && wire_read(endpoint, inner) < 0))
+                        return fail_protocol(error, wire, "sent a reply that cannot be read");
+                /* A reply without one says that there are none. */
+                if (endpoint)
+                        list_append(buf, size, name);
         }
 }
 

@@ -7,12 +7,14 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <cmocka.h>
 
+#include "config.h"
 #include "tests/support/wire-fixture.h"
 
 /* Getting there. */
@@ -79,6 +81,44 @@ static void test_where(void **state) {
         assert_non_null(strstr(error.hint, "DOORWARD_SOCKET"));
         fixture_stop(&f);
         doorward_error_clear(&error);
+}
+
+/* The system's own broker, where there is none. */
+static void test_default(void **state) {
+        doorward_error error = {};
+        Wire *wire = NULL;
+
+        if (access(BROKER_SOCKET, F_OK) == 0) {
+                print_message("doorward runs here\n");
+                skip();
+        }
+        assert_int_equal(unsetenv("DOORWARD_SOCKET"), 0);
+        check_unreachable(BROKER_SOCKET, ENOENT, "nothing is there");
+        assert_int_equal(setenv("DOORWARD_SOCKET", "", 1), 0);
+        assert_int_equal(wire_open(NULL, SHORT_MS, &wire, &error), -ENOENT);
+        assert_non_null(strstr(error.message, BROKER_SOCKET));
+        assert_non_null(strstr(error.hint, "systemctl start doorward.socket"));
+        assert_int_equal(unsetenv("DOORWARD_SOCKET"), 0);
+        doorward_error_clear(&error);
+}
+
+/* A process that has no descriptor left is told so, and not that there is no broker. */
+static void test_no_descriptor_left(void **state) {
+        struct rlimit before, tight;
+        Fixture f;
+        int r;
+
+        fixture_start_broker(&f, NULL, NULL);
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+        tight = before;
+        tight.rlim_cur = 3;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+        r = wire_open(NULL, SHORT_MS, &f.wire, &f.error);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        assert_int_equal(r, -EMFILE);
+        assert_int_equal(f.error.code, DOORWARD_ERR_SYSTEM);
+        assert_int_equal(f.error.errnum, EMFILE);
+        fixture_stop(&f);
 }
 
 /* A broker that takes no connections is not waited for without end. */
@@ -260,6 +300,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_unreachable),
                 cmocka_unit_test(test_where),
+                cmocka_unit_test(test_default),
+                cmocka_unit_test(test_no_descriptor_left),
                 cmocka_unit_test(test_full_queue),
                 cmocka_unit_test(test_no_permission),
                 cmocka_unit_test(test_stranger_listens),

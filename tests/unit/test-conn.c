@@ -570,7 +570,9 @@ static void test_unnamed(void **state) {
                                             LISTED("kvm", ",\"continues\":true"),
                                             LISTED("serial@", ""), NULL};
         static const char *const one[] = {LISTED("docker", ""), NULL};
-        static const char *const none[] = {
+        static const char *const none[] = {"{}", NULL};
+        static const char *const null[] = {"{\"parameters\":{\"endpoint\":null}}", NULL};
+        static const char *const refused[] = {
                 "{\"error\":\"org.doorward.Broker.EndpointNotFound\",\"parameters\":"
                 "{\"endpoint\":\"\",\"requestId\":\"r\"}}",
                 NULL};
@@ -579,7 +581,9 @@ static void test_unnamed(void **state) {
 
         check_unnamed(NULL, three, "Name one of these: docker, kvm, serial@.");
         check_unnamed("", one, "Name one of these: docker.");
-        check_unnamed(NULL, none, "not known: There is no endpoint");
+        check_unnamed(NULL, none, "No endpoint is defined on this machine.");
+        check_unnamed(NULL, null, "No endpoint is defined on this machine.");
+        check_unnamed(NULL, refused, "not known: There is no endpoint");
         check_unnamed(NULL, bad, "cannot be read");
         check_unnamed(NULL, nameless, "cannot be read");
 
