@@ -1303,6 +1303,40 @@ static void test_who_does_not_read_is_dropped(void **state) {
         client_close(&c);
 }
 
+/* A session whose lease is over is charged to nobody: it does not wait for a client that does not
+ * read, in the place of others. */
+static void test_who_does_not_read_the_end_is_dropped(void **state) {
+        static const char info[] = "{\"method\":\"org.varlink.service.GetInfo\"}";
+        static const int small = 1;
+        Fixture *f = *state;
+        Client c;
+
+        for (unsigned unread = 0; unread < 8; unread++) {
+                client_connect(f, &c);
+                run(f);
+                assert_int_equal(setsockopt(f->broker->sessions->fd, SOL_SOCKET, SO_SNDBUF, &small,
+                                            sizeof(small)),
+                                 0);
+                for (unsigned i = 0; i < unread; i++)
+                        client_send(&c, info);
+                drain_journal(f);
+                client_send(&c, OPEN_LEASED("docker", "full"));
+                if (play_opener(f, OPENER_OK, f->backend[0])) {
+                        assert_int_equal(f->broker->n_leases, 1);
+                        f->backend[1] = close_fd(f->backend[1]);
+                        run(f);
+                        assert_int_equal(f->broker->n_sessions, 0);
+                        close_fd(f->backend[0]);
+                        assert_int_equal(socketpair(AF_UNIX,
+                                                    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+                                                    f->backend),
+                                         0);
+                }
+                client_close(&c);
+                run(f);
+        }
+}
+
 /* What is said in mid-call is held, up to one call's length, and not more. */
 static void test_who_writes_in_mid_call_is_not_read(void **state) {
         Fixture *f = *state;
@@ -1526,6 +1560,7 @@ int main(void) {
                 TEST(test_what_is_said_in_mid_call_waits),
                 TEST(test_who_does_not_read_is_not_read),
                 TEST_WITH(test_who_does_not_read_is_dropped, setup_limited),
+                TEST(test_who_does_not_read_the_end_is_dropped),
                 TEST(test_who_writes_in_mid_call_is_not_read),
                 TEST_WITH(test_proof, setup_proof),
                 TEST_WITH(test_proof_of_another_process, setup_proof),
