@@ -20,8 +20,8 @@
 /* Nothing here should take a second; what hangs is killed by this. */
 #define DEADLINE_S 25
 /* How long an idle pump is watched, and how much of that it may compute. */
-#define IDLE_US 100000
-#define BUSY_US 50000
+#define IDLE_US 60000
+#define BUSY_US 40000
 
 /* What the pump's own process ends with, for an error at a side. */
 #define STATUS(side, error) (100 + 10 * (side) + ((error) == -EMEDIUMTYPE ? 1 : 2))
