@@ -190,6 +190,8 @@ static const struct Relaxation {
 };
 
 static int note(Dropin *dropin, const char *what, const char *name, int r) {
+        if (r == -ENOMEM)
+                return r;
         return strv_push_consume(
                 &dropin->notes,
                 strv_format("endpoint %s: %s %s is left out: %s", dropin->definition->name, what,
