@@ -237,9 +237,11 @@ def serial_line():
 Description=A serial line
 [ReadOnly]
 OpenFile={folder}/line
+Type=device
 ReadOnlyMeans=open-flags
 [Full]
 OpenFile={folder}/line
+Type=device
 [Connect]
 Groups=dialout
 Device=char:pts

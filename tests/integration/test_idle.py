@@ -19,10 +19,11 @@ def switches(pid):
 
 
 def private_dirty(pid):
+    """In kB; only of anonymous memory: programs stand on a tmpfs here, where every page is dirty."""
     for line in lib.read(f"/proc/{pid}/smaps_rollup").splitlines():
-        if line.startswith("Private_Dirty:"):
+        if line.startswith("Anonymous:"):
             return int(line.split()[1])
-    raise lib.Failure("no Private_Dirty")
+    raise lib.Failure("no Anonymous")
 
 
 def test_idle():

@@ -27,6 +27,8 @@ int main(int argc, char **argv) {
         char buf[100], *uri;
         int fd;
 
+        if (argc != 2)
+                return 9;
         c = doorward_open(argv[1]);
         if (!c) {
                 show_error("open");
