@@ -193,7 +193,7 @@ static void test_texts(void **state) {
 
         assert_int_equal(definition_parse("t@", "/x/t@.conf", everything, &d), 0);
         assert_null(d->problem);
-        check_all(try_dropin, d, 10);
+        check_all(try_dropin, d, 4);
         check_all(try_print, d, 5);
         check_all(try_print_generic, NULL, 1);
 }
