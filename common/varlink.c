@@ -6,6 +6,8 @@
 
 /* Space for a read is offered in pieces of this size, so that an idle connection holds no more. */
 #define READ_SIZE 4096U
+/* Most messages are shorter, and then written but once. */
+#define MESSAGE_ROOM 1024U
 
 struct VarlinkMessage {
         VarlinkMessage *next;
@@ -267,20 +269,35 @@ json_t *varlink_error_new(const char *error, json_t *parameters) {
         return object_new("error", error, parameters, NULL);
 }
 
-static VarlinkMessage *message_new(const json_t *object, int fd) {
-        size_t n = json_dumpb(object, NULL, 0, JSON_COMPACT);
-        VarlinkMessage *message;
+/* Writes the object into a message with so much room, and as much of it as fits. NULL: no memory,
+ * which jansson needs, too. *ret is how long all of it is. */
+static VarlinkMessage *message_dump(const json_t *object, size_t room, size_t *ret) {
+        VarlinkMessage *message = malloc(sizeof(*message) + room + 1);
+        size_t n = message ? json_dumpb(object, message->data, room, JSON_COMPACT) : 0;
 
-        message = n > 0 ? malloc(sizeof(*message) + n + 1) : NULL;
-        if (!message)
-                return NULL;
-
-        /* This allocates, too: what it did not write must not be sent. */
-        if (json_dumpb(object, message->data, n, JSON_COMPACT) != n) {
+        if (n == 0) {
                 free(message);
                 return NULL;
         }
 
+        *ret = n;
+        return message;
+}
+
+static VarlinkMessage *message_new(const json_t *object, int fd) {
+        VarlinkMessage *message;
+        size_t n, room = MESSAGE_ROOM;
+
+        message = message_dump(object, room, &n);
+        if (message && n > room) {
+                room = n;
+                free(message);
+                message = message_dump(object, room, &n);
+        }
+        if (!message)
+                return NULL;
+
+        assert(n <= room);
         message->next = NULL;
         message->fd = fd;
         message->offset = 0;
