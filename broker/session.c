@@ -60,14 +60,18 @@ static void session_set_state(Session *session, SessionState state) {
 }
 
 static void hex_random(char *ret, size_t size) {
+        static const char digits[] = "0123456789abcdef";
         uint8_t bytes[16];
         size_t n = (size - 1) / 2;
 
         assert(n <= sizeof(bytes));
         if (getrandom(bytes, n, 0) != (ssize_t)n)
                 abort(); /* cannot fail once the system has booted; without it nothing is safe */
-        for (size_t i = 0; i < n; i++)
-                (void)snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
+        for (size_t i = 0; i < n; i++) {
+                ret[2 * i] = digits[bytes[i] >> 4];
+                ret[2 * i + 1] = digits[bytes[i] & 15];
+        }
+        ret[2 * n] = 0;
 }
 
 /* The event sources that fit the state. */
@@ -333,7 +337,8 @@ static void session_finish_call(Session *session) {
                 return;
 
         session_set_state(session, SESSION_WAITING);
-        (void)sd_event_source_set_enabled(session->wake, SD_EVENT_ONESHOT);
+        if (varlink_input_is_partial(&session->input))
+                (void)sd_event_source_set_enabled(session->wake, SD_EVENT_ONESHOT);
 }
 
 /* Records that somebody else wrote. This can be done as often as anybody likes, so it costs a
@@ -407,6 +412,15 @@ static void session_read(Session *session) {
 
 /* Events. */
 
+/* The last thing that is done about an event: whoever was called by it has returned, and a session
+ * that is over can go. */
+static int session_settle(Session *session) {
+        if (session->state == SESSION_CLOSING && varlink_output_is_empty(&session->output))
+                session_free(session);
+
+        return 0;
+}
+
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata) {
         Session *session = userdata;
 
@@ -422,7 +436,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
                 session_arm(session);
         }
 
-        return 0;
+        return session_settle(session);
 }
 
 static int on_process(sd_event_source *source, int fd, uint32_t events, void *userdata) {
@@ -430,7 +444,7 @@ static int on_process(sd_event_source *source, int fd, uint32_t events, void *us
 
         /* Whoever else holds the connection is somebody else. */
         session_hang_up(session);
-        return 0;
+        return session_settle(session);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -441,18 +455,14 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         else
                 session_hang_up(session);
 
-        return 0;
+        return session_settle(session);
 }
 
 static int on_wake(sd_event_source *source, void *userdata) {
         Session *session = userdata;
 
-        if (session->state == SESSION_CLOSING && varlink_output_is_empty(&session->output))
-                session_free(session);
-        else
-                session_process_input(session);
-
-        return 0;
+        session_process_input(session);
+        return session_settle(session);
 }
 
 /* Coming and going. */
