@@ -40,6 +40,7 @@ struct AuthorityCheck {
         char *action;
         bool interactive;
         bool started; /* sent to polkit, rather than waiting for the link */
+        bool doomed;  /* the link that it waits for has failed */
         GCancellable *cancellable;
         AuthorityAnswerFunc func;
         void *userdata;
@@ -287,17 +288,20 @@ static void link_down(AuthorityPolkit *a) {
                 waiter->served_by_this_load = true;
 }
 
-/* Answers everything that waits for the link, and nothing that comes meanwhile. */
+/* Answers everything that waits for the link, and nothing that comes meanwhile: that brings the
+ * next one up. */
 static void link_fail(AuthorityPolkit *a, const char *text) {
         AuthorityCheck *check;
 
         link_down(a);
+        for (check = a->checks; check; check = check->next)
+                check->doomed = !check->started;
         do {
-                for (check = a->checks; check && check->started; check = check->next)
+                for (check = a->checks; check && !check->doomed; check = check->next)
                         ;
                 if (check)
                         check_fail(check, AUTHORITY_UNAVAILABLE, text);
-        } while (check && a->link == LINK_DOWN);
+        } while (check);
         waiters_notify(a, -EHOSTUNREACH);
 }
 

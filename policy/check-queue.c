@@ -21,7 +21,6 @@ struct CheckQueue {
         Lane *lanes;
         unsigned in_flight;
         unsigned interactive;
-        sd_event_source *pump; /* runs the queue from the loop, never from inside a call */
 };
 
 struct CheckRequest {
@@ -136,6 +135,13 @@ static void lane_rotate(CheckQueue *queue, Lane *lane) {
         *p = lane;
 }
 
+/* How many may be in flight of a uid when no other waits. */
+static unsigned queue_alone(const CheckQueue *queue) {
+        unsigned half = (queue->limits.in_flight + 1) / 2;
+
+        return half > queue->limits.per_uid ? half : queue->limits.per_uid;
+}
+
 /* Whose turn it is, if anybody's. */
 static Lane *queue_find_turn(CheckQueue *queue) {
         Lane *only = NULL;
@@ -150,7 +156,7 @@ static Lane *queue_find_turn(CheckQueue *queue) {
                         continue;
                 if (lane->in_flight < queue->limits.per_uid)
                         return lane;
-                if (waiting == 1)
+                if (waiting == 1 && lane->in_flight < queue_alone(queue))
                         only = lane;
         }
 
@@ -228,8 +234,8 @@ static void request_start(CheckRequest *request) {
         (void)sd_event_source_set_time(request->timer, 0);
 }
 
-static int on_pump(sd_event_source *source, void *userdata) {
-        CheckQueue *queue = userdata;
+/* An authority answers from the loop only, so nothing comes back from in here. */
+static void queue_pump(CheckQueue *queue) {
         Lane *lane;
 
         while (queue->in_flight < queue->limits.in_flight && (lane = queue_find_turn(queue))) {
@@ -241,33 +247,19 @@ static int on_pump(sd_event_source *source, void *userdata) {
                 lane_rotate(queue, lane);
                 request_start(request);
         }
-
-        return 0;
-}
-
-static void queue_pump(CheckQueue *queue) {
-        if (queue->in_flight < queue->limits.in_flight && queue->lanes)
-                (void)sd_event_source_set_enabled(queue->pump, SD_EVENT_ONESHOT);
 }
 
 int check_queue_new(sd_event *event, Authority *authority, const CheckLimits *limits,
                     CheckQueue **ret) {
-        _cleanup_(check_queue_freep) CheckQueue *queue = calloc(1, sizeof(*queue));
-        int r;
+        CheckQueue *queue = calloc(1, sizeof(*queue));
 
         if (!queue)
                 return -ENOMEM;
 
-        r = sd_event_add_defer(event, &queue->pump, on_pump, queue);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(queue->pump, SD_EVENT_OFF);
-        if (r < 0)
-                return r;
-
         queue->event = sd_event_ref(event);
         queue->authority = authority;
         queue->limits = *limits;
-        *ret = TAKE_PTR(queue);
+        *ret = queue;
         return 0;
 }
 
@@ -276,7 +268,6 @@ CheckQueue *check_queue_free(CheckQueue *queue) {
                 return NULL;
 
         assert(!queue->lanes && queue->interactive == 0);
-        sd_event_source_disable_unref(queue->pump);
         sd_event_unref(queue->event);
         free(queue);
         return NULL;

@@ -6,8 +6,9 @@
  *
  * polkitd is one thread and takes about a millisecond a check, for the whole system: more than a
  * few in flight only queue there, where nobody is fair. So they queue here. Each uid has a lane;
- * lanes take turns; one uid has at most per_uid checks in flight while another waits, and all there
- * are when nobody does.
+ * lanes take turns; one uid has at most per_uid checks in flight while another waits, and half of
+ * all there are when nobody does: that keeps polkit busy, and whoever comes then has little before
+ * them.
  *
  * A check that may prompt waits for a person, for minutes, and loads nobody meanwhile. Those do not
  * take the places of the others; they have their own, far below the 128 replies that the bus lets
