@@ -10,7 +10,7 @@
 #include "cli/exit-status.h"
 #include "cli/options.h"
 #include "cli/text.h"
-#include "policy/nearest.h"
+#include "common/nearest.h"
 
 #define HELP_WIDTH 80U
 #define HELP_OPTION_WIDTH 20

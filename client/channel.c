@@ -27,8 +27,7 @@ int64_t channel_deadline(int timeout_ms) {
         return timeout_ms < 0 ? CHANNEL_NO_DEADLINE : now_ms() + timeout_ms;
 }
 
-/* For poll(2): -1 if there is no deadline. */
-static int deadline_left(int64_t deadline) {
+int channel_deadline_left(int64_t deadline) {
         int64_t left;
 
         if (deadline == CHANNEL_NO_DEADLINE)
@@ -44,7 +43,7 @@ static int wait_ready(int fd, short events, int64_t deadline) {
         int r;
 
         do
-                r = poll(&p, 1, deadline_left(deadline));
+                r = poll(&p, 1, channel_deadline_left(deadline));
         while (r < 0 && errno == EINTR);
 
         return r < 0 ? -errno : r == 0 ? -ETIMEDOUT : 0;
@@ -226,7 +225,7 @@ static int make_connection(Channel *channel, int64_t deadline) {
         while (connect(channel->fd, (struct sockaddr *)&address, (socklen_t)n) < 0) {
                 if (errno != EAGAIN && errno != EINTR)
                         return -errno;
-                if (errno == EAGAIN && deadline_left(deadline) == 0)
+                if (errno == EAGAIN && channel_deadline_left(deadline) == 0)
                         return -EAGAIN;
                 if (errno == EAGAIN)
                         (void)poll(NULL, 0, CONNECT_RETRY_MS);

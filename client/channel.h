@@ -27,7 +27,10 @@ typedef struct Channel {
 #define CHANNEL_NULL \
         { .fd = -EBADF, .path = NULL, .owner = (uid_t)-1 }
 
+/* A time-out as such a point, and what is left of it: never less than 0, and -1 if there is none.
+ */
 int64_t channel_deadline(int timeout_ms);
+int channel_deadline_left(int64_t deadline);
 
 /* path NULL is the broker's. -errno and the error; *channel is to be deinitialised in any case. */
 int channel_open(Channel *channel, const char *path, int64_t deadline,

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "client/channel.h"
 #include "client/conn.h"
 #include "common/interface.h"
 
@@ -208,9 +209,26 @@ static json_t *open_parameters(const Uri *uri, unsigned flags) {
         return parameters;
 }
 
+/* The only reply that is waited for. */
+static int wire_ask(Wire *wire, json_t *parameters, unsigned flags, int64_t deadline,
+                    WireReply *ret, doorward_error *error) {
+        int left = channel_deadline_left(deadline);
+        int r;
+
+        if (flags & CONN_DETACHED)
+                return wire_call(wire, METHOD_OPEN, parameters, left, ret, error);
+
+        /* No time at all would mean not to wait, which is another thing than to wait in vain. */
+        r = wire_call_more(wire, METHOD_OPEN, parameters, left, error);
+        if (r == 0)
+                r = wire_next(wire, channel_deadline_left(deadline) ?: 1, ret, error);
+        return r;
+}
+
 static int conn_ask(const Uri *uri, unsigned flags, doorward_conn **ret, doorward_error *error) {
-        int timeout_ms =
-                flags & CONN_ALLOW_INTERACTION ? WIRE_TIMEOUT_INTERACTIVE_MS : WIRE_TIMEOUT_MS;
+        bool interactive = flags & CONN_ALLOW_INTERACTION;
+        int64_t deadline =
+                channel_deadline(interactive ? WIRE_TIMEOUT_INTERACTIVE_MS : WIRE_TIMEOUT_MS);
         _cleanup_(wire_reply_deinit) WireReply reply = WIRE_REPLY_NULL;
         json_t *parameters = open_parameters(uri, flags);
         _cleanup_(wire_freep) Wire *wire = NULL;
@@ -222,17 +240,8 @@ static int conn_ask(const Uri *uri, unsigned flags, doorward_conn **ret, doorwar
                 return r;
         }
 
-        if (flags & CONN_DETACHED)
-                r = wire_call(wire, METHOD_OPEN, parameters, timeout_ms, &reply, error);
-        else {
-                r = wire_call_more(wire, METHOD_OPEN, parameters, timeout_ms, error);
-                if (r == 0)
-                        r = wire_next(wire, timeout_ms, &reply, error);
-        }
-        if (r < 0)
-                return r;
-
-        return take_reply(&wire, &reply, uri, ret, error);
+        r = wire_ask(wire, parameters, flags, deadline, &reply, error);
+        return r < 0 ? r : take_reply(&wire, &reply, uri, ret, error);
 }
 
 /* Appends ", NAME", or says once that there are more than there is room for. */

@@ -3,15 +3,13 @@
 #include <stdio.h>
 
 #include "client/uri.h"
+#include "common/nearest.h"
 
 #define SCHEME "doorward"
 #define LOCAL_PREFIX SCHEME ":///"
 #define PARAMETER_ACCESS "access"
 /* How much of what was written is repeated to whoever wrote it. */
 #define QUOTE "\"%.100s\""
-/* A word that is this near to a known one was probably meant as that. */
-#define DISTANCE_MAX 2U
-#define WORD_MAX 32U
 
 /* What later versions serve. */
 static const char *const later_schemes[] = {
@@ -36,39 +34,6 @@ static const struct {
         {"readwrite", ACCESS_FULL},
         {"write", ACCESS_FULL},
 };
-
-static size_t min(size_t a, size_t b) {
-        return a < b ? a : b;
-}
-
-/* How many letters are to be added, removed or changed; WORD_MAX for words that are too long. */
-static size_t word_distance(const char *a, const char *b) {
-        size_t row[WORD_MAX], n = strlen(b);
-
-        if (n >= WORD_MAX || strlen(a) >= WORD_MAX)
-                return WORD_MAX;
-
-        for (size_t j = 0; j <= n; j++)
-                row[j] = j;
-
-        for (size_t i = 0; a[i]; i++) {
-                size_t diagonal = row[0];
-
-                row[0] = i + 1;
-                for (size_t j = 1; j <= n; j++) {
-                        size_t above = row[j];
-
-                        row[j] = min(min(above, row[j - 1]) + 1, diagonal + (a[i] != b[j - 1]));
-                        diagonal = above;
-                }
-        }
-
-        return row[n];
-}
-
-static bool word_is_near(const char *a, const char *b) {
-        return word_distance(a, b) <= DISTANCE_MAX;
-}
 
 static int fail(doorward_error *error, const char *text, const char *why) {
         error_set(error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_BAD_URI, EINVAL,
@@ -121,7 +86,10 @@ static int parse_endpoint(const char *text, const char *endpoint, Uri *uri, door
 }
 
 static int parse_access(const char *text, const char *value, Uri *uri, doorward_error *error) {
+        const char *const accesses[] = {access_to_string(ACCESS_READ_ONLY),
+                                        access_to_string(ACCESS_FULL), NULL};
         int access = access_from_string(value);
+        const char *near;
 
         if (access > 0) {
                 uri->access = access;
@@ -133,16 +101,14 @@ static int parse_access(const char *text, const char *value, Uri *uri, doorward_
         for (size_t i = 0; access < 0 && i < ELEMENTSOF(access_synonyms); i++)
                 if (streq(value, access_synonyms[i].word))
                         access = (int)access_synonyms[i].access;
-        for (int i = 1; access < 0 && i < _ACCESS_MAX; i++)
-                if (word_is_near(value, access_to_string((Access)i)))
-                        access = i;
-        if (access > 0)
-                error_set_hint(error, "Did you mean " PARAMETER_ACCESS "=%s?",
-                               access_to_string((Access)access));
+        near = access > 0 ? access_to_string((Access)access) : nearest_find(value, accesses);
+        if (near)
+                error_set_hint(error, "Did you mean " PARAMETER_ACCESS "=%s?", near);
         return -EINVAL;
 }
 
 static int parse_parameter(const char *text, char *parameter, Uri *uri, doorward_error *error) {
+        static const char *const parameters[] = {PARAMETER_ACCESS, NULL};
         char *equals = strchr(parameter, '=');
 
         if (!equals)
@@ -151,7 +117,7 @@ static int parse_parameter(const char *text, char *parameter, Uri *uri, doorward
 
         if (!streq(parameter, PARAMETER_ACCESS)) {
                 (void)fail(error, text, "it has a parameter that is not known here");
-                if (word_is_near(parameter, PARAMETER_ACCESS) || streq(parameter, "mode"))
+                if (nearest_find(parameter, parameters) || streq(parameter, "mode"))
                         error_set_hint(error, "Did you mean " PARAMETER_ACCESS "= rather than %s=?",
                                        parameter);
                 else
@@ -211,6 +177,8 @@ static int parse_hierarchy(const char *text, char *hierarchy, Uri *uri, doorward
 /* The scheme is none of ours, or none of this version's. */
 static int fail_scheme(const char *text, const char *scheme, const char *rest,
                        doorward_error *error) {
+        static const char *const schemes[] = {SCHEME, NULL};
+
         for (size_t i = 0; i < ELEMENTSOF(later_schemes); i++)
                 if (streq(scheme, later_schemes[i]))
                         return fail_later(error, text, later_schemes[i]);
@@ -220,7 +188,7 @@ static int fail_scheme(const char *text, const char *scheme, const char *rest,
         /* The short form of the doorward command. */
         if (streq(rest, "ro"))
                 suggest_endpoint(error, scheme, "?" PARAMETER_ACCESS "=read-only");
-        else if (word_is_near(scheme, SCHEME) || strcasecmp(scheme, SCHEME) == 0)
+        else if (nearest_find(scheme, schemes))
                 suggest_endpoint(error, rest + strspn(rest, "/"), "");
         return -EINVAL;
 }

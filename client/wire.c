@@ -84,7 +84,7 @@ int wire_open(const char *path, int timeout_ms, Wire **ret, doorward_error *erro
 }
 
 /* Sends the call that is under way. */
-static int wire_send(Wire *wire, int timeout_ms, doorward_error *error) {
+static int wire_send(Wire *wire, int64_t deadline, doorward_error *error) {
         _cleanup_(varlink_output_deinit) VarlinkOutput output = {};
         json_t *call;
 
@@ -93,7 +93,7 @@ static int wire_send(Wire *wire, int timeout_ms, doorward_error *error) {
         if (varlink_output_push_consume(&output, call, -EBADF) < 0)
                 return channel_fail_memory(&wire->channel, error);
 
-        return channel_send(&wire->channel, &output, channel_deadline(timeout_ms), error);
+        return channel_send(&wire->channel, &output, deadline, error);
 }
 
 static int wire_fail_closed(doorward_error *error) {
@@ -117,7 +117,7 @@ static int wire_check_idle(Wire *wire, doorward_error *error) {
         return 0;
 }
 
-static int wire_begin(Wire *wire, MethodId method, json_t *parameters, bool more, int timeout_ms,
+static int wire_begin(Wire *wire, MethodId method, json_t *parameters, bool more, int64_t deadline,
                       doorward_error *error) {
         int r;
 
@@ -133,7 +133,7 @@ static int wire_begin(Wire *wire, MethodId method, json_t *parameters, bool more
         wire->method = method;
         wire->more = more;
         wire->may_prove = true;
-        return wire_send(wire, timeout_ms, error);
+        return wire_send(wire, deadline, error);
 }
 
 /* Whether a reply to the call can bring descriptors. */
@@ -141,16 +141,13 @@ static bool wire_wants_fds(const Wire *wire) {
         return wire->method == METHOD_OPEN || wire->method == METHOD_AGENT_RESPOND;
 }
 
-/* One message. */
-static int wire_take(Wire *wire, int timeout_ms, VarlinkIncoming *ret, doorward_error *error) {
+/* One message. -EAGAIN if the deadline passed. */
+static int wire_take(Wire *wire, int64_t deadline, VarlinkIncoming *ret, doorward_error *error) {
         size_t want_fds = wire_wants_fds(wire) ? VARLINK_FDS_MAX : 0;
-        int64_t deadline = channel_deadline(timeout_ms);
         int r;
 
         while ((r = varlink_input_next(&wire->input, ret)) == 0) {
                 r = channel_receive(&wire->channel, &wire->input, want_fds, deadline, error);
-                if (r == -EAGAIN && timeout_ms != 0)
-                        return channel_fail_timeout(&wire->channel, error);
                 if (r < 0)
                         return r;
         }
@@ -234,7 +231,8 @@ static int wire_take_reply(Wire *wire, VarlinkIncoming *incoming, const VarlinkR
 }
 
 /* Sends the call again, with what the broker wants to see come from this process. */
-static int wire_prove(Wire *wire, const json_t *parameters, int timeout_ms, doorward_error *error) {
+static int wire_prove(Wire *wire, const json_t *parameters, int64_t deadline,
+                      doorward_error *error) {
         const char *nonce;
         const WireField fields[] = {{"nonce", WIRE_STRING, false, &nonce}, {}};
 
@@ -244,11 +242,11 @@ static int wire_prove(Wire *wire, const json_t *parameters, int timeout_ms, door
                 return channel_fail_memory(&wire->channel, error);
 
         wire->may_prove = false;
-        return wire_send(wire, timeout_ms, error);
+        return wire_send(wire, deadline, error);
 }
 
 /* 1: a reply; 0: nothing for the caller, look again; -errno. */
-static int wire_handle(Wire *wire, VarlinkIncoming *incoming, int timeout_ms, WireReply *ret,
+static int wire_handle(Wire *wire, VarlinkIncoming *incoming, int64_t deadline, WireReply *ret,
                        doorward_error *error) {
         VarlinkReply message;
         int r;
@@ -265,7 +263,7 @@ static int wire_handle(Wire *wire, VarlinkIncoming *incoming, int timeout_ms, Wi
                 return channel_fail_protocol(&wire->channel, error,
                                              "sent descriptors that do not fit what it said");
         if (wire->may_prove && interface_find_error(message.error) == ERROR_IDENTITY_PROOF_REQUIRED)
-                return wire_prove(wire, message.parameters, timeout_ms, error);
+                return wire_prove(wire, message.parameters, deadline, error);
         if (failure_read(&message, wire->parameters, error) < 0)
                 return channel_fail_protocol(&wire->channel, error, TEXT_UNREADABLE);
 
@@ -274,7 +272,8 @@ static int wire_handle(Wire *wire, VarlinkIncoming *incoming, int timeout_ms, Wi
         return -EREMOTEIO;
 }
 
-int wire_next(Wire *wire, int timeout_ms, WireReply *ret, doorward_error *error) {
+/* As wire_next(), but for the deadline: -EAGAIN if it passed. */
+static int wire_wait(Wire *wire, int64_t deadline, WireReply *ret, doorward_error *error) {
         int r = 0;
 
         if (wire->channel.fd < 0)
@@ -285,26 +284,36 @@ int wire_next(Wire *wire, int timeout_ms, WireReply *ret, doorward_error *error)
         while (r == 0) {
                 _cleanup_(varlink_incoming_deinit) VarlinkIncoming incoming = VARLINK_INCOMING_NULL;
 
-                r = wire_take(wire, timeout_ms, &incoming, error);
+                r = wire_take(wire, deadline, &incoming, error);
                 if (r == 0)
-                        r = wire_handle(wire, &incoming, timeout_ms, ret, error);
+                        r = wire_handle(wire, &incoming, deadline, ret, error);
         }
 
         return r;
 }
 
+int wire_next(Wire *wire, int timeout_ms, WireReply *ret, doorward_error *error) {
+        int r;
+
+        r = wire_wait(wire, channel_deadline(timeout_ms), ret, error);
+        return r == -EAGAIN && timeout_ms != 0 ? channel_fail_timeout(&wire->channel, error) : r;
+}
+
 int wire_call_more(Wire *wire, MethodId method, json_t *parameters, int timeout_ms,
                    doorward_error *error) {
-        return wire_begin(wire, method, parameters, true, timeout_ms, error);
+        return wire_begin(wire, method, parameters, true, channel_deadline(timeout_ms), error);
 }
 
 int wire_call(Wire *wire, MethodId method, json_t *parameters, int timeout_ms, WireReply *ret,
               doorward_error *error) {
+        int64_t deadline = channel_deadline(timeout_ms);
         int r;
 
-        r = wire_begin(wire, method, parameters, false, timeout_ms, error);
+        r = wire_begin(wire, method, parameters, false, deadline, error);
         if (r == 0)
-                r = wire_next(wire, timeout_ms, ret, error);
+                r = wire_wait(wire, deadline, ret, error);
+        if (r == -EAGAIN)
+                return channel_fail_timeout(&wire->channel, error);
 
         return r < 0 ? r : 0;
 }

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "common/nearest.h"
 #include "policy/definition-internal.h"
-#include "policy/nearest.h"
 #include "policy/strv.h"
 
 static const char *const section_names[_SECTION_MAX + 1] = {

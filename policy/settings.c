@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "common/nearest.h"
 #include "policy/folders.h"
 #include "policy/inifile.h"
-#include "policy/nearest.h"
 #include "policy/settings.h"
 #include "policy/strv.h"
 #include "policy/timespan.h"

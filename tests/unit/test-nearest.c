@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "policy/nearest.h"
+#include "common/nearest.h"
 
 static const char *const candidates[] = {"ConnectStream", "ConnectAs", "Groups",
                                          "MaxSec",        "Type",      NULL};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "policy/nearest.h"
+#include "common/nearest.h"
 
 #define WORD_MAX 64U
 #define DISTANCE_MAX 3U
