@@ -143,6 +143,21 @@ static void check_size(size_t max, size_t size, bool nul, int expected) {
         varlink_input_deinit(&input);
 }
 
+/* A message that has used up its space, and is not all there. */
+static void test_full(void **state) {
+        VarlinkInput input;
+
+        varlink_input_init(&input, 8);
+        assert_false(varlink_input_is_full(&input));
+        assert_int_equal(feed(&input, "{\"a\":1", 6, NULL, 0), 0);
+        assert_false(varlink_input_is_full(&input));
+        assert_int_equal(feed(&input, "}", 2, NULL, 0), 0);
+        assert_true(varlink_input_is_full(&input));
+        check_next(&input, "a", 0, NULL);
+        assert_false(varlink_input_is_full(&input));
+        varlink_input_deinit(&input);
+}
+
 static void test_sizes(void **state) {
         static const size_t maxima[] = {3, 100, VARLINK_REQUEST_MAX, VARLINK_REPLY_MAX};
 
@@ -531,6 +546,37 @@ static void test_output(void **state) {
         varlink_output_deinit(&output);
 }
 
+/* Lengths around the room that is made at first, and far beyond it. */
+static void test_output_lengths(void **state) {
+        static char text[VARLINK_REPLY_MAX];
+
+        for (size_t length = 0; length < sizeof(text) - 16; length += length < 1100 ? 1 : 9999) {
+                VarlinkIncoming incoming = VARLINK_INCOMING_NULL;
+                VarlinkOutput output = {};
+                VarlinkInput input;
+                const char *data;
+                size_t n;
+                int fd;
+
+                memset(text, 'x', length);
+                text[length] = 0;
+                varlink_input_init(&input, VARLINK_REPLY_MAX);
+                assert_int_equal(
+                        varlink_output_push_consume(&output, json_pack("{s:s}", "a", text), -EBADF),
+                        0);
+                assert_true(varlink_output_peek(&output, &data, &n, &fd));
+                assert_int_equal(n, length + 9);
+                assert_int_equal(data[n - 1], 0);
+                assert_int_equal(output.size, n);
+                assert_int_equal(feed(&input, data, n, NULL, 0), 0);
+                assert_int_equal(varlink_input_next(&input, &incoming), 1);
+                assert_string_equal(json_string_value(json_object_get(incoming.object, "a")), text);
+                varlink_incoming_deinit(&incoming);
+                varlink_input_deinit(&input);
+                varlink_output_deinit(&output);
+        }
+}
+
 /* Without an object, which is how no memory comes here, the descriptor is taken all the same. */
 static void test_output_of_nothing(void **state) {
         VarlinkOutput output = {};
@@ -571,6 +617,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_pieces),
                 cmocka_unit_test(test_partial),
+                cmocka_unit_test(test_full),
                 cmocka_unit_test(test_sizes),
                 cmocka_unit_test(test_sizes_of_several),
                 cmocka_unit_test(test_malformed),
@@ -587,6 +634,7 @@ int main(void) {
                 cmocka_unit_test(test_bad_replies),
                 cmocka_unit_test(test_building),
                 cmocka_unit_test(test_output),
+                cmocka_unit_test(test_output_lengths),
                 cmocka_unit_test(test_output_of_nothing),
                 cmocka_unit_test(test_round_trip),
         };
