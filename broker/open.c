@@ -307,7 +307,9 @@ static void open_call_opener(Open *open) {
 
         r = openers_call(broker->openers, &open->name, open->access, session->fd,
                          broker->settings->open_timeout_usec, on_opened, open, &open->opener);
-        if (r < 0) {
+        if (r >= 0)
+                session_look_up(session);
+        else {
                 refusal_init_unreachable(&refusal, -r, &open->name);
                 refusal.action = open->question.action;
                 open_refuse(open, &refusal);

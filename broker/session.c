@@ -5,6 +5,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <syslog.h>
+#include <systemd/sd-login.h>
 
 #include "broker/broker.h"
 #include "broker/lease.h"
@@ -191,11 +192,30 @@ void session_refuse_service(Session *session, ErrorId error, const char *value) 
         session_finish_call(session);
 }
 
-void session_get_record_fields(const Session *session, RecordFields *ret) {
+void session_look_up(Session *session) {
+        if (session->looked_up)
+                return;
+
+        session->looked_up = true;
+        (void)sd_pid_get_unit(session->peer.pid, &session->unit);
+        (void)sd_pid_get_session(session->peer.pid, &session->login_session);
+
+        /* What was read of a number is of our peer only if that still has it. */
+        if (!peer_is_alive(&session->peer)) {
+                freep(&session->unit);
+                freep(&session->login_session);
+                session->unit = session->login_session = NULL;
+        }
+}
+
+void session_get_record_fields(Session *session, RecordFields *ret) {
+        session_look_up(session);
         *ret = (RecordFields){
                 .subject_uid = session->peer.uid,
                 .identity_uid = session->peer.uid,
                 .subject_pid = session->peer.pid,
+                .unit = session->unit,
+                .session = session->login_session,
                 .request = session->request,
         };
 }
@@ -484,6 +504,8 @@ Session *session_free(Session *session) {
         user_charge_deinit(&session->connection);
         user_unref(session->user);
         peer_deinit(&session->peer);
+        free(session->unit);
+        free(session->login_session);
         /* An opener that is slow can still hold the copy that it was passed. */
         (void)shutdown(session->fd, SHUT_RDWR);
         close_fd(session->fd);

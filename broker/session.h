@@ -54,6 +54,9 @@ struct Session {
         int fd;
         Peer peer;
         uid_t sender_uid; /* of the last message: the real uid of who sent it */
+        char *unit;       /* the peer's, for records; looked up once */
+        char *login_session;
+        bool looked_up;
         User *user;
         UserCharge connection; /* while there is no live lease */
         char nonce[RECORD_LEASE_SIZE];
@@ -104,7 +107,11 @@ void session_end_lease(Session *session, EndReason reason);
 /* Gives up what is under way and closes; what was queued is still sent, for a while. */
 void session_close(Session *session);
 
-/* The fields of a record that are the session's. */
-void session_get_record_fields(const Session *session, RecordFields *ret);
+/* Finds out the peer's unit and login session, for records. It reads files of /proc: a moment in
+ * which there is something to wait for anyway is a good one. */
+void session_look_up(Session *session);
+
+/* The fields of a record that are the session's; borrowed from it. */
+void session_get_record_fields(Session *session, RecordFields *ret);
 
 const char *session_state_to_string(SessionState state);
