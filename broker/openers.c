@@ -16,6 +16,7 @@ struct OpenerLink {
         OpenerLink *next; /* Openers::links */
         char endpoint[NAME_ENDPOINT_MAX + 1];
         int fd;
+        bool leaving; /* it takes no more calls, and still answers those that it has */
         sd_event_source *io;
         sd_event_source *idle; /* while there are no calls */
         OpenerCall *calls;
@@ -222,7 +223,7 @@ static int link_new(Openers *openers, const char *endpoint, OpenerLink **ret) {
 
 static int openers_get_link(Openers *openers, const char *endpoint, OpenerLink **ret) {
         for (OpenerLink *link = openers->links; link; link = link->next)
-                if (streq(link->endpoint, endpoint)) {
+                if (!link->leaving && streq(link->endpoint, endpoint)) {
                         *ret = link;
                         return 0;
                 }
@@ -252,8 +253,8 @@ static int call_send(OpenerCall *call, Openers *openers, const Name *name, Acces
         memcpy(request.instance, name->instance, sizeof(request.instance));
         size = opener_request_encode(&request, buf);
 
-        /* A connection that was kept can turn out to be to an opener that has ended. Nothing was
-         * asked then, and a new one starts the opener again. */
+        /* A connection that was kept can turn out to be to an opener that leaves, or has ended.
+         * Nothing was asked then, and a new one starts the opener again. */
         for (unsigned i = 0; i < 2 && n == -EPIPE; i++) {
                 r = openers_get_link(openers, name->endpoint, &call->link);
                 if (r < 0)
@@ -261,7 +262,7 @@ static int call_send(OpenerCall *call, Openers *openers, const Name *name, Acces
 
                 n = socket_send(call->link->fd, buf, size, client_fd);
                 if (n == -EPIPE)
-                        link_fail(call->link, ECONNRESET);
+                        call->link->leaving = true;
         }
 
         return n < 0 ? (int)n : 0;

@@ -246,6 +246,35 @@ static void test_ended_while_idle(void **state) {
         assert_int_equal(b.error, 0);
 }
 
+static void test_leaves(void **state) {
+        Fixture *f = *state;
+        Called a = {}, b = {};
+        uint32_t first;
+        int leaving;
+
+        call(f, &a);
+        first = receive(f).id;
+
+        /* It takes no more, and answers what it has. */
+        leaving = f->opener_fd;
+        assert_int_equal(shutdown(leaving, SHUT_RD), 0);
+        f->opener_fd = -EBADF;
+        call(f, &b);
+        assert_int_equal(a.answers, 0);
+        reply(f, receive(f).id, OPENER_OK, STDIN_FILENO);
+        run(f);
+        assert_int_equal(b.error, 0);
+        close_fd(b.fd);
+
+        close_fd(f->opener_fd);
+        f->opener_fd = leaving;
+        reply(f, first, OPENER_STALE, -EBADF);
+        run(f);
+        assert_int_equal(a.answers, 1);
+        assert_int_equal(a.error, 0);
+        assert_int_equal(a.reply.status, OPENER_STALE);
+}
+
 static void test_time_out(void **state) {
         Fixture *f = *state;
         Called called = {}, next = {};
@@ -356,6 +385,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_answers_out_of_order, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_dies, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_ended_while_idle, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_leaves, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_time_out, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_cancelled, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_hostile, setup, teardown),
