@@ -36,7 +36,6 @@ typedef struct Fixture {
 } Fixture;
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
-        (void)chmod(path, 0700);
         return remove(path);
 }
 
