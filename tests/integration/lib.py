@@ -710,6 +710,79 @@ def prepare():
     polkit_settle()
 
 
+# The broker and the opener under address, leak and undefined-behaviour sanitizers.
+
+SANITIZED = f"{SOURCE}/build-check/stage-sanitized/usr/libexec/doorward"
+
+# The leak check at exit stops the process from a thread of its own by ptrace(2), which what is not
+# dumpable, or filters system calls, does not let happen.
+DUMPABLE = """#define _GNU_SOURCE
+#include <stdarg.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int prctl(int option, ...) {
+        unsigned long a[4];
+        va_list args;
+
+        va_start(args, option);
+        for (int i = 0; i < 4; i++)
+                a[i] = va_arg(args, unsigned long);
+        va_end(args);
+        if (option == PR_SET_DUMPABLE)
+                return 0;
+        return (int)syscall(SYS_prctl, option, a[0], a[1], a[2], a[3]);
+}
+"""
+
+SANITIZED_UNIT = """[Service]
+Environment=LD_PRELOAD={asan}:/usr/local/lib/doorward-tests-dumpable.so
+Environment=ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1
+Environment=UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+SystemCallFilter=
+TasksMax=infinity
+MemoryMax=infinity
+TimeoutStopSec=5s
+"""
+
+
+def sanitize():
+    """From now on the sanitized programs run in place of the others, in their units, with only those
+    lines of the sandbox relaxed that would keep the sanitizers from working. (The leak check hangs now
+    and then when threads of GLib's end meanwhile: the time to stop is short.)"""
+    os.makedirs(PLACE, exist_ok=True)
+    write(f"{PLACE}/dumpable.c", DUMPABLE)
+    ok(
+        "gcc", "-shared", "-fPIC", "-o", "/usr/local/lib/doorward-tests-dumpable.so",
+        f"{PLACE}/dumpable.c",
+    )
+    asan = os.path.realpath(ok("gcc", "-print-file-name=libasan.so").strip())
+    run("systemctl", "stop", "doorward.service", "doorward-opener@*.service")
+    for name in ("doorwardd", "doorward-opener"):
+        shutil.copy(f"{SANITIZED}/{name}", f"/usr/libexec/doorward/{name}")
+    for name in ("doorward.service", "doorward-opener@.service"):
+        os.makedirs(f"{UNITS}/{name}.d", exist_ok=True)
+        write(f"{UNITS}/{name}.d/sanitizers.conf", SANITIZED_UNIT.format(asan=asan))
+    systemctl("daemon-reload")
+
+
+def sanitizer_reports():
+    """What the sanitizers said so far. (The broker is stopped, and openers end by themselves.)"""
+    pid = broker_pid()
+    expect_in("libasan", read(f"/proc/{pid}/maps"), "what the broker runs with")
+    systemctl("stop", "doorward.service")
+    wait_for(
+        lambda: not run("pgrep", "-x", "doorward-opener").out,
+        "idle openers end",
+        90,
+        0.5,
+    )
+    lines = ok("journalctl", "--sync") + ok("journalctl", "--quiet", "--output=cat", "-u", "doorward*")
+    words = ("Sanitizer", "runtime error:", "SUMMARY:")
+    return [line for line in lines.splitlines() if any(word in line for word in words)]
+
+
 @contextlib.contextmanager
 def echo(*rules):
     """The services behind the endpoint echo, and these rules. Gives the full one's Backend."""

@@ -45,6 +45,7 @@ int main(int argc, char **argv) {
                 return 2;
         printf("steal: %d", doorward_steal_fd(c));
         printf(" %s\n", errno == EBUSY ? "EBUSY" : "?");
+        fflush(stdout);
         if (fork() == 0) {
                 printf("child: %d\n", doorward_get_fd(c));
                 fflush(stdout);
