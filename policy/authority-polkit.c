@@ -72,8 +72,9 @@ struct PolkitAuthorityState {
 
         ActionEntry *actions;
         ActionWaiter *waiters;
-        bool actions_known;   /* they were read once */
+        bool actions_known;   /* they were read, and no reading failed since */
         bool actions_changed; /* polkit said so since the last reading began */
+        bool actions_told;    /* who waited for a reading looks at what was read, now */
         Attempt *actions_loading;
         struct timespec actions_mtime; /* of the folder when that reading began */
         gint64 actions_time;           /* when it began; monotonic, µs */
@@ -283,6 +284,7 @@ static void link_down(AuthorityPolkit *a) {
         g_clear_object(&a->polkit);
         g_clear_object(&a->bus);
         a->link = LINK_DOWN;
+        a->actions_known = false; /* nobody says any more that they changed */
 
         for (ActionWaiter *waiter = a->waiters; waiter; waiter = waiter->next)
                 waiter->served_by_this_load = true;
@@ -306,11 +308,8 @@ static void link_fail(AuthorityPolkit *a, const char *text) {
 }
 
 static void on_closed(GDBusConnection *bus, gboolean remote, GError *error, gpointer userdata) {
-        AuthorityPolkit *a = userdata;
-
         /* What was sent fails by itself, each check on its own. */
-        link_down(a);
-        waiters_notify(a, -EHOSTUNREACH);
+        link_fail(userdata, "The system bus hung up");
 }
 
 static void on_changed(gpointer source, gpointer userdata) {
@@ -452,7 +451,9 @@ static void waiters_notify(AuthorityPolkit *a, int error) {
                 }
 
                 *p = waiter->next;
+                a->actions_told = error == 0;
                 waiter->func(error, waiter->userdata);
+                a->actions_told = false;
                 free(waiter);
                 p = &a->waiters;
         }
@@ -471,8 +472,12 @@ static void on_actions(GObject *source, GAsyncResult *res, gpointer userdata) {
                 actions_clear(a);
                 for (GList *l = list; l && r >= 0; l = l->next)
                         r = actions_add(a, l->data);
-                a->actions_known = r >= 0;
         }
+
+        /* That something had changed was forgotten when this reading began: if it failed, what was
+         * known before must not be taken for what is. */
+        if (a)
+                a->actions_known = r >= 0;
 
         g_list_free_full(list, g_object_unref);
         g_clear_error(&error);
@@ -543,8 +548,10 @@ static int polkit_find_action(Authority *authority, const char *id, AuthorityAct
                         return 0;
                 }
 
-        /* What we know may be old. Where that says that the action exists, asking it tells. */
-        if (a->actions_changed)
+        /* What we know may be old. Where that says that the action exists, asking it tells. Who
+         * waited for a reading that began after they asked takes it as it is: else whoever has
+         * polkit say all the time that something changed would keep them waiting. */
+        if (a->actions_changed && !a->actions_told)
                 return -EAGAIN;
 
         *ret = (AuthorityAction){};

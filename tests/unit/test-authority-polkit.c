@@ -1,0 +1,559 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The authority against a bus of its own, on which the test plays polkit. GLib's context runs in
+ * sd-event here as it does in the broker. Without dbus-daemon there is nothing to test it on. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <gio/gio.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "broker/loop.h"
+#include "policy/authority-polkit.h"
+
+#define POLKIT_NAME "org.freedesktop.PolicyKit1"
+#define POLKIT_PATH "/org/freedesktop/PolicyKit1/Authority"
+#define POLKIT_INTERFACE POLKIT_NAME ".Authority"
+
+#define OWN "org.doorward.endpoint.docker.full"
+#define GENERIC "org.doorward.full"
+
+/* What the test answers, and how. */
+typedef struct Polkit {
+        GDBusConnection *bus;
+        const char *actions[4];
+        bool load_fails, load_waits, check_waits;
+        bool always_changes; /* says so during each reading */
+        gint deaf;           /* nothing that comes is answered, nor even looked at */
+        GDBusMethodInvocation *waiting[8];
+        unsigned n_waiting, n_loads, n_checks, n_cancelled;
+} Polkit;
+
+typedef struct Fixture {
+        char folder[32];
+        pid_t daemon;
+        sd_event *event;
+        Loop *loop;
+        Authority *authority;
+        Polkit polkit;
+} Fixture;
+
+typedef struct Asked {
+        Fixture *fixture;
+        unsigned answers;
+        AuthorityAnswer last;
+        AuthorityCheck *check;
+        bool again; /* asks once more from inside the answer */
+} Asked;
+
+typedef struct Loaded {
+        Fixture *fixture;
+        unsigned calls, tries;
+        int error;
+} Loaded;
+
+static uint64_t now_ms(void) {
+        struct timespec ts;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static void turn_for(Fixture *f, unsigned ms) {
+        uint64_t end = now_ms() + ms;
+
+        while (now_ms() < end)
+                (void)sd_event_run(f->event, 10000);
+}
+
+/* Turns the loop until a count is reached, and not for long. */
+static bool turn_until(Fixture *f, const unsigned *count, unsigned n) {
+        uint64_t end = now_ms() + 3000;
+
+        while (*count < n && now_ms() < end)
+                (void)sd_event_run(f->event, 10000);
+        return *count >= n;
+}
+
+/* The bus. */
+
+static void start_daemon(Fixture *f) {
+        char address[80], option[96];
+        char buf[256];
+        int out[2];
+
+        (void)snprintf(address, sizeof(address), "unix:path=%s/bus", f->folder);
+        (void)snprintf(option, sizeof(option), "--address=%s", address);
+        assert_int_equal(setenv("DBUS_SYSTEM_BUS_ADDRESS", address, 1), 0);
+        assert_int_equal(pipe(out), 0);
+
+        f->daemon = fork();
+        if (f->daemon == 0) {
+                (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+                (void)dup2(out[1], STDOUT_FILENO);
+                (void)execlp("dbus-daemon", "dbus-daemon", "--session", "--nofork", "--nopidfile",
+                             "--print-address=1", option, (char *)NULL);
+                _exit(127);
+        }
+        close_fd(out[1]);
+
+        /* It says its address as soon as it listens. */
+        if (read(out[0], buf, sizeof(buf)) <= 0) {
+                close_fd(out[0]);
+                (void)waitpid(f->daemon, NULL, 0);
+                f->daemon = 0;
+                skip();
+        }
+        close_fd(out[0]);
+}
+
+static void stop_daemon(Fixture *f) {
+        if (f->daemon <= 0)
+                return;
+
+        (void)kill(f->daemon, SIGKILL);
+        (void)waitpid(f->daemon, NULL, 0);
+        f->daemon = 0;
+}
+
+/* polkit. */
+
+static void polkit_say_changed(Polkit *p) {
+        (void)g_dbus_connection_emit_signal(p->bus, NULL, POLKIT_PATH, POLKIT_INTERFACE, "Changed",
+                                            NULL, NULL);
+        (void)g_dbus_connection_flush_sync(p->bus, NULL, NULL);
+}
+
+static void polkit_answer_actions(Polkit *p, GDBusMethodInvocation *call) {
+        GVariantBuilder actions;
+
+        if (p->load_fails) {
+                g_dbus_method_invocation_return_dbus_error(call, "org.example.Failed", "no");
+                return;
+        }
+
+        g_variant_builder_init(&actions, G_VARIANT_TYPE("a(ssssssuuua{ss})"));
+        for (size_t i = 0; i < ELEMENTSOF(p->actions) && p->actions[i]; i++) {
+                GVariantBuilder annotations;
+
+                g_variant_builder_init(&annotations, G_VARIANT_TYPE("a{ss}"));
+                g_variant_builder_add(&annotations, "{ss}", "org.freedesktop.policykit.owner",
+                                      "unix-user:doorward");
+                g_variant_builder_add(&actions, "(ssssssuuua{ss})", p->actions[i], "", "", "", "",
+                                      "", 0, 0, 0, &annotations);
+        }
+        g_dbus_method_invocation_return_value(call, g_variant_new("(a(ssssssuuua{ss}))", &actions));
+}
+
+static void polkit_answer_check(GDBusMethodInvocation *call) {
+        g_dbus_method_invocation_return_value(call,
+                                              g_variant_new("((bba{ss}))", TRUE, FALSE, NULL));
+}
+
+static void polkit_answer_waiting(Polkit *p) {
+        for (unsigned i = 0; i < p->n_waiting; i++)
+                if (streq(g_dbus_method_invocation_get_method_name(p->waiting[i]),
+                          "EnumerateActions"))
+                        polkit_answer_actions(p, p->waiting[i]);
+                else
+                        polkit_answer_check(p->waiting[i]);
+        p->n_waiting = 0;
+}
+
+static void on_call(GDBusConnection *bus, const char *sender, const char *path,
+                    const char *interface, const char *method, GVariant *parameters,
+                    GDBusMethodInvocation *call, gpointer userdata) {
+        Polkit *p = userdata;
+        bool waits;
+
+        if (streq(method, "CancelCheckAuthorization")) {
+                p->n_cancelled++;
+                g_dbus_method_invocation_return_value(call, NULL);
+                return;
+        }
+
+        if (streq(method, "EnumerateActions")) {
+                waits = p->load_waits;
+                p->n_loads++;
+                if (p->always_changes)
+                        polkit_say_changed(p);
+        } else {
+                waits = p->check_waits;
+                p->n_checks++;
+        }
+
+        assert_true(p->n_waiting < ELEMENTSOF(p->waiting));
+        p->waiting[p->n_waiting++] = call;
+        if (!waits)
+                polkit_answer_waiting(p);
+}
+
+static GVariant *on_get(GDBusConnection *bus, const char *sender, const char *path,
+                        const char *interface, const char *property, GError **error,
+                        gpointer userdata) {
+        return streq(property, "BackendFeatures") ? g_variant_new_uint32(0)
+                                                  : g_variant_new_string("1");
+}
+
+/* Runs in GDBus's thread. */
+static GDBusMessage *on_message(GDBusConnection *bus, GDBusMessage *message, gboolean incoming,
+                                gpointer userdata) {
+        Polkit *p = userdata;
+
+        if (incoming && g_atomic_int_get(&p->deaf) &&
+            g_dbus_message_get_message_type(message) == G_DBUS_MESSAGE_TYPE_METHOD_CALL)
+                g_clear_object(&message);
+        return message;
+}
+
+static const char interface_xml[] =
+        "<node><interface name='" POLKIT_INTERFACE "'>"
+        "<method name='EnumerateActions'><arg type='s' direction='in'/>"
+        "<arg type='a(ssssssuuua{ss})' direction='out'/></method>"
+        "<method name='CheckAuthorization'><arg type='(sa{sv})' direction='in'/>"
+        "<arg type='s' direction='in'/><arg type='a{ss}' direction='in'/>"
+        "<arg type='u' direction='in'/><arg type='s' direction='in'/>"
+        "<arg type='(bba{ss})' direction='out'/></method>"
+        "<method name='CancelCheckAuthorization'><arg type='s' direction='in'/></method>"
+        "<signal name='Changed'/>"
+        "<property name='BackendName' type='s' access='read'/>"
+        "<property name='BackendVersion' type='s' access='read'/>"
+        "<property name='BackendFeatures' type='u' access='read'/>"
+        "</interface></node>";
+
+static void polkit_start(Polkit *p) {
+        static const GDBusInterfaceVTable vtable = {.method_call = on_call, .get_property = on_get};
+        GDBusNodeInfo *info = g_dbus_node_info_new_for_xml(interface_xml, NULL);
+        GVariant *reply;
+
+        assert_non_null(info);
+        p->bus = g_dbus_connection_new_for_address_sync(
+                getenv("DBUS_SYSTEM_BUS_ADDRESS"),
+                G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
+                        G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
+                NULL, NULL, NULL);
+        assert_non_null(p->bus);
+        (void)g_dbus_connection_add_filter(p->bus, on_message, p, NULL);
+        assert_true(g_dbus_connection_register_object(p->bus, POLKIT_PATH, info->interfaces[0],
+                                                      &vtable, p, NULL, NULL) > 0);
+        reply = g_dbus_connection_call_sync(p->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                            "org.freedesktop.DBus", "RequestName",
+                                            g_variant_new("(su)", POLKIT_NAME, 0), NULL,
+                                            G_DBUS_CALL_FLAGS_NONE, -1, NULL, NULL);
+        assert_non_null(reply);
+        g_variant_unref(reply);
+        g_dbus_node_info_unref(info);
+}
+
+static void polkit_stop(Polkit *p) {
+        for (unsigned i = 0; i < p->n_waiting; i++)
+                g_object_unref(p->waiting[i]);
+        p->n_waiting = 0;
+        if (p->bus)
+                (void)g_dbus_connection_close_sync(p->bus, NULL, NULL);
+        g_clear_object(&p->bus);
+}
+
+/* Around each test. */
+
+static int setup(void **state) {
+        Fixture *f = calloc(1, sizeof(*f));
+
+        if (!f)
+                return -1;
+        (void)snprintf(f->folder, sizeof(f->folder), "/tmp/test-polkit-XXXXXX");
+        if (!mkdtemp(f->folder) || sd_event_new(&f->event) < 0 ||
+            loop_attach_glib(f->event, &f->loop) < 0 ||
+            authority_polkit_new("doorward", &f->authority) < 0)
+                return -1;
+
+        f->polkit.actions[0] = GENERIC;
+        *state = f;
+        return 0;
+}
+
+static int teardown(void **state) {
+        Fixture *f = *state;
+        char path[64];
+
+        /* libpolkit must have been told what came of polkit's coming: it does not bear to go. */
+        turn_for(f, 50);
+        authority_free(f->authority);
+        polkit_stop(&f->polkit);
+        stop_daemon(f);
+        turn_for(f, 50);
+        loop_free(f->loop);
+        sd_event_unref(f->event);
+        (void)snprintf(path, sizeof(path), "%s/bus", f->folder);
+        (void)unlink(path);
+        (void)rmdir(f->folder);
+        free(f);
+        return 0;
+}
+
+static void start(Fixture *f) {
+        start_daemon(f);
+        polkit_start(&f->polkit);
+}
+
+static void ask(Fixture *f, Asked *asked);
+
+static void on_answer(const AuthorityAnswer *answer, void *userdata) {
+        Asked *asked = userdata;
+
+        asked->answers++;
+        asked->last = *answer;
+        asked->last.text = NULL;
+        asked->check = NULL;
+        if (asked->again) {
+                asked->again = false;
+                ask(asked->fixture, asked);
+        }
+}
+
+static void ask(Fixture *f, Asked *asked) {
+        AuthorityQuestion question = {
+                .uid = 1000,
+                .peer_uid = 1000,
+                .pid = getpid(),
+                .pidfd = -EBADF,
+                .start_time = 1,
+                .action = GENERIC,
+                .details = {{"endpoint", "docker"}},
+        };
+
+        asked->fixture = f;
+        assert_int_equal(authority_ask(f->authority, &question, on_answer, asked, &asked->check),
+                         0);
+}
+
+static void on_loaded(int error, void *userdata) {
+        Loaded *loaded = userdata;
+
+        loaded->calls++;
+        loaded->error = error;
+}
+
+static int load(Fixture *f) {
+        Loaded loaded = {.fixture = f};
+
+        assert_int_equal(authority_load_actions(f->authority, on_loaded, &loaded), 0);
+        if (!turn_until(f, &loaded.calls, 1)) {
+                authority_forget(f->authority, &loaded);
+                return -ETIMEDOUT;
+        }
+        return loaded.error;
+}
+
+/* Tests. */
+
+static void test_asks_and_loads(void **state) {
+        AuthorityAction action;
+        Fixture *f = *state;
+        Asked asked = {};
+
+        start(f);
+        assert_int_equal(authority_find_action(f->authority, GENERIC, &action), -EAGAIN);
+        assert_int_equal(load(f), 0);
+        assert_int_equal(authority_find_action(f->authority, GENERIC, &action), 0);
+        assert_true(action.registered && action.owned);
+        assert_int_equal(authority_find_action(f->authority, OWN, &action), 0);
+        assert_false(action.registered);
+
+        ask(f, &asked);
+        assert_true(turn_until(f, &asked.answers, 1));
+        assert_int_equal(asked.last.failure, AUTHORITY_ANSWERED);
+        assert_int_equal(asked.last.decision, DECISION_AUTHORIZED);
+}
+
+static void test_a_cancelled_check_is_not_answered(void **state) {
+        Fixture *f = *state;
+        Asked asked = {};
+
+        start(f);
+        f->polkit.check_waits = true;
+        ask(f, &asked);
+        assert_true(turn_until(f, &f->polkit.n_checks, 1));
+        authority_cancel(f->authority, asked.check);
+        assert_true(turn_until(f, &f->polkit.n_cancelled, 1));
+        polkit_answer_waiting(&f->polkit);
+        turn_for(f, 50);
+        assert_int_equal(asked.answers, 0);
+
+        /* One that is cancelled before there is a link is not even asked. */
+        ask(f, &asked);
+        authority_cancel(f->authority, asked.check);
+        turn_for(f, 50);
+        assert_int_equal(asked.answers, 0);
+}
+
+/* An action is there that was not, and the reading of it failed: the generic one must not be taken
+ * in its place. */
+static void test_a_failed_reading_leaves_nothing_known(void **state) {
+        AuthorityAction action;
+        Fixture *f = *state;
+
+        start(f);
+        assert_int_equal(load(f), 0);
+        f->polkit.actions[1] = OWN;
+        f->polkit.load_fails = true;
+        polkit_say_changed(&f->polkit);
+        turn_for(f, 50);
+        assert_int_equal(authority_find_action(f->authority, OWN, &action), -EAGAIN);
+        assert_int_equal(load(f), -EHOSTUNREACH);
+        assert_int_equal(authority_find_action(f->authority, OWN, &action), -EAGAIN);
+        assert_int_equal(load(f), -EHOSTUNREACH);
+        assert_int_equal(authority_find_action(f->authority, OWN, &action), -EAGAIN);
+
+        f->polkit.load_fails = false;
+        assert_int_equal(load(f), 0);
+        assert_int_equal(authority_find_action(f->authority, OWN, &action), 0);
+        assert_true(action.registered);
+}
+
+/* While the bus is away polkit cannot say that anything changed. */
+static void test_without_a_bus_nothing_is_known(void **state) {
+        AuthorityAction action;
+        Fixture *f = *state;
+
+        start(f);
+        assert_int_equal(load(f), 0);
+        assert_int_equal(authority_find_action(f->authority, OWN, &action), 0);
+        polkit_stop(&f->polkit);
+        stop_daemon(f);
+        turn_for(f, 100);
+        assert_int_equal(authority_find_action(f->authority, OWN, &action), -EAGAIN);
+        assert_int_equal(load(f), -EHOSTUNREACH);
+
+        f->polkit.actions[1] = OWN;
+        start(f);
+        assert_int_equal(load(f), 0);
+        assert_int_equal(authority_find_action(f->authority, OWN, &action), 0);
+        assert_true(action.registered);
+}
+
+/* As who asks does it: what is not known is read, and then looked for again. */
+static void on_loaded_look(int error, void *userdata) {
+        Loaded *loaded = userdata;
+        AuthorityAction action;
+        int r;
+
+        assert_int_equal(error, 0);
+        loaded->tries++;
+        r = authority_find_action(loaded->fixture->authority, OWN, &action);
+        if (r == -EAGAIN)
+                r = authority_load_actions(loaded->fixture->authority, on_loaded_look, loaded);
+        else
+                loaded->calls++;
+        assert_int_equal(r, 0);
+}
+
+/* Any user can have polkit say all the time that something changed. Who asks must not wait for the
+ * end of that. */
+static void test_endless_changes_hold_up_nobody(void **state) {
+        Fixture *f = *state;
+        Loaded loaded = {.fixture = f};
+
+        start(f);
+        f->polkit.always_changes = true;
+        assert_int_equal(load(f), 0);
+        assert_int_equal(authority_load_actions(f->authority, on_loaded_look, &loaded), 0);
+        if (!turn_until(f, &loaded.calls, 1)) {
+                authority_forget(f->authority, &loaded);
+                fail_msg("not known after %u readings", loaded.tries);
+        }
+
+        /* For those who ask later it is old. */
+        turn_for(f, 50);
+        assert_int_equal(authority_find_action(f->authority, OWN, &(AuthorityAction){}), -EAGAIN);
+}
+
+/* polkit is there, and does not answer; then the bus goes. Nobody waits on for an answer. */
+static void test_the_bus_goes_in_mid_connection(void **state) {
+        Fixture *f = *state;
+        Asked asked = {};
+
+        start(f);
+        g_atomic_int_set(&f->polkit.deaf, 1);
+        ask(f, &asked);
+        turn_for(f, 200);
+        assert_int_equal(asked.answers, 0);
+        stop_daemon(f);
+        assert_true(turn_until(f, &asked.answers, 1));
+        assert_int_equal(asked.last.failure, AUTHORITY_UNAVAILABLE);
+}
+
+/* And comes back: who asks from inside the failure itself is the hardest case. */
+static void test_the_bus_goes_and_comes(void **state) {
+        Fixture *f = *state;
+        Asked asked[3] = {};
+
+        start(f);
+        f->polkit.check_waits = true;
+        for (size_t i = 0; i < ELEMENTSOF(asked); i++)
+                ask(f, &asked[i]);
+        assert_true(turn_until(f, &f->polkit.n_checks, 3));
+        asked[0].again = asked[1].again = true;
+        polkit_stop(&f->polkit);
+        stop_daemon(f);
+        for (size_t i = 0; i < ELEMENTSOF(asked); i++) {
+                assert_true(turn_until(f, &asked[i].answers, i < 2 ? 2 : 1));
+                assert_int_equal(asked[i].last.failure, AUTHORITY_UNAVAILABLE);
+        }
+
+        f->polkit.check_waits = false;
+        start(f);
+        for (unsigned i = 0; i < 3; i++) {
+                asked[0].answers = 0;
+                ask(f, &asked[0]);
+                assert_true(turn_until(f, &asked[0].answers, 1));
+                assert_int_equal(asked[0].last.failure, AUTHORITY_ANSWERED);
+        }
+}
+
+/* polkit alone is started anew, with checks under way. */
+static void test_polkit_goes_and_comes(void **state) {
+        Fixture *f = *state;
+        Asked asked = {};
+
+        start(f);
+        f->polkit.check_waits = true;
+        ask(f, &asked);
+        assert_true(turn_until(f, &f->polkit.n_checks, 1));
+        polkit_stop(&f->polkit);
+        assert_true(turn_until(f, &asked.answers, 1));
+        assert_int_equal(asked.last.failure, AUTHORITY_UNAVAILABLE);
+
+        f->polkit.check_waits = false;
+        polkit_start(&f->polkit);
+        ask(f, &asked);
+        assert_true(turn_until(f, &asked.answers, 2));
+        assert_int_equal(asked.last.failure, AUTHORITY_ANSWERED);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(test_asks_and_loads),
+                TEST(test_a_cancelled_check_is_not_answered),
+                TEST(test_a_failed_reading_leaves_nothing_known),
+                TEST(test_without_a_bus_nothing_is_known),
+                TEST(test_endless_changes_hold_up_nobody),
+                TEST(test_the_bus_goes_in_mid_connection),
+                TEST(test_the_bus_goes_and_comes),
+                TEST(test_polkit_goes_and_comes),
+        };
+
+        (void)g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING);
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
