@@ -21,9 +21,10 @@ static void refuse_unknown(Refusal *refusal, const Catalogue *catalogue, const N
                     !streq(definition->name, name->endpoint))
                         continue;
                 refusal_set_cause(refusal, "a template, and no instance was named");
-                refusal_set_hint(refusal, "%s@ is a template: name an instance of it, like %s@%s.",
-                                 name->endpoint, name->endpoint,
-                                 definition->instances ? definition->instances[0] : "NAME");
+                refusal_set_hint(refusal,
+                                 "%s@ is a template: write %s@INSTANCE, of which 'doorward list' "
+                                 "shows what they may be called.",
+                                 name->endpoint, name->endpoint);
                 return;
         }
 
