@@ -330,7 +330,7 @@ void record_flush(Record *record) {
 static void entry_begin(JournalEntry *entry, int level, const char *message_id) {
         journal_entry_init(entry);
         journal_entry_put(entry, "MESSAGE_ID", message_id);
-        journal_entry_putf(entry, "PRIORITY", "%d", level);
+        journal_entry_put_number(entry, "PRIORITY", (unsigned)level);
         journal_entry_put(entry, "SYSLOG_IDENTIFIER", "doorwardd");
 }
 
@@ -363,9 +363,9 @@ static void entry_put_fields(JournalEntry *entry, const RecordFields *f) {
         entry_put(entry, "DOORWARD_ACTION", f->action);
         entry_put(entry, "DOORWARD_ERROR", f->error);
         entry_put(entry, "DOORWARD_CAUSE", f->cause);
-        journal_entry_putf(entry, "DOORWARD_SUBJECT_UID", "%u", (unsigned)f->subject_uid);
-        journal_entry_putf(entry, "DOORWARD_IDENTITY_UID", "%u", (unsigned)f->identity_uid);
-        journal_entry_putf(entry, "DOORWARD_SUBJECT_PID", "%d", (int)f->subject_pid);
+        journal_entry_put_number(entry, "DOORWARD_SUBJECT_UID", f->subject_uid);
+        journal_entry_put_number(entry, "DOORWARD_IDENTITY_UID", f->identity_uid);
+        journal_entry_put_number(entry, "DOORWARD_SUBJECT_PID", (uint64_t)f->subject_pid);
         entry_put(entry, "DOORWARD_SUBJECT_UNIT", f->unit);
         entry_put(entry, "DOORWARD_SUBJECT_SESSION", f->session);
         entry_put(entry, "DOORWARD_CONNECT_AS", f->connect_as);
@@ -376,7 +376,7 @@ static void entry_put_fields(JournalEntry *entry, const RecordFields *f) {
                 entry_put(entry, "DOORWARD_REASON", end_reason_to_string(f->reason));
         entry_put(entry, "DOORWARD_REQUEST", f->request);
         if (f->suppressed > 0)
-                journal_entry_putf(entry, "DOORWARD_SUPPRESSED", "%u", f->suppressed);
+                journal_entry_put_number(entry, "DOORWARD_SUPPRESSED", f->suppressed);
 }
 
 void record_format_grant(JournalEntry *entry, const RecordFields *f) {

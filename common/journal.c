@@ -38,6 +38,15 @@ void journal_entry_put(JournalEntry *entry, const char *name, const char *value)
         entry_append(entry, "\n", 1);
 }
 
+void journal_entry_put_number(JournalEntry *entry, const char *name, uint64_t value) {
+        char digits[21] = "", *p = digits + sizeof(digits) - 1;
+
+        do
+                *--p = (char)('0' + value % 10);
+        while ((value /= 10) > 0);
+        journal_entry_put(entry, name, p);
+}
+
 void journal_entry_putf(JournalEntry *entry, const char *name, const char *format, ...) {
         char value[1024];
         va_list args;

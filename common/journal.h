@@ -28,6 +28,7 @@ void journal_entry_init(JournalEntry *entry);
 
 /* Adds a field. The name is ours, of [A-Z0-9_]; the value is taken as it is, new lines included. */
 void journal_entry_put(JournalEntry *entry, const char *name, const char *value);
+void journal_entry_put_number(JournalEntry *entry, const char *name, uint64_t value);
 void journal_entry_putf(JournalEntry *entry, const char *name, const char *format, ...)
         _printf_(3, 4);
 

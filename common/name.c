@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <stdio.h>
-
 #include "common/name.h"
 
 #define LOWER "abcdefghijklmnopqrstuvwxyz"
@@ -44,7 +42,12 @@ int name_parse(const char *text, Name *ret) {
 }
 
 const char *name_to_string(const Name *name, char buf[NAME_TEXT_SIZE]) {
-        (void)snprintf(buf, NAME_TEXT_SIZE, "%s%s%s", name->endpoint, name->instance[0] ? "@" : "",
-                       name->instance);
+        char *end = stpcpy(buf, name->endpoint);
+
+        if (name->instance[0]) {
+                *end++ = '@';
+                (void)stpcpy(end, name->instance);
+        }
+
         return buf;
 }

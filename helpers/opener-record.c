@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <syslog.h>
 
@@ -38,17 +37,17 @@ static void entry_put(JournalEntry *entry, const OpenerRecord *record, const Ope
 
         entry_put_message(entry, name, request, uid, reply);
         journal_entry_put(entry, "MESSAGE_ID", OPENER_RECORD_ID);
-        journal_entry_putf(entry, "PRIORITY", "%d", ok ? LOG_INFO : LOG_NOTICE);
+        journal_entry_put_number(entry, "PRIORITY", ok ? LOG_INFO : LOG_NOTICE);
         journal_entry_put(entry, "SYSLOG_IDENTIFIER", "doorward-opener");
         journal_entry_put(entry, "DOORWARD_ENDPOINT", name);
         journal_entry_put(entry, "DOORWARD_ACCESS", access_to_string(request->access));
         if (uid != PEER_UID_INVALID)
-                journal_entry_putf(entry, "DOORWARD_OPENER_UID", "%u", (unsigned)uid);
+                journal_entry_put_number(entry, "DOORWARD_OPENER_UID", uid);
         journal_entry_put(entry, "DOORWARD_OPENER_STATUS", opener_status_to_string(reply->status));
         if (reply->error != 0)
                 journal_entry_putf(entry, "ERRNO", "%d", reply->error);
         if (record->lost > 0)
-                journal_entry_putf(entry, "DOORWARD_OPENER_LOST", "%" PRIu64, record->lost);
+                journal_entry_put_number(entry, "DOORWARD_OPENER_LOST", record->lost);
 }
 
 void opener_record_send(OpenerRecord *record, const OpenerRequest *request, uid_t uid,

@@ -16,7 +16,8 @@
 #include "common/socket.h"
 
 static void test_fields(void **state) {
-        static const char expected[] = "MESSAGE=hello\nPRIORITY=6\nEMPTY=\nEQUALS=a=b=c\n";
+        static const char expected[] = "MESSAGE=hello\nPRIORITY=6\nEMPTY=\nEQUALS=a=b=c\n"
+                                       "NONE=0\nALL=18446744073709551615\n";
         JournalEntry entry;
 
         journal_entry_init(&entry);
@@ -24,6 +25,8 @@ static void test_fields(void **state) {
         journal_entry_putf(&entry, "PRIORITY", "%d", 6);
         journal_entry_put(&entry, "EMPTY", "");
         journal_entry_put(&entry, "EQUALS", "a=b=c");
+        journal_entry_put_number(&entry, "NONE", 0);
+        journal_entry_put_number(&entry, "ALL", UINT64_MAX);
         assert_false(entry.failed);
         assert_int_equal(entry.size, strlen(expected));
         assert_memory_equal(entry.data, expected, entry.size);
