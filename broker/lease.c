@@ -50,17 +50,11 @@ static int lease_set_expiry(Lease *lease, uint64_t usec) {
 }
 
 static int lease_hold(Lease *lease, int fd) {
-        int r;
-
         if (lease->mode != LEASE_MODE_REVOCABLE)
                 return 0;
 
         lease->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-        if (lease->fd < 0)
-                return -errno;
-
-        r = sd_event_add_io(lease->broker->event, &lease->backend, lease->fd, 0, on_backend, lease);
-        return r < 0 ? r : sd_event_source_set_enabled(lease->backend, SD_EVENT_OFF);
+        return lease->fd < 0 ? -errno : 0;
 }
 
 int lease_new(Session *session, const Definition *definition, const Name *name, Access access,
@@ -101,8 +95,9 @@ int lease_new(Session *session, const Definition *definition, const Name *name, 
 int lease_begin(Lease *lease) {
         int r = 0;
 
-        if (lease->backend)
-                r = sd_event_source_set_enabled(lease->backend, SD_EVENT_ON);
+        if (lease->fd >= 0)
+                r = sd_event_add_io(lease->broker->event, &lease->backend, lease->fd, 0, on_backend,
+                                    lease);
         if (r >= 0 && lease->expiry)
                 r = sd_event_source_set_enabled(lease->expiry, SD_EVENT_ONESHOT);
         return r;
