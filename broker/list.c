@@ -15,7 +15,7 @@ typedef struct List {
         Access access; /* the level that is asked about */
         Inquiry *inquiry;
         json_t *levels[_ACCESS_MAX];
-        sd_event_source *next; /* the next definition, from the loop */
+        sd_event_source *next; /* the next definition, from the loop; see session_add_sources() */
 } List;
 
 static void operation_free(Operation *operation) {
@@ -80,7 +80,7 @@ static void list_end(List *list) {
         session_reply_consume(list->session, NULL, -EBADF, false);
 }
 
-static int on_next(sd_event_source *source, void *userdata);
+static int on_next(sd_event_source *source, uint64_t usec, void *userdata);
 
 static void on_inquired(const Question *question, Decision decision, const Refusal *refusal,
                         void *userdata) {
@@ -97,11 +97,11 @@ static void on_inquired(const Question *question, Decision decision, const Refus
                                                            inquiry_told_decision(decision, refusal),
                                                            question ? question->action : NULL);
         list->access++;
-        (void)on_next(NULL, list);
+        (void)on_next(NULL, 0, list);
 }
 
 /* Asks about the next level, or tells the endpoint when there is none. */
-static int on_next(sd_event_source *source, void *userdata) {
+static int on_next(sd_event_source *source, uint64_t usec, void *userdata) {
         List *list = userdata;
         const Definition *definition = list_definition(list);
         Name name = {};
@@ -142,7 +142,8 @@ void list_endpoints(Session *session, const FieldValue *values) {
         }
 
         list = calloc(1, sizeof(*list));
-        if (!list || sd_event_add_defer(session->broker->event, &list->next, on_next, list) < 0) {
+        if (!list || sd_event_add_time(session->broker->event, &list->next, CLOCK_MONOTONIC, 0, 1,
+                                       on_next, list) < 0) {
                 free(list);
                 session_close(session);
                 return;

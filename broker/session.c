@@ -327,25 +327,27 @@ static void session_dispatch(Session *session) {
         method_call(session, (MethodId)id, values);
 }
 
-/* Takes the next message that is there, if any; not before the client took what it was told, else
- * whoever only asks could make the broker hold answers without end. */
+/* Takes the next message that is there, if any: one a turn of the loop, since others wait for
+ * theirs; and not before the client took what it was told, else whoever only asks could make the
+ * broker hold answers without end. */
 static void session_process_input(Session *session) {
         int r;
 
-        while (session->state == SESSION_WAITING && varlink_output_is_empty(&session->output)) {
-                r = varlink_input_next(&session->input, &session->message);
-                if (r == 0)
-                        return;
-                if (r < 0 || varlink_call_parse(session->message.object, &session->call) < 0 ||
-                    session->call.oneway || session->call.upgrade) {
-                        session_close(session);
-                        return;
-                }
+        if (session->state != SESSION_WAITING || !varlink_output_is_empty(&session->output))
+                return;
 
-                hex_random(session->request, sizeof(session->request));
-                session_set_state(session, SESSION_BUSY);
-                session_dispatch(session);
+        r = varlink_input_next(&session->input, &session->message);
+        if (r == 0)
+                return;
+        if (r < 0 || varlink_call_parse(session->message.object, &session->call) < 0 ||
+            session->call.oneway || session->call.upgrade) {
+                session_close(session);
+                return;
         }
+
+        hex_random(session->request, sizeof(session->request));
+        session_set_state(session, SESSION_BUSY);
+        session_dispatch(session);
 }
 
 static void session_finish_call(Session *session) {
@@ -478,7 +480,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         return session_settle(session);
 }
 
-static int on_wake(sd_event_source *source, void *userdata) {
+static int on_wake(sd_event_source *source, uint64_t usec, void *userdata) {
         Session *session = userdata;
 
         session_process_input(session);
@@ -513,6 +515,9 @@ Session *session_free(Session *session) {
         return NULL;
 }
 
+/* What wakes it is a time that has passed, and no deferred source: that would be older than
+ * whatever comes from outside, and one that is enabled again and again lets nothing else have its
+ * turn. */
 static int session_add_sources(Session *session) {
         sd_event *event = session->broker->event;
         int r;
@@ -526,7 +531,8 @@ static int session_add_sources(Session *session) {
                                                session->broker->settings->request_timeout_usec, 0,
                                                on_timer, session);
         if (r >= 0)
-                r = sd_event_add_defer(event, &session->wake, on_wake, session);
+                r = sd_event_add_time(event, &session->wake, CLOCK_MONOTONIC, 0, 1, on_wake,
+                                      session);
         if (r >= 0)
                 r = sd_event_source_set_enabled(session->wake, SD_EVENT_OFF);
         return r;

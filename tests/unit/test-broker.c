@@ -1286,6 +1286,41 @@ static void test_who_does_not_read_is_not_read(void **state) {
         client_close(&c);
 }
 
+static size_t count_answers(const Client *client) {
+        char buf[65536];
+        ssize_t n = recv(client->fd, buf, sizeof(buf), MSG_PEEK);
+        size_t answers = 0;
+
+        for (ssize_t i = 0; i < n; i++)
+                answers += buf[i] == 0;
+        return answers;
+}
+
+/* Who asks a lot in one go does not have it all answered before anybody else. */
+static void test_calls_take_turns(void **state) {
+        static const char call[] = "{\"method\":\"x\"}";
+        char calls[200 * sizeof(call)];
+        Fixture *f = *state;
+        Client many, one;
+
+        for (unsigned i = 0; i < 200; i++)
+                memcpy(calls + i * sizeof(call), call, sizeof(call));
+        client_connect(f, &many);
+        client_connect(f, &one);
+        run(f);
+        assert_int_equal(socket_send(many.fd, calls, sizeof(calls), -EBADF), sizeof(calls));
+        client_send(&one, call);
+        for (unsigned turns = 0; count_answers(&one) == 0; turns++) {
+                assert_true(turns < 10);
+                (void)sd_event_run(f->event, 0);
+                assert_true(count_answers(&many) <= turns + 1);
+        }
+        run(f);
+        assert_int_equal(count_answers(&many), 200);
+        client_close(&many);
+        client_close(&one);
+}
+
 static void test_who_does_not_read_is_dropped(void **state) {
         static const char call[] = "{\"method\":\"" BROKER "GetBrokerInfo\"}";
         Fixture *f = *state;
@@ -1559,6 +1594,7 @@ int main(void) {
                 TEST(test_nothing_may_be_said_during_a_lease),
                 TEST(test_what_is_said_in_mid_call_waits),
                 TEST(test_who_does_not_read_is_not_read),
+                TEST(test_calls_take_turns),
                 TEST_WITH(test_who_does_not_read_is_dropped, setup_limited),
                 TEST(test_who_does_not_read_the_end_is_dropped),
                 TEST(test_who_writes_in_mid_call_is_not_read),
