@@ -13,11 +13,26 @@ void refusal_init(Refusal *refusal, int error) {
         *refusal = (Refusal){.error = error};
 }
 
+/* Writes as much as fits, and no part of a character: half of one is no text for JSON. */
+static void format_text(char *buf, size_t size, const char *format, va_list args) {
+        int n = vsnprintf(buf, size, format, args);
+        size_t end = size - 1;
+
+        if (n < 0 || (size_t)n < size)
+                return;
+
+        while (end > 0 && (buf[end - 1] & 0xc0) == 0x80)
+                end--;
+        if (end > 0 && (buf[end - 1] & 0x80))
+                end--;
+        buf[end] = 0;
+}
+
 void refusal_set_cause(Refusal *refusal, const char *format, ...) {
         va_list args;
 
         va_start(args, format);
-        (void)vsnprintf(refusal->cause, sizeof(refusal->cause), format, args);
+        format_text(refusal->cause, sizeof(refusal->cause), format, args);
         va_end(args);
 }
 
@@ -25,7 +40,7 @@ void refusal_set_hint(Refusal *refusal, const char *format, ...) {
         va_list args;
 
         va_start(args, format);
-        (void)vsnprintf(refusal->hint, sizeof(refusal->hint), format, args);
+        format_text(refusal->hint, sizeof(refusal->hint), format, args);
         va_end(args);
 }
 

@@ -523,6 +523,27 @@ static void test_refusals(void **state) {
         client_close(&c);
 }
 
+/* A problem that is longer than what a refusal tells of it, and ends in mid-character. */
+static void test_a_long_problem(void **state) {
+        char text[256], value[192];
+        Fixture *f = *state;
+        Client c;
+
+        client_connect(f, &c);
+        for (unsigned shift = 0; shift < 2; shift++) {
+                value[0] = 'x';
+                for (unsigned i = 0; i < 85; i++)
+                        memcpy(value + shift + (size_t)2 * i, "\xc3\xa9", 3);
+                (void)snprintf(text, sizeof(text), "[Full]\nConnectStream=%s\n", value);
+                write_file(f, "etc/doorward/endpoints.d/long.conf", text);
+                broker_reload(f->broker);
+                call_for_error(f, &c, OPEN_LEASED("long", "full"), BROKER "EndpointUnavailable");
+                assert_non_null(strstr(client_get(&c, "reason"), "ConnectStream="));
+                assert_int_equal(strlen(client_get(&c, "requestId")), 16);
+        }
+        client_close(&c);
+}
+
 static void answer_with(Fixture *f, Decision decision) {
         f->fake.answer = (AuthorityAnswer){.decision = decision};
 }
@@ -1560,6 +1581,7 @@ int main(void) {
                 TEST(test_the_record_comes_before_the_reply),
                 TEST(test_policy_is_asked_with_details),
                 TEST(test_refusals),
+                TEST(test_a_long_problem),
                 TEST(test_what_polkit_says),
                 TEST(test_prompts),
                 TEST(test_a_kept_authorisation_does_not_open_a_shared_action),
