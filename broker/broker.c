@@ -11,15 +11,13 @@
 #include <systemd/sd-daemon.h>
 
 #include "broker/broker.h"
+#include "broker/cgroup.h"
 #include "broker/lease.h"
 #include "broker/session.h"
 #include "common/socket.h"
 
 /* Checks that may prompt, in all. The bus lets one connection wait for 128 replies. */
 #define PROMPTS_MAX 48
-
-/* How many connections are accepted before others get their turn. */
-#define ACCEPT_BATCH 16
 
 /* Linux 6.16: the kernel refuses descriptors that are sent to us, to whoever sends them. */
 #ifndef SO_PASSRIGHTS
@@ -212,17 +210,12 @@ static int on_listen(sd_event_source *source, int listen_fd, uint32_t events, vo
         Broker *broker = userdata;
         int fd;
 
-        for (unsigned i = 0; i < ACCEPT_BATCH; i++) {
-                fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-                if (fd >= 0)
-                        session_accept_consume_fd(broker, fd);
-                else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
-                         errno == ENOBUFS) {
-                        broker_shed(broker);
-                        break;
-                } else if (errno != EINTR && errno != ECONNABORTED)
-                        break;
-        }
+        /* One a turn: there is seldom another, and others are to have their turn, too. */
+        fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0)
+                session_accept_consume_fd(broker, fd);
+        else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+                broker_shed(broker);
 
         return 0;
 }
@@ -316,7 +309,9 @@ int broker_new(sd_event *event, Authority *authority, const BrokerPlaces *places
         user_table_init(&broker->users, broker->settings->request_rate,
                         broker->settings->request_burst);
 
-        r = check_queue_new(event, authority, &limits, &broker->checks);
+        r = cgroup_get_root(&broker->cgroup_root);
+        if (r >= 0)
+                r = check_queue_new(event, authority, &limits, &broker->checks);
         if (r >= 0)
                 r = record_new(event, places->journal, broker->settings->audit_queue_max,
                                &broker->record);
@@ -360,6 +355,7 @@ Broker *broker_free(Broker *broker) {
         catalogue_free(broker->catalogue);
         settings_free(broker->settings);
         strv_free(broker->folders);
+        free(broker->cgroup_root);
         sd_event_unref(broker->event);
         free(broker);
         return NULL;

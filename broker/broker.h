@@ -44,6 +44,7 @@ struct Broker {
         Record *record;
         Openers *openers;
         UserTable users;
+        char *cgroup_root; /* where the units of this system are */
 
         Session *sessions;
         unsigned n_sessions;

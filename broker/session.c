@@ -5,9 +5,9 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <syslog.h>
-#include <systemd/sd-login.h>
 
 #include "broker/broker.h"
+#include "broker/cgroup.h"
 #include "broker/lease.h"
 #include "broker/method.h"
 #include "broker/session.h"
@@ -193,19 +193,18 @@ void session_refuse_service(Session *session, ErrorId error, const char *value) 
 }
 
 void session_look_up(Session *session) {
+        _cleanup_free_ char *path = NULL;
+        char text[CGROUP_FILE_SIZE];
+
         if (session->looked_up)
                 return;
-
         session->looked_up = true;
-        (void)sd_pid_get_unit(session->peer.pid, &session->unit);
-        (void)sd_pid_get_session(session->peer.pid, &session->login_session);
 
         /* What was read of a number is of our peer only if that still has it. */
-        if (!peer_is_alive(&session->peer)) {
-                freep(&session->unit);
-                freep(&session->login_session);
-                session->unit = session->login_session = NULL;
-        }
+        if (peer_get_cgroup(&session->peer, text, sizeof(text)) == 0 &&
+            peer_is_alive(&session->peer) && cgroup_parse_path(text, &path) == 0 &&
+            cgroup_find_unit(path, session->broker->cgroup_root, &session->unit) == 0)
+                (void)cgroup_find_session(session->unit, &session->login_session);
 }
 
 void session_get_record_fields(Session *session, RecordFields *ret) {

@@ -198,12 +198,15 @@ int peer_parse_foreign_pid(const char *status, bool *ret) {
 }
 
 int peer_parse_foreign_user(const char *uid_map, bool *ret) {
+        static const char initial[] = "         0          0 4294967295\n";
         unsigned inside, outside, count;
         int n = 0;
 
         /* Read from the same namespace, the initial map is one line: 0 0 4294967295. An empty map
          * is a namespace that nobody has mapped yet. */
-        if (sscanf(uid_map, " %u %u %u %n", &inside, &outside, &count, &n) != 3)
+        if (streq(uid_map, initial))
+                *ret = false;
+        else if (sscanf(uid_map, " %u %u %u %n", &inside, &outside, &count, &n) != 3)
                 *ret = true;
         else
                 *ret = inside != 0 || outside != 0 || count != UINT32_MAX || uid_map[n] != 0;
@@ -233,4 +236,8 @@ int peer_get_foreign_pid(const Peer *peer, bool *ret) {
 
         r = proc_read(peer, "status", buf, sizeof(buf));
         return r != 0 ? r : peer_parse_foreign_pid(buf, ret);
+}
+
+int peer_get_cgroup(const Peer *peer, char *buf, size_t size) {
+        return proc_read(peer, "cgroup", buf, size);
 }

@@ -81,6 +81,9 @@ int peer_get_start_time(const Peer *peer, uint64_t *ret) _must_check_;
 int peer_get_foreign_user(const Peer *peer, bool *ret) _must_check_;
 int peer_get_foreign_pid(const Peer *peer, bool *ret) _must_check_;
 
+/* The text of /proc/PID/cgroup, or as much of it as fits, with a NUL behind it. As above. */
+int peer_get_cgroup(const Peer *peer, char *buf, size_t size) _must_check_;
+
 /* Parsers of /proc/PID/stat, /proc/PID/status and /proc/PID/uid_map, for the above. -EBADMSG. */
 int peer_parse_start_time(const char *stat, uint64_t *ret) _must_check_;
 int peer_parse_foreign_pid(const char *status, bool *ret) _must_check_;
