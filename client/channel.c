@@ -169,10 +169,10 @@ static bool read_uid_map(char buf[UID_MAP_SIZE]) {
         return n > 0;
 }
 
-static int check_listener(Channel *channel, doorward_error *error) {
+/* uid_map is NULL if there is none. */
+static int check_listener(Channel *channel, const char *uid_map, doorward_error *error) {
         struct ucred listener = {.uid = (uid_t)-1};
         socklen_t n = sizeof(listener);
-        char uid_map[UID_MAP_SIZE];
         TrustEvidence evidence;
 
         if (getsockopt(channel->fd, SOL_SOCKET, SO_PEERCRED, &listener, &n) < 0)
@@ -184,7 +184,7 @@ static int check_listener(Channel *channel, doorward_error *error) {
                 .listener = listener.uid,
                 .own = geteuid(),
                 .is_default = streq(channel->path, BROKER_SOCKET),
-                .uid_map = read_uid_map(uid_map) ? uid_map : NULL,
+                .uid_map = uid_map,
         };
         if (trust_judge(&evidence, &channel->secure) < 0)
                 return fail_stranger(channel, error,
@@ -238,6 +238,8 @@ static int make_connection(Channel *channel, int64_t deadline) {
 }
 
 int channel_open(Channel *channel, const char *path, int64_t deadline, doorward_error *error) {
+        char uid_map[UID_MAP_SIZE];
+        bool mapped;
         int r;
 
         if (!path)
@@ -250,6 +252,9 @@ int channel_open(Channel *channel, const char *path, int64_t deadline, doorward_
         if (!channel->path)
                 return error_no_memory(error);
 
+        /* What takes time comes before the connection: the broker then finds the call there when it
+         * accepts it. */
+        mapped = read_uid_map(uid_map);
         r = make_socket(channel);
         if (r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -ENOBUFS)
                 return channel_fail_system(channel, error, r, "No socket can be made");
@@ -258,7 +263,7 @@ int channel_open(Channel *channel, const char *path, int64_t deadline, doorward_
         if (r < 0)
                 return fail_connect(channel, error, r);
 
-        return check_listener(channel, error);
+        return check_listener(channel, mapped ? uid_map : NULL, error);
 }
 
 static int output_flush(int fd, VarlinkOutput *output, int64_t deadline) {
