@@ -19,8 +19,11 @@ typedef struct Walk {
         char *next;
 } Walk;
 
+/* The root is not ours to close. */
 static void walk_deinit(Walk *walk) {
-        walk->dir = close_fd(walk->dir);
+        if (walk->dir != walk->rules->root_fd)
+                close_fd(walk->dir);
+        walk->dir = -EBADF;
 }
 
 /* Refuses for something about the component name, or about the folder itself if name is NULL. */
@@ -59,7 +62,7 @@ static int walk_judge_folder(Walk *walk, const struct stat *st) {
 static int walk_enter_consume(Walk *walk, int fd, const char *name, const struct stat *st) {
         size_t n = strlen(walk->where);
 
-        close_fd(walk->dir);
+        walk_deinit(walk);
         walk->dir = fd;
 
         if (snprintf(walk->where + n, sizeof(walk->where) - n, "/%s", name) >=
@@ -76,10 +79,10 @@ static int walk_enter_consume(Walk *walk, int fd, const char *name, const struct
 static int walk_to_root(Walk *walk) {
         struct stat st;
 
-        close_fd(walk->dir);
+        walk_deinit(walk);
         walk->where[0] = 0;
-        walk->dir = fcntl(walk->rules->root_fd, F_DUPFD_CLOEXEC, 3);
-        if (walk->dir < 0 || fstat(walk->dir, &st) < 0)
+        walk->dir = walk->rules->root_fd;
+        if (fstat(walk->dir, &st) < 0)
                 return walk_fail(walk, errno, "");
 
         return walk_judge_folder(walk, &st);

@@ -123,10 +123,9 @@ static int place_fail(const OpenerPlace *place, int error, OpenerReply *reply) {
         return opener_refuse(reply, OPENER_OPEN, error, "%.150s: %s", place->path, strerror(error));
 }
 
+/* O_NONBLOCK is the only flag that it was opened with, of those that can be set. */
 static int set_blocking(int fd) {
-        int flags = fcntl(fd, F_GETFL);
-
-        return flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0 ? -errno : 0;
+        return fcntl(fd, F_SETFL, 0) < 0 ? -errno : 0;
 }
 
 int opener_place_open(const OpenerPlace *place, Access access, int *ret, OpenerReply *reply) {
