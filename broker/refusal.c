@@ -13,6 +13,8 @@ void refusal_init(Refusal *refusal, int error) {
         *refusal = (Refusal){.error = error};
 }
 
+_printf_(3, 0) static void format_text(char *buf, size_t size, const char *format, va_list args);
+
 /* Writes as much as fits, and no part of a character: half of one is no text for JSON. */
 static void format_text(char *buf, size_t size, const char *format, va_list args) {
         int n = vsnprintf(buf, size, format, args);
