@@ -25,7 +25,7 @@ setup_missing() {
 # setup_packages GROUP...: installs what is missing. The daemons among them are for the container:
 # while apt runs, a policy-rc.d keeps their packages from starting them on the host.
 setup_packages() {
-        local policy=/usr/sbin/policy-rc.d ours= status=0
+        local policy=/usr/sbin/policy-rc.d ours='' status=0
         local -a missing
         mapfile -t missing < <(setup_missing "$@")
         [[ ${#missing[@]} -gt 0 ]] || return 0

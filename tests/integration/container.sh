@@ -8,8 +8,8 @@
 #
 # Sourced by ./check and ./demo, which set TREE and SCRATCH (a new, empty folder of theirs).
 
-CONTAINER_PID=    # of systemd-nspawn
-CONTAINER_LEADER= # of PID 1 inside
+CONTAINER_PID=''    # of systemd-nspawn
+CONTAINER_LEADER='' # of PID 1 inside
 CONTAINER_CGROUPS=()
 
 # Runs in the new mount namespace, and becomes systemd-nspawn.
@@ -129,7 +129,7 @@ container_down() {
         for group in "${CONTAINER_CGROUPS[@]}"; do
                 container_remove_cgroup "$group"
         done
-        CONTAINER_PID= CONTAINER_LEADER= CONTAINER_CGROUPS=()
+        CONTAINER_PID='' CONTAINER_LEADER='' CONTAINER_CGROUPS=()
 } 2>/dev/null
 
 # The last processes leave a moment after their PID 1.
