@@ -129,8 +129,8 @@ def test_removed():
         echo()
         lib.apply_definitions()
         expect_outcome("EndpointNotFound")
-        lib.expect_true(
-            not os.path.exists("/run/doorward/opener/other")
+        lib.wait_for(
+            lambda: not os.path.exists("/run/doorward/opener/other")
             or not lib.unit_is_active("doorward-opener@other.service"),
             "no opener is left",
         )

@@ -339,6 +339,10 @@ class Agent:
             self.text += os.read(self.master, 4096).decode(errors="replace")
 
     def answer(self, text):
+        # The agent prints its prompt, then turns the echo off, and drops what came until then.
+        lib.wait_for(
+            lambda: not termios.tcgetattr(self.master)[3] & termios.ECHO, "the agent reads"
+        )
         os.write(self.master, text.encode() + b"\n")
 
     def __enter__(self):
