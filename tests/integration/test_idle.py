@@ -9,13 +9,12 @@ import varlink
 
 
 def switches(pid):
-    """Context switches of all threads so far."""
-    total = 0
+    """Context switches so far, by thread."""
+    counts = {}
     for thread in os.listdir(f"/proc/{pid}/task"):
-        for line in lib.read(f"/proc/{pid}/task/{thread}/status").splitlines():
-            if "ctxt_switches" in line:
-                total += int(line.split()[1])
-    return total
+        lines = lib.read(f"/proc/{pid}/task/{thread}/status").splitlines()
+        counts[thread] = sum(int(line.split()[1]) for line in lines if "ctxt_switches" in line)
+    return counts
 
 
 def private_dirty(pid):
@@ -40,7 +39,12 @@ def test_idle():
         }
         before = {name: switches(pid) for name, pid in pids.items()}
         select.select([], [], [], 15)
-        after = {name: switches(pid) - before[name] for name, pid in pids.items()}
+        after = {
+            name: sum(
+                count - before[name].get(thread, 0) for thread, count in switches(pid).items()
+            )
+            for name, pid in pids.items()
+        }
         dirty = {name: private_dirty(pid) for name, pid in pids.items()}
         lib.note(
             f"context switches in 15 s: {after}; private dirty kB: {dirty}; "
