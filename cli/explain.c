@@ -106,10 +106,11 @@ static const char *answer_text(const Explanation *e) {
         case DECISION_AUTHORIZED:
                 return "yes";
         case DECISION_CHALLENGE:
+                /* Which one polkit does not say until it asks: a rule may want the other. */
                 if (word && strncmp(word, "auth_self", strlen("auth_self")) == 0)
-                        return "after your own password";
+                        return "after a password: your own, unless a rule says otherwise";
                 if (word && strncmp(word, "auth_admin", strlen("auth_admin")) == 0)
-                        return "after an administrator's password";
+                        return "after a password: an administrator's, unless a rule says otherwise";
                 return "after a password";
         case DECISION_UNSUPPORTED:
                 return "the endpoint does not provide this access";
