@@ -245,7 +245,7 @@ static bool rule_spec(const Explanation *e, RuleSpec *ret) {
 
 static void rule_explain(const Explanation *e, const RuleSpec *spec) {
         size_t width = text_columns();
-        _cleanup_free_ char *path = rule_path(e->argument.name.endpoint, e->user);
+        _cleanup_free_ char *path = rule_path(&e->argument.name, e->argument.access, e->user);
 
         (void)printf("\n%s, an administrator would write %s:\n\n",
                      e->decision == DECISION_AUTHORIZED ? "To refuse it" : "To allow it",
@@ -300,7 +300,7 @@ static json_t *explanation_to_json(const Explanation *e, const json_t *parameter
         if (!object || !rule_spec(e, &spec))
                 return object;
 
-        path = rule_path(e->argument.name.endpoint, e->user);
+        path = rule_path(&e->argument.name, e->argument.access, e->user);
         f = open_memstream(&text, &size);
         if (f) {
                 rule_print(f, &spec);

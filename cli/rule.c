@@ -27,17 +27,18 @@ void rule_print(FILE *f, const RuleSpec *spec) {
                       spec->result);
 }
 
-char *rule_path(const char *endpoint, const char *user) {
-        _cleanup_free_ char *name = strdup(user);
-        char *path;
+char *rule_path(const Name *name, Access access, const char *user) {
+        _cleanup_free_ char *safe = strdup(user);
+        char endpoint[NAME_TEXT_SIZE], *path;
 
-        if (!name)
+        if (!safe)
                 return NULL;
-        for (char *p = name + strspn(name, FILE_NAME_CHARACTERS); *p;
+        for (char *p = safe + strspn(safe, FILE_NAME_CHARACTERS); *p;
              p += strspn(p, FILE_NAME_CHARACTERS))
                 *p = '_';
 
-        if (asprintf(&path, RULE_FOLDER "/10-doorward-%s-%s.rules", endpoint, name) < 0)
+        if (asprintf(&path, RULE_FOLDER "/10-doorward-%s-%s-%s.rules",
+                     name_to_string(name, endpoint), access_to_string(access), safe) < 0)
                 return NULL;
         return path;
 }

@@ -12,6 +12,8 @@
 #include <stdio.h>
 
 #include "common/macros.h"
+#include "common/name.h"
+#include "common/terms.h"
 
 #define RULE_FOLDER "/etc/polkit-1/rules.d"
 
@@ -25,6 +27,6 @@ typedef struct RuleSpec {
 
 void rule_print(FILE *f, const RuleSpec *spec);
 
-/* "/etc/polkit-1/rules.d/10-doorward-docker-bob.rules": the endpoint's name, and the user's as far
- * as a file name can hold it. The caller's; NULL: no memory. */
-char *rule_path(const char *endpoint, const char *user) _must_check_;
+/* "/etc/polkit-1/rules.d/10-doorward-docker-full-bob.rules": another for each endpoint, access and
+ * user, whose name is there as far as a file's name can hold it. The caller's; NULL: no memory. */
+char *rule_path(const Name *name, Access access, const char *user) _must_check_;

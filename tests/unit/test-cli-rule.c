@@ -53,20 +53,27 @@ static void test_shared_action(void **state) {
                            "});\n");
 }
 
-static void assert_path(const char *endpoint, const char *user, const char *expected) {
-        _cleanup_free_ char *path = rule_path(endpoint, user);
+static void assert_path(const char *text, Access access, const char *user, const char *expected) {
+        _cleanup_free_ char *path = NULL;
+        Name name;
 
+        assert_int_equal(name_parse(text, &name), 0);
+        path = rule_path(&name, access, user);
         assert_non_null(path);
         assert_string_equal(path, expected);
 }
 
 static void test_path(void **state) {
-        assert_path("docker", "bob", "/etc/polkit-1/rules.d/10-doorward-docker-bob.rules");
-        assert_path("docker", "", "/etc/polkit-1/rules.d/10-doorward-docker-.rules");
-        assert_path("serial", "../a/b.c",
-                    "/etc/polkit-1/rules.d/10-doorward-serial-___a_b_c.rules");
-        assert_path("x", "CORP\\o'neil x",
-                    "/etc/polkit-1/rules.d/10-doorward-x-CORP_o_neil_x.rules");
+        assert_path("docker", ACCESS_FULL, "bob",
+                    "/etc/polkit-1/rules.d/10-doorward-docker-full-bob.rules");
+        assert_path("docker", ACCESS_FULL, "",
+                    "/etc/polkit-1/rules.d/10-doorward-docker-full-.rules");
+        assert_path("serial@ttyS0", ACCESS_READ_ONLY, "bob",
+                    "/etc/polkit-1/rules.d/10-doorward-serial@ttyS0-read-only-bob.rules");
+        assert_path("serial", ACCESS_FULL, "../a/b.c",
+                    "/etc/polkit-1/rules.d/10-doorward-serial-full-___a_b_c.rules");
+        assert_path("x", ACCESS_FULL, "CORP\\o'neil x",
+                    "/etc/polkit-1/rules.d/10-doorward-x-full-CORP_o_neil_x.rules");
 }
 
 int main(void) {
