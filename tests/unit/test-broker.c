@@ -1138,8 +1138,7 @@ static void test_nonsense_closes(void **state) {
                 "{\"method\":\"x\",\"parameters\":[]}",
                 "{\"method\":\"org.varlink.service.GetInfo\",\"oneway\":true}",
                 "{\"method\":\"org.varlink.service.GetInfo\",\"upgrade\":true}",
-                "{\"method\":\"x\",\"parameters\":{\"a\":[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]}"
-                "}",
+                "{\"method\":\"x\",\"parameters\":{\"a\":[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]}}",
         };
         char big[5000];
         Fixture *f = *state;
