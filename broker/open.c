@@ -307,9 +307,7 @@ static void open_call_opener(Open *open) {
 
         r = openers_call(broker->openers, &open->name, open->access, session->fd,
                          broker->settings->open_timeout_usec, on_opened, open, &open->opener);
-        if (r >= 0)
-                session_look_up(session);
-        else {
+        if (r < 0) {
                 refusal_init_unreachable(&refusal, -r, &open->name);
                 refusal.action = open->question.action;
                 open_refuse(open, &refusal);
@@ -371,8 +369,11 @@ static void open_ask(Open *open) {
                 r = check_queue_submit(session->broker->checks, &question, usec, on_answer, open,
                                        &open->check);
         }
-        if (r == 0)
+        if (r == 0) {
+                /* polkit has something to do, and now there is time. */
+                session_look_up(session);
                 return;
+        }
 
         if (r == USER_E_QUOTA || r == -EBUSY) {
                 refusal_init_limit(&refusal, "prompts", 0);
