@@ -9,6 +9,7 @@ half-way leaves as little behind as one that passes; reset() is the net below th
 import collections
 import contextlib
 import ctypes
+import errno
 import glob
 import grp
 import itertools
@@ -654,6 +655,26 @@ class Journal:
             return found if len(found) >= count else None
 
         return wait_for(enough, what, timeout)
+
+
+def fill_journal():
+    """Sends to journald, which stands still, until its queue takes no more
+    (net.unix.max_dgram_qlen entries, whoever sends)."""
+    count = 0
+    for _ in range(1000):
+        sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        sender.setblocking(False)
+        before = count
+        try:
+            while True:
+                sender.sendto(b"MESSAGE=filler of the tests\n", "/run/systemd/journal/socket")
+                count += 1
+        except OSError as error:
+            expect(error.errno, errno.EAGAIN)
+        # This one's own buffer is full; the queue is when a new one can send nothing at all.
+        if count == before:
+            return count
+    raise Failure("journald's queue has no end")
 
 
 def notes():

@@ -3,7 +3,8 @@
 the broker waits; and peers out of other namespaces.
 
 The points: before the first message (connected), while polkit is asked (polkit stands still), while
-the opener is asked (the opener stands still), and while the lease lives.
+the opener is asked (the opener stands still), while the grant is recorded (journald stands still),
+and while the lease lives.
 """
 
 import contextlib
@@ -33,7 +34,19 @@ def waiting_for_opener():
         yield
 
 
-WAITS = {"policy": waiting_for_policy, "opener": waiting_for_opener}
+@contextlib.contextmanager
+def waiting_for_record():
+    """journald stands still and takes no more: a grant waits for its record."""
+    with lib.frozen("systemd-journald.service"):
+        lib.fill_journal()
+        yield
+
+
+WAITS = {
+    "policy": waiting_for_policy,
+    "opener": waiting_for_opener,
+    "record": waiting_for_record,
+}
 
 
 def connect():
@@ -68,8 +81,8 @@ def nothing_granted():
 
 @lib.both_kernel_paths
 def test_peer_exits_while_waiting():
-    """A peer that is killed while policy or the opener is asked gets nothing, also when a child of
-    it still holds the connection."""
+    """A peer that is killed while policy or the opener is asked, or the grant is recorded, gets
+    nothing, also when a child of it still holds the connection."""
 
     def body(child, keep_a_copy):
         client = connect()

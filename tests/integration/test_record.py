@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The record: one journal entry per decision and per end, and no grant without one."""
 
-import errno
 import os
 import select
-import socket
 
 import lib
 import varlink
@@ -115,26 +113,6 @@ def test_catalog():
         lib.expect_true(len(text.splitlines()) > 5, f"an explanation of {message_id}: {text!r}")
 
 
-def fill_journal():
-    """Sends to journald, which stands still, until its queue takes no more
-    (net.unix.max_dgram_qlen entries, whoever sends)."""
-    count = 0
-    for _ in range(1000):
-        sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        sender.setblocking(False)
-        before = count
-        try:
-            while True:
-                sender.sendto(b"MESSAGE=filler of the tests\n", "/run/systemd/journal/socket")
-                count += 1
-        except OSError as error:
-            lib.expect(error.errno, errno.EAGAIN)
-        # This one's own buffer is full; the queue is when a new one can send nothing at all.
-        if count == before:
-            return count
-    raise lib.Failure("journald's queue has no end")
-
-
 @lib.both_kernel_paths
 def test_journald_stopped():
     """journald stands still and its queue is full: a grant is refused after about two seconds, what
@@ -154,7 +132,7 @@ def test_journald_stopped():
         journal = lib.Journal()
         pid = lib.broker_pid()
         with lib.frozen("systemd-journald.service"):
-            count = fill_journal()
+            count = lib.fill_journal()
             lib.note(f"journald's queue took {count} entries")
             with lib.Child("alice", lambda _: refused()) as alice:
                 lib.expect_true(lib.as_user("bob", others) < 1, "others wait")
@@ -185,7 +163,7 @@ def test_journald_wakes_up_in_time():
         lib.as_user("alice", grant)
         journal = lib.Journal()
         with lib.frozen("systemd-journald.service"):
-            fill_journal()
+            lib.fill_journal()
             child = lib.Child("alice", lambda _: varlink.timed(grant)[1])
             select.select([], [], [], 1)
         with child:
