@@ -30,6 +30,11 @@ const char *session_state_to_string(SessionState state) {
         return state_names[state];
 }
 
+/* Nothing is left but to free it. */
+static bool session_is_over(const Session *session) {
+        return session->state == SESSION_CLOSING && varlink_output_is_empty(&session->output);
+}
+
 /* The one place where the state changes. */
 static void session_set_state(Session *session, SessionState state) {
         static const bool allowed[_SESSION_STATE_MAX][_SESSION_STATE_MAX] = {
@@ -48,7 +53,8 @@ static void session_set_state(Session *session, SessionState state) {
                 (void)session_set_timeout(session, session->broker->settings->request_timeout_usec);
                 break;
         case SESSION_CLOSING:
-                (void)session_set_timeout(session, CLOSE_USEC);
+                if (!session_is_over(session))
+                        (void)session_set_timeout(session, CLOSE_USEC);
                 break;
         case SESSION_BUSY:
         case SESSION_LEASED:
@@ -79,13 +85,16 @@ static void hex_random(char *ret, size_t size) {
 static void session_arm(Session *session) {
         uint32_t events = EPOLLRDHUP;
 
+        if (session_is_over(session)) {
+                (void)sd_event_source_set_enabled(session->wake, SD_EVENT_ONESHOT);
+                return;
+        }
+
         if (session->state != SESSION_CLOSING && !varlink_input_is_full(&session->input))
                 events |= EPOLLIN;
         if (!varlink_output_is_empty(&session->output))
                 events |= EPOLLOUT;
         (void)sd_event_source_set_io_events(session->io, events);
-        if (session->state == SESSION_CLOSING && varlink_output_is_empty(&session->output))
-                (void)sd_event_source_set_enabled(session->wake, SD_EVENT_ONESHOT);
 }
 
 int session_set_timeout(Session *session, uint64_t usec) {
@@ -436,7 +445,7 @@ static void session_read(Session *session) {
 /* The last thing that is done about an event: whoever was called by it has returned, and a session
  * that is over can go. */
 static int session_settle(Session *session) {
-        if (session->state == SESSION_CLOSING && varlink_output_is_empty(&session->output))
+        if (session_is_over(session))
                 session_free(session);
 
         return 0;
