@@ -28,15 +28,16 @@ def private_dirty(pid):
 def test_idle():
     """Without traffic nothing wakes up in fifteen seconds, but for the watchdog's ping; memory is
     within its bounds."""
+    # Who was logged in by an earlier test is logged out for good after ten seconds, and polkit tells
+    # everybody.
+    lib.wait_for(
+        lambda: not lib.ok("loginctl", "list-users", "--no-legend").strip(), "no user", 30, 0.5
+    )
     with lib.echo(lib.allow("echo", "full")):
         for _ in range(20):
             lib.as_user("alice", lambda: varlink.opened("echo", "full").__enter__() and None)
         # Connections to openers, and what is remembered of users, go after a while.
-        # Who was logged in by an earlier test is logged out for good after ten seconds, and polkit
-        # tells everybody. Connections to openers, and what is remembered of users, go after five.
-        lib.wait_for(
-            lambda: not lib.ok("loginctl", "list-users", "--no-legend").strip(), "no user", 30, 0.5
-        )
+        # Connections to openers, and what is remembered of users, go after five seconds.
         select.select([], [], [], 7)
         pids = {
             "broker": lib.unit_pid("doorward.service"),

@@ -6,6 +6,7 @@ import ctypes
 import json
 import os
 import pwd
+import signal
 import socket
 import struct
 import time
@@ -406,6 +407,31 @@ StandardOutput=truncate:/run/doorward-tests/attacker.out
             outcome = json.loads(lib.read("/run/doorward-tests/attacker.out"))
             expect_nothing_done(outcome, "the sandbox")
             lib.expect(lib.unit_pid("doorward-opener@echo.service"), pid, "the victim lives")
+
+
+def test_opener_out_of_reach_before_it_runs():
+    """What waits for the moment in which an opener exists and has not run a line yet (the loader's
+    work comes before its first statement) cannot get at it either: a descriptor of its memory
+    would be good for ever after."""
+    entry = pwd.getpwnam("doorward-opener")
+    opener_path = "/usr/libexec/doorward/doorward-opener"
+    pid = os.fork()
+    if pid == 0:
+        os.setgroups([])
+        os.setgid(entry.pw_gid)
+        os.setuid(entry.pw_uid)
+        ctypes.CDLL(None).ptrace(0, 0, 0, 0)  # PTRACE_TRACEME: exec stops before the first instruction
+        os.execv(opener_path, [opener_path, "echo"])
+    try:
+        _, status = os.waitpid(pid, 0)
+        lib.expect_true(os.WIFSTOPPED(status), "it stands at its exec")
+        for name, mode in (("mem", "r+b"), ("environ", "rb"), ("maps", "rb")):
+            code = f"open('/proc/{pid}/{name}', '{mode}', 0)"
+            result = lib.run("/usr/bin/python3", "-I", "-c", code, user="doorward-opener")
+            lib.expect_in("PermissionError", result.err, name)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 def test_opener_holds_what_its_definition_says():

@@ -48,10 +48,9 @@ class Client:
     # Bytes.
 
     def send_bytes(self, data):
-        try:
+        # Who is refused a connection can be told why before having asked: that is there to be read.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.socket.sendall(data)
-        except (BrokenPipeError, ConnectionResetError):
-            raise Closed from None
 
     def send(self, message):
         self.send_bytes(json.dumps(message).encode() + b"\0")
