@@ -9,7 +9,8 @@
  * and for whom says the client's own connection.
  *
  * What is promised, and when:
- *   1. from the first statement: no other process of this uid can look into this one;
+ *   1. from its exec on: no other process of this uid can look into this one (until the first
+ *      statement, because its users cannot read the file that it is);
  *   2. before the first connection: it holds no more than its definition says, or does not run;
  *   3. before each request: the definition is the one that its powers were cut for.
  *
