@@ -210,6 +210,10 @@ static int on_listen(sd_event_source *source, int listen_fd, uint32_t events, vo
         Broker *broker = userdata;
         int fd;
 
+        /* Another process or thread can have been quicker when it was to be taken back. */
+        if (broker->reserve_fd < 0)
+                broker->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
         /* One a turn: there is seldom another, and others are to have their turn, too. */
         fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0)

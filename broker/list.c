@@ -12,18 +12,26 @@ typedef struct List {
         Session *session;
         bool decisions;
         size_t index;  /* of the definition that is the next to be told */
-        Access access; /* the level that is asked about */
+        Name name;     /* whose level is asked about */
+        Access access; /* and which */
         Inquiry *inquiry;
         json_t *levels[_ACCESS_MAX];
         sd_event_source *next; /* the next definition, from the loop; see session_add_sources() */
 } List;
 
+static void list_drop_levels(List *list) {
+        for (Access access = ACCESS_READ_ONLY; access < _ACCESS_MAX; access++) {
+                json_decref(list->levels[access]);
+                list->levels[access] = NULL;
+        }
+        list->access = ACCESS_READ_ONLY;
+}
+
 static void operation_free(Operation *operation) {
         List *list = (List *)operation;
 
         inquiry_cancel(list->inquiry);
-        for (Access access = ACCESS_READ_ONLY; access < _ACCESS_MAX; access++)
-                json_decref(list->levels[access]);
+        list_drop_levels(list);
         sd_event_source_disable_unref(list->next);
         free(list);
 }
@@ -93,10 +101,14 @@ static void on_inquired(const Question *question, Decision decision, const Refus
                 return;
         }
 
-        list->levels[list->access] = inquiry_level_to_json(definition, list->access,
-                                                           inquiry_told_decision(decision, refusal),
-                                                           question ? question->action : NULL);
-        list->access++;
+        if (streq(definition->name, list->name.endpoint)) {
+                list->levels[list->access] = inquiry_level_to_json(
+                        definition, list->access, inquiry_told_decision(decision, refusal),
+                        question ? question->action : NULL);
+                list->access++;
+        } else
+                /* Another one stands here now, about which nothing was asked yet. */
+                list_drop_levels(list);
         (void)on_next(NULL, 0, list);
 }
 
@@ -104,7 +116,6 @@ static void on_inquired(const Question *question, Decision decision, const Refus
 static int on_next(sd_event_source *source, uint64_t usec, void *userdata) {
         List *list = userdata;
         const Definition *definition = list_definition(list);
-        Name name = {};
 
         if (!definition) {
                 list_end(list);
@@ -113,9 +124,10 @@ static int on_next(sd_event_source *source, uint64_t usec, void *userdata) {
 
         for (; list->access < _ACCESS_MAX; list->access++) {
                 if (list->decisions) {
-                        memcpy(name.endpoint, definition->name, strlen(definition->name));
-                        if (inquiry_new(list->session, definition, &name, list->access, on_inquired,
-                                        list, &list->inquiry) < 0)
+                        list->name = (Name){};
+                        memcpy(list->name.endpoint, definition->name, strlen(definition->name));
+                        if (inquiry_new(list->session, definition, &list->name, list->access,
+                                        on_inquired, list, &list->inquiry) < 0)
                                 session_close(list->session);
                         return 0;
                 }

@@ -234,6 +234,17 @@ static void open_record(Open *open) {
 
 /* The opener. */
 
+/* Asked before the opener is, and when it has answered: others were given theirs meanwhile. */
+static bool leases_are_all_taken(const Open *open, Refusal *ret_refusal) {
+        const Broker *broker = open->session->broker;
+
+        if (broker->n_leases < broker->settings->leases_max)
+                return false;
+
+        refusal_init_limit(ret_refusal, "LeasesMax", 0);
+        return true;
+}
+
 static void open_call_opener(Open *open);
 
 static void on_opened(int error, const OpenerReply *reply, int fd, void *userdata) {
@@ -269,6 +280,10 @@ static void on_opened(int error, const OpenerReply *reply, int fd, void *userdat
 
         definition = open_definition(open);
         if (open->mode != LEASE_MODE_NONE) {
+                if (leases_are_all_taken(open, &refusal)) {
+                        open_refuse(open, &refusal);
+                        return;
+                }
                 r = lease_new(open->session, definition, &open->name, open->access, &open->place,
                               open->fd, &open->lease);
                 if (r < 0) {
@@ -288,10 +303,9 @@ static bool open_take_place(Open *open, Refusal *ret_refusal) {
         if (open->mode == LEASE_MODE_NONE)
                 return true;
 
-        if (session->broker->n_leases >= settings->leases_max)
-                refusal_init_limit(ret_refusal, "LeasesMax", 0);
-        else if (user_charge(session->user, USER_LEASES, settings->leases_per_user, &open->place) !=
-                 0)
+        if (leases_are_all_taken(open, ret_refusal))
+                return false;
+        if (user_charge(session->user, USER_LEASES, settings->leases_per_user, &open->place) != 0)
                 refusal_init_limit(ret_refusal, "LeasesPerUser", 0);
         else
                 return true;

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -170,6 +171,10 @@ static int setup(void **state) {
 static int setup_limited(void **state) {
         return setup_with(state, "[Broker]\nRequestRate=1\nRequestBurst=3\nConnectionsPerUser=4\n"
                                  "LeasesPerUser=2\nRequestTimeoutSec=1\nAuditTimeoutSec=1\n");
+}
+
+static int setup_few_leases(void **state) {
+        return setup_with(state, "[Broker]\nLeasesMax=2\n");
 }
 
 static int setup_proof(void **state) {
@@ -996,6 +1001,65 @@ static void test_lease_limit(void **state) {
                 client_close(&clients[i]);
 }
 
+/* As many leases as there may be in all, also of those who were asked for at the same time. */
+static void test_leases_in_all(void **state) {
+        unsigned granted = 0;
+        Client clients[3];
+        Fixture *f = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(clients); i++) {
+                client_connect(f, &clients[i]);
+                client_send(&clients[i], OPEN_LEASED("docker", "full"));
+        }
+        run(f);
+        for (size_t i = 0; i < ELEMENTSOF(clients); i++)
+                assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+        assert_int_equal(f->broker->n_leases, 2);
+        for (size_t i = 0; i < ELEMENTSOF(clients); i++) {
+                assert_int_equal(client_receive(f, &clients[i]), 1);
+                if (clients[i].reply.error)
+                        assert_string_equal(client_get(&clients[i], "limit"), "LeasesMax");
+                else
+                        granted++;
+        }
+        assert_int_equal(granted, 2);
+        for (size_t i = 0; i < ELEMENTSOF(clients); i++)
+                client_close(&clients[i]);
+}
+
+/* The descriptor that is kept back for a time without others is got back, when it was lost. */
+static void test_the_reserve_is_got_back(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        f->broker->reserve_fd = close_fd(f->broker->reserve_fd);
+        client_connect(f, &c);
+        run(f);
+        assert_true(f->broker->reserve_fd >= 0);
+        client_close(&c);
+}
+
+/* There is no descriptor left: who connects is let in and out, and does not wait for ever. */
+static void test_no_descriptors_left(void **state) {
+        struct rlimit before, now;
+        Fixture *f = *state;
+        Client c;
+        int fd;
+
+        client_connect(f, &c);
+        fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+        close_fd(fd);
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+        now = (struct rlimit){.rlim_cur = (rlim_t)fd, .rlim_max = before.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+        run(f);
+        assert_int_equal(client_receive(f, &c), -1);
+        assert_int_equal(f->broker->n_sessions, 0);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        assert_true(f->broker->reserve_fd >= 0);
+        client_close(&c);
+}
+
 static void test_who_sends_nothing_is_dropped(void **state) {
         Client idle, partial;
         Fixture *f = *state;
@@ -1551,6 +1615,35 @@ static void test_list(void **state) {
         assert_int_equal(f->broker->n_sessions, 0);
 }
 
+/* The definitions are read anew while a list asks about one: its answer is not told of another. */
+static void test_reload_in_mid_list(void **state) {
+        AuthorityAnswer yes = {.decision = DECISION_AUTHORIZED};
+        AuthorityAnswer no = {.decision = DECISION_DENIED};
+        const json_t *endpoint;
+        Fixture *f = *state;
+        Client c;
+
+        f->fake.automatic = false;
+        client_connect(f, &c);
+        client_send(&c, "{\"method\":\"" BROKER "ListEndpoints\",\"parameters\":"
+                        "{\"decisions\":true},\"more\":true}");
+        run(f);
+        assert_string_equal(f->fake.checks[0]->action, "org.doorward.endpoint.docker.full");
+        write_file(f, "etc/doorward/endpoints.d/another.conf", docker);
+        broker_reload(f->broker);
+        fake_authority_answer(&f->fake, 0, &yes);
+        run(f);
+        assert_string_equal(f->fake.checks[0]->action, "org.doorward.endpoint.another.full");
+        fake_authority_answer(&f->fake, 0, &no);
+        assert_int_equal(client_receive(f, &c), 1);
+        endpoint = json_object_get(c.reply.parameters, "endpoint");
+        assert_string_equal(json_string_value(json_object_get(endpoint, "name")), "another");
+        assert_string_equal(
+                json_string_value(json_object_get(json_object_get(endpoint, "full"), "decision")),
+                "denied");
+        client_close(&c);
+}
+
 static void test_explain(void **state) {
         Fixture *f = *state;
         Client c;
@@ -1600,6 +1693,9 @@ int main(void) {
                 TEST_WITH(test_records_are_limited, setup_limited),
                 TEST_WITH(test_records_of_senders_are_limited, setup_limited),
                 TEST_WITH(test_lease_limit, setup_limited),
+                TEST_WITH(test_leases_in_all, setup_few_leases),
+                TEST(test_the_reserve_is_got_back),
+                TEST(test_no_descriptors_left),
                 TEST_WITH(test_who_sends_nothing_is_dropped, setup_limited),
                 TEST_WITH(test_no_grant_without_a_record, setup_limited),
                 TEST(test_the_backend_hangs_up_before_the_record),
@@ -1623,6 +1719,7 @@ int main(void) {
                 TEST_WITH(test_proof_of_another_process, setup_proof),
                 TEST(test_the_peer_ends),
                 TEST(test_list),
+                TEST(test_reload_in_mid_list),
                 TEST(test_explain),
         };
 
