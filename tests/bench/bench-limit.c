@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * bench-limit bare|separated|recorded BACKEND SECONDS USER:CLIENTS...
+ * bench-limit bare|separated|recorded|thrice BACKEND SECONDS[/PAUSE] USER:CLIENTS...
  *
  * What handing over a connection costs at least, and nothing else: no policy, no limits, no checks
  * of what comes back, no lease. The yardsticks of the broker, each with all of the one before:
  *
  *   bare        accept, SO_PEERCRED, SO_PEERPIDFD, connect() to the backend, SCM_RIGHTS, close
  *   separated   the connect() is another process's, over a socketpair
- *   recorded    request and reply are the broker's JSON, written and read with jansson, and each
- *               is recorded by sd_journal_sendv() with the fields of the broker's record
+ *   recorded    request and reply are the broker's JSON, written and read with jansson, and it is
+ *               recorded by sd_journal_sendv() with the fields of the broker's record
+ *   thrice      the other process records it too, and so is its end: as many records as doorward's
  */
 
 #include <signal.h>
@@ -36,6 +37,7 @@ typedef enum Mode {
         MODE_BARE,
         MODE_SEPARATED,
         MODE_RECORDED,
+        MODE_THRICE,
         _MODE_MAX,
 } Mode;
 
@@ -43,6 +45,7 @@ static const char *const mode_names[_MODE_MAX] = {
         [MODE_BARE] = "bare",
         [MODE_SEPARATED] = "separated",
         [MODE_RECORDED] = "recorded",
+        [MODE_THRICE] = "thrice",
 };
 
 typedef struct Limit {
@@ -134,6 +137,8 @@ _noreturn_ static void connector_main(const Limit *limit, int fd) {
                 if (socket_send(fd, "", 1, backend) < 0)
                         break;
                 close_fd(backend);
+                if (limit->mode == MODE_THRICE && record(&(struct ucred){}) < 0)
+                        break;
         }
         _exit(EXIT_FAILURE);
 }
@@ -184,7 +189,7 @@ static int server_serve(const Limit *limit, int client) {
                 return -errno;
         (void)getsockopt(client, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &n_pidfd);
 
-        if (limit->mode == MODE_RECORDED) {
+        if (limit->mode >= MODE_RECORDED) {
                 k = socket_receive(client, buf, sizeof(buf), 0, &ancillary);
                 if (k <= 0 || message_read(buf, (size_t)k) < 0)
                         return -EBADMSG;
@@ -194,14 +199,22 @@ static int server_serve(const Limit *limit, int client) {
         if (backend < 0)
                 return backend;
 
-        if (limit->mode == MODE_RECORDED) {
+        if (limit->mode >= MODE_RECORDED) {
                 if (record(&peer) < 0)
                         return -EREMOTEIO;
                 size = reply_dump(buf);
         }
 
         k = socket_send(client, buf, size, backend);
-        return k < 0 ? (int)k : 0;
+        if (k < 0)
+                return (int)k;
+
+        if (limit->mode == MODE_THRICE) {
+                (void)socket_receive(client, buf, sizeof(buf), 0, &ancillary);
+                return record(&peer);
+        }
+
+        return 0;
 }
 
 _noreturn_ static void server_main(const Limit *limit) {
@@ -225,7 +238,7 @@ static int client_exchange(const Limit *limit, int fd, SocketAncillary *ancillar
         char buf[MESSAGE_SIZE];
         ssize_t k;
 
-        if (limit->mode == MODE_RECORDED) {
+        if (limit->mode >= MODE_RECORDED) {
                 k = socket_send(fd, buf, request_dump(buf), -EBADF);
                 if (k < 0)
                         return (int)k;
@@ -235,7 +248,7 @@ static int client_exchange(const Limit *limit, int fd, SocketAncillary *ancillar
         if (k <= 0 || ancillary->n_fds != 1)
                 return -EREMOTEIO;
 
-        return limit->mode == MODE_RECORDED ? message_read(buf, (size_t)k) : 0;
+        return limit->mode >= MODE_RECORDED ? message_read(buf, (size_t)k) : 0;
 }
 
 static int open_once(void *userdata, uint64_t *ret_ns) {
@@ -277,7 +290,7 @@ static int server_start(Limit *limit) {
         return pid;
 }
 
-static int run(Limit *limit, const BenchGroup *groups, size_t n_groups, double seconds) {
+static int run(Limit *limit, const BenchGroup *groups, size_t n_groups, BenchTime duration) {
         pid_t server;
         int r;
 
@@ -285,7 +298,7 @@ static int run(Limit *limit, const BenchGroup *groups, size_t n_groups, double s
         if (server < 0)
                 return server;
 
-        r = bench_run(groups, n_groups, seconds, open_once, limit);
+        r = bench_run(groups, n_groups, duration, open_once, limit);
         (void)kill(server, SIGKILL);
         (void)unlink(SOCKET_PATH);
         return r;
@@ -301,7 +314,7 @@ int main(int argc, char **argv) {
                 if (streq(argv[1], mode_names[mode]))
                         limit.mode = mode;
         if (argc < 5 || (size_t)argc - 4 > BENCH_GROUPS_MAX || limit.mode == _MODE_MAX) {
-                fputs("Usage: bench-limit bare|separated|recorded BACKEND SECONDS "
+                fputs("Usage: bench-limit bare|separated|recorded|thrice BACKEND SECONDS "
                       "USER:CLIENTS...\n",
                       stderr);
                 return EXIT_FAILURE;
@@ -314,7 +327,7 @@ int main(int argc, char **argv) {
                         return EXIT_FAILURE;
                 }
 
-        r = run(&limit, groups, n, atof(argv[3]));
+        r = run(&limit, groups, n, bench_time_parse(argv[3]));
         if (r < 0)
                 fprintf(stderr, "bench-limit: %s\n", strerror(-r));
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

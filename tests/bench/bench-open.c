@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * bench-open URI full|read-only SECONDS USER:CLIENTS...
+ * bench-open URI full|read-only SECONDS[/PAUSE] USER:CLIENTS...
+ * bench-open URI full|read-only COUNTx
  *
  * Opens and closes the endpoint through libdoorward, as programs do. What is measured is
- * doorward_open(): from the call to a connected descriptor. The rate counts the close too.
+ * doorward_open(): from the call to a connected descriptor. The rate counts the close too. With a
+ * count it does so many as whoever runs it, and measures nothing: for tools that count.
  */
 
 #include <stdio.h>
@@ -34,13 +36,30 @@ static int open_once(void *userdata, uint64_t *ret_ns) {
         return 0;
 }
 
+static int open_often(Endpoint *endpoint, long count) {
+        uint64_t ns;
+
+        for (long i = 0; i < count; i++)
+                if (open_once(endpoint, &ns) < 0)
+                        return EXIT_FAILURE;
+
+        return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv) {
         BenchGroup groups[BENCH_GROUPS_MAX];
         Endpoint endpoint;
         size_t n = 0;
 
+        if (argc == 4 && strchr(argv[3], 'x')) {
+                endpoint = (Endpoint){.uri = argv[1], .read_only = streq(argv[2], "read-only")};
+                return open_often(&endpoint, strtol(argv[3], NULL, 10));
+        }
+
         if (argc < 5 || (size_t)argc - 4 > BENCH_GROUPS_MAX) {
-                fputs("Usage: bench-open URI full|read-only SECONDS USER:CLIENTS...\n", stderr);
+                fputs("Usage: bench-open URI full|read-only SECONDS[/PAUSE] USER:CLIENTS...\n"
+                      "       bench-open URI full|read-only COUNTx\n",
+                      stderr);
                 return EXIT_FAILURE;
         }
 
@@ -51,6 +70,7 @@ int main(int argc, char **argv) {
                         return EXIT_FAILURE;
                 }
 
-        return bench_run(groups, n, atof(argv[3]), open_once, &endpoint) < 0 ? EXIT_FAILURE
-                                                                             : EXIT_SUCCESS;
+        return bench_run(groups, n, bench_time_parse(argv[3]), open_once, &endpoint) < 0
+                       ? EXIT_FAILURE
+                       : EXIT_SUCCESS;
 }

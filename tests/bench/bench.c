@@ -29,6 +29,7 @@ typedef struct BenchRun {
         unsigned n_clients;
         uint64_t *start; /* ns; 0 until all are ready */
         uint64_t duration;
+        unsigned pause_us;
         BenchFunc func;
         void *userdata;
 } BenchRun;
@@ -150,6 +151,8 @@ static int client_work(const BenchRun *run, BenchClient *client) {
                 if (now >= start && client->n < SAMPLES_MAX)
                         client->samples[client->n++] =
                                 (uint32_t)(ns < UINT32_MAX ? ns : UINT32_MAX);
+                if (run->pause_us > 0)
+                        (void)usleep(run->pause_us);
         }
 }
 
@@ -213,14 +216,23 @@ static void *map_shared(size_t size) {
         return p == MAP_FAILED ? NULL : p;
 }
 
-int bench_run(const BenchGroup *groups, size_t n_groups, double seconds, BenchFunc func,
+BenchTime bench_time_parse(const char *text) {
+        char *end;
+        BenchTime duration = {.seconds = strtod(text, &end)};
+
+        if (*end == '/')
+                duration.pause_us = (unsigned)strtoul(end + 1, NULL, 10);
+        return duration;
+}
+
+int bench_run(const BenchGroup *groups, size_t n_groups, BenchTime duration, BenchFunc func,
               void *userdata) {
-        BenchRun run = {.func = func, .userdata = userdata};
+        BenchRun run = {.pause_us = duration.pause_us, .func = func, .userdata = userdata};
         int r;
 
         for (size_t i = 0; i < n_groups; i++)
                 run.n_clients += groups[i].n_clients;
-        run.duration = (uint64_t)(seconds * 1e9);
+        run.duration = (uint64_t)(duration.seconds * 1e9);
         run.clients = map_shared(run.n_clients * sizeof(run.clients[0]));
         run.start = map_shared(sizeof(*run.start));
         if (!run.clients || !run.start)
@@ -232,7 +244,7 @@ int bench_run(const BenchGroup *groups, size_t n_groups, double seconds, BenchFu
 
         __atomic_store_n(run.start, bench_now_ns() + BENCH_WARM_UP_NS, __ATOMIC_RELEASE);
         r = run_wait(&run);
-        return r < 0 ? r : run_print(&run, groups, n_groups, seconds);
+        return r < 0 ? r : run_print(&run, groups, n_groups, duration.seconds);
 }
 
 /* Sockets. */

@@ -38,9 +38,19 @@ int bench_group_parse(const char *text, BenchGroup *ret) _must_check_;
 /* Becomes the user of the group, for good. -errno. */
 int bench_become(const BenchGroup *group) _must_check_;
 
+/* How long to measure, and how long each client waits after each operation: what the one before has
+ * left to be done is then not in the way. */
+typedef struct BenchTime {
+        double seconds;
+        unsigned pause_us;
+} BenchTime;
+
+/* "SECONDS" or "SECONDS/PAUSE", which is in µs. */
+BenchTime bench_time_parse(const char *text);
+
 /* Runs the clients for so long and prints "USER CLIENTS rate p50 p99 max count" for each group, and
  * for all of them as "all": operations a second, and µs. */
-int bench_run(const BenchGroup *groups, size_t n_groups, double seconds, BenchFunc func,
+int bench_run(const BenchGroup *groups, size_t n_groups, BenchTime duration, BenchFunc func,
               void *userdata) _must_check_;
 
 /* Prints the line of some samples in ns, which are sorted for that. */
