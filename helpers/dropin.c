@@ -344,7 +344,7 @@ static int put_devices(Dropin *dropin) {
 /* A file of a template is any of its folder's: the folder before the first part with %i. */
 static int expand_writable(const Definition *definition, const char *path, char **ret) {
         _cleanup_free_ char *prefix = NULL;
-        const char *instance = strstr(path, "%i");
+        const char *instance = definition_find_instance(path);
 
         if (!definition->template || !instance)
                 return definition_expand(path, "", ret);

@@ -116,7 +116,7 @@ static int finish_lease(Definition *d, Access access) {
 /* Where a path begins with a part that a client chooses, no line of the opener's sandbox could be
  * narrower than the whole system. */
 static bool begins_with_instance(const char *path) {
-        const char *instance = strstr(path, "%i"), *slash = strchr(path + 1, '/');
+        const char *instance = definition_find_instance(path), *slash = strchr(path + 1, '/');
 
         return path[0] == '/' && instance && (!slash || instance < slash);
 }
@@ -130,7 +130,7 @@ static int check_paths(DefinitionBuilder *builder, Access access) {
                                       "%s %s: anybody can make an abstract socket of that name: "
                                       "say with PeerUser= whose it has to be",
                                       level_name(access), *path);
-                if (d->template && !strstr(*path, "%i"))
+                if (d->template && !definition_find_instance(*path))
                         return REFUSE(d,
                                       "%s %s: the path of a template has to hold %%i, the "
                                       "instance",

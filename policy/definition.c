@@ -267,6 +267,14 @@ const char *definition_connect_as(const Definition *definition) {
         return "service";
 }
 
+const char *definition_find_instance(const char *path) {
+        const char *c = strchr(path, '%');
+
+        while (c && c[1] == '%')
+                c = strchr(c + 2, '%');
+        return c && c[1] == 'i' ? c : NULL;
+}
+
 int definition_expand(const char *path, const char *instance, char **ret) {
         size_t size = 1, n = 0, n_instance = strlen(instance);
         char *expanded;

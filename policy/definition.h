@@ -108,6 +108,9 @@ bool definition_has_instance(const Definition *definition, const char *instance)
 /* "service", "client" or the user's name: as policy's details and `doorward list` have it. */
 const char *definition_connect_as(const Definition *definition);
 
+/* Where a path has its first %i, or NULL. The i of %%i is none. */
+const char *definition_find_instance(const char *path);
+
 /* The path with %i replaced and %% unescaped. The string is the caller's; -ENOMEM, -EINVAL. */
 int definition_expand(const char *path, const char *instance, char **ret) _must_check_;
 

@@ -615,6 +615,13 @@ static void test_wide_patterns(void **state) {
         assert_false(definition_has_instance(hidden, ".."));
 }
 
+static void test_template_with_percent(void **state) {
+        _cleanup_(definition_freep) Definition *d =
+                accept_as("t@", "[Endpoint]\nInstance=*\n[Full]\nOpenFile=/5%%i/%i\n");
+
+        assert_true(d->targets[ACCESS_FULL].provided);
+}
+
 static void test_template_refused(void **state) {
         assert_refused_as("t@", "[Full]\nOpenFile=/srv/%i\n", "needs [Endpoint] Instance=");
         assert_refused_as("t@", "[Endpoint]\nInstance=a\nInstance=\n[Full]\nOpenFile=/srv/%i\n",
@@ -622,6 +629,8 @@ static void test_template_refused(void **state) {
         assert_refused_as("t@", "[Endpoint]\nInstance=*\n[Full]\nOpenFile=/srv/x\n",
                           "has to hold %i");
         assert_refused_as("t@", "[Endpoint]\nInstance=*\n[Full]\nOpenFile=/srv/%i\nOpenFile=/srv\n",
+                          "has to hold %i");
+        assert_refused_as("t@", "[Endpoint]\nInstance=*\n[Full]\nOpenFile=/srv/5%%i\n",
                           "has to hold %i");
         assert_refused_as("t@", "[Endpoint]\nInstance=*\n[Full]\nOpenFile=/%i\n", "first folder");
         assert_refused_as("t@", "[Endpoint]\nInstance=*\n[Full]\nOpenFile=/a%i/b\n",
@@ -941,6 +950,7 @@ int main(void) {
                 cmocka_unit_test(test_device_without_effect),
                 cmocka_unit_test(test_template),
                 cmocka_unit_test(test_wide_patterns),
+                cmocka_unit_test(test_template_with_percent),
                 cmocka_unit_test(test_template_refused),
                 cmocka_unit_test(test_plain_has_one_instance),
                 cmocka_unit_test(test_expand),

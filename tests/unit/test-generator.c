@@ -284,6 +284,10 @@ static void test_writable_files(void **state) {
                        "ReadWritePaths=-/var/log/app\n");
         assert_service(*state, "t@", "[Endpoint]\nInstance=*\n[Full]\nOpenFile=/srv/x-%i/log/%i\n",
                        "ReadWritePaths=-/srv\n");
+        /* An i behind a percent sign of the path's own is no instance. */
+        assert_service(*state, "t@",
+                       "[Endpoint]\nInstance=*\n[Full]\nOpenFile=/srv/5%%i/app/%i.log\n",
+                       "ReadWritePaths=-/srv/5%%i/app\n");
 }
 
 static void test_places(void **state) {
