@@ -377,12 +377,13 @@ static void clear_devices(Definition *definition) {
         definition->devices = NULL;
 }
 
-/* A driver's name goes into DeviceAllow=, which would take *, ? and [ for a pattern. */
+/* A driver's name goes into DeviceAllow=, which would take *, ? and [ for a pattern, and a number
+ * for all that has that major number. */
 static bool is_driver_name(const char *text) {
         size_t n = strlen(text);
 
         return n > 0 && n <= DRIVER_NAME_MAX && consists_of(text, LOWER UPPER DIGITS "._-/") &&
-               strchr(LOWER UPPER DIGITS, text[0]);
+               strchr(LOWER UPPER DIGITS, text[0]) && !consists_of(text, DIGITS);
 }
 
 static int take_device_word(DefinitionBuilder *builder, const char *word) {

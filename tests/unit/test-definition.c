@@ -545,7 +545,8 @@ static void test_all_capabilities(void **state) {
 static void test_devices(void **state) {
         static const char *const bad[] = {"ttyS",     "char:",         "char:*",  "char:tty?",
                                           "fifo:x",   "char:a b:c",    "block",   "char:/dev/vc/0",
-                                          "char:t%i", "char:\"ttyS\"", "char:-x", "char:tty[S]"};
+                                          "char:t%i", "char:\"ttyS\"", "char:-x", "char:tty[S]",
+                                          "char:4",   "block:08"};
         _cleanup_(definition_freep) Definition *d =
                 accept("[Full]\nOpenFile=/dev/x\n"
                        "[Connect]\nDevice=char:wrong\nDevice=\n"
