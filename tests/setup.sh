@@ -61,7 +61,7 @@ setup_build() {
                         >"$BUILD/$name.log" 2>&1 ||
                         { tail -n 30 "$BUILD/$name.log" >&2; return 1; }
         fi
-        ninja -C "$BUILD/$name" >>"$BUILD/$name.log" 2>&1 ||
+        ninja -C "$BUILD/$name" >"$BUILD/$name.log" 2>&1 ||
                 { grep -A 20 -m 5 -e '^FAILED' -e 'error:' "$BUILD/$name.log" >&2; return 1; }
 }
 
