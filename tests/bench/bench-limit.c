@@ -209,10 +209,10 @@ static int server_serve(const Limit *limit, int client) {
         if (k < 0)
                 return (int)k;
 
-        if (limit->mode == MODE_THRICE) {
-                (void)socket_receive(client, buf, sizeof(buf), 0, &ancillary);
-                return record(&peer);
-        }
+        /* Its end is when the client hangs up. */
+        if (limit->mode == MODE_THRICE)
+                return socket_receive(client, buf, sizeof(buf), 0, &ancillary) == 0 ? record(&peer)
+                                                                                    : -EBADMSG;
 
         return 0;
 }
