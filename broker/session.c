@@ -622,8 +622,12 @@ void session_accept_consume_fd(Broker *broker, int fd) {
                 r = session_charge(session, &refusal);
         if (r == 0)
                 r = session_add_sources(session);
-        if (r == 0)
+        if (r == 0) {
+                /* The library calls as soon as it is connected. */
+                session_read(session);
+                (void)session_settle(session);
                 return;
+        }
 
         if (refusal.error)
                 refuse_connection(broker, fd, &refusal);
