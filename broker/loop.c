@@ -20,6 +20,7 @@ struct Loop {
         int n_fds, n_allocated;
         GPollFD *watched;
         int n_watched;
+        bool unsure; /* whether the epoll still does: what ran since can have closed one */
         int priority;
 };
 
@@ -57,8 +58,9 @@ static bool loop_is_watched(const Loop *loop) {
 
 /* Has the epoll hold what GLib asked for. This happens when the bus connection comes or goes. */
 static int loop_watch(Loop *loop) {
-        if (loop_is_watched(loop))
+        if (!loop->unsure && loop_is_watched(loop))
                 return 0;
+        loop->unsure = false;
 
         /* A descriptor that was closed meanwhile has left the epoll by itself. */
         for (int i = 0; i < loop->n_watched; i++)
@@ -91,8 +93,12 @@ static int loop_watch(Loop *loop) {
 static void loop_dispatch(Loop *loop) {
         if (loop->n_fds > 0)
                 (void)g_poll(loop->fds, (guint)loop->n_fds, 0);
-        if (g_main_context_check(loop->context, loop->priority, loop->fds, loop->n_fds))
-                g_main_context_dispatch(loop->context);
+        if (!g_main_context_check(loop->context, loop->priority, loop->fds, loop->n_fds))
+                return;
+
+        /* A number that was closed and used again looks the same. */
+        loop->unsure = true;
+        g_main_context_dispatch(loop->context);
 }
 
 /* Runs before sd-event sleeps. */
