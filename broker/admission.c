@@ -87,9 +87,10 @@ int admission_check_access(const Definition *definition, const Name *name, Acces
                 ret_refusal->access = access;
                 refusal_set_cause(ret_refusal, "the definition does not provide it");
                 refusal_set_hint(ret_refusal,
-                                 "%s has no %s form; 'doorward list' shows what it "
+                                 "%s%s has no %s form; 'doorward list' shows what it "
                                  "has.",
-                                 definition->name, access_to_string(access));
+                                 definition->name, definition->template ? "@" : "",
+                                 access_to_string(access));
         }
 
         (void)name_to_string(name, ret_refusal->endpoint);

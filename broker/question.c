@@ -147,6 +147,24 @@ static void judge_temporary(const Question *question, Refusal *ret_refusal) {
                                  question->action, question->endpoint);
 }
 
+static void judge_denial(const Question *question, Refusal *ret_refusal) {
+        refusal_init(ret_refusal, ERROR_PERMISSION_DENIED);
+        refusal_set_cause(ret_refusal, "polkit says no");
+        refusal_set_hint(ret_refusal,
+                         "'doorward explain %s%s%s%s' says why, and what would change it.",
+                         question->endpoint, question->instance[0] ? "@" : "", question->instance,
+                         question->access == ACCESS_READ_ONLY ? ":ro" : "");
+}
+
+/* polkit does not tell a wrong password from a rule's no. But somebody is only asked after it wanted
+ * a password: a no is then that none was given that was right. */
+static void judge_failed(Refusal *ret_refusal) {
+        refusal_init(ret_refusal, ERROR_AUTHENTICATION_FAILED);
+        refusal_set_cause(ret_refusal, "the authentication that polkit wants failed");
+        refusal_set_hint(ret_refusal, "Try again with the password of the user whom the prompt "
+                                      "names.");
+}
+
 bool question_judge(const Question *question, const AuthorityAnswer *answer, bool interactive,
                     Refusal *ret_refusal) {
         if (answer->failure != AUTHORITY_ANSWERED)
@@ -160,17 +178,10 @@ bool question_judge(const Question *question, const AuthorityAnswer *answer, boo
                 refusal_set_cause(ret_refusal, "the prompt was dismissed");
         } else if (answer->decision == DECISION_CHALLENGE)
                 judge_challenge(question, interactive, ret_refusal);
-        else {
-                refusal_init(ret_refusal, ERROR_PERMISSION_DENIED);
-                refusal_set_cause(ret_refusal, interactive ? "polkit says no, or the password was "
-                                                             "wrong"
-                                                           : "polkit says no");
-                refusal_set_hint(ret_refusal,
-                                 "'doorward explain %s%s%s%s' says why, and what would change it.",
-                                 question->endpoint, question->instance[0] ? "@" : "",
-                                 question->instance,
-                                 question->access == ACCESS_READ_ONLY ? ":ro" : "");
-        }
+        else if (interactive)
+                judge_failed(ret_refusal);
+        else
+                judge_denial(question, ret_refusal);
 
         ret_refusal->action = question->action;
         return false;

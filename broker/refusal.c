@@ -81,32 +81,36 @@ static ErrorId opener_error(OpenerStatus status) {
 }
 
 static void opener_hint(Refusal *refusal, OpenerStatus status, const Name *name) {
+        char whole[NAME_TEXT_SIZE];
+
         /* Nothing stands there: no matter of the definition, most often. */
         if (status == OPENER_PATH && refusal->error_number == ENOENT)
                 status = OPENER_OPEN;
 
         switch (status) {
         case OPENER_STALE:
-                refusal_set_hint(refusal, "The definition of %s was changed. " HINT_RELOAD,
-                                 name->endpoint);
+                refusal_set_hint(refusal,
+                                 "The definition of %s was changed; 'doorward verify %s' says "
+                                 "whether it is right. " HINT_RELOAD,
+                                 name->endpoint, name->endpoint);
                 break;
         case OPENER_OPEN:
                 refusal_set_hint(refusal,
                                  "Is the service, or the device, behind %s there and in "
                                  "order? It was allowed, and could not be opened.",
-                                 name->endpoint);
+                                 name_to_string(name, whole));
                 break;
         case OPENER_TIMEOUT:
                 refusal_set_hint(refusal,
                                  "The service behind %s runs and takes no connections at present; "
                                  "try again later.",
-                                 name->endpoint);
+                                 name_to_string(name, whole));
                 break;
         case OPENER_LIMIT:
                 refusal_set_hint(refusal,
                                  "Too many of your requests to %s are under way; try "
                                  "again later.",
-                                 name->endpoint);
+                                 name_to_string(name, whole));
                 break;
         case OPENER_INSTANCE:
                 refusal_set_hint(refusal,

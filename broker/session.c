@@ -239,7 +239,9 @@ void session_record_refusal(Session *session, const Refusal *refusal) {
         fields.error = refusal_error_name(refusal);
         fields.cause = refusal->cause[0] ? refusal->cause : NULL;
         fields.decision = refusal->error == ERROR_PERMISSION_DENIED ? DECISION_DENIED : 0;
-        if (refusal->error == ERROR_INTERACTIVE_AUTHENTICATION_REQUIRED)
+        if (refusal->error == ERROR_INTERACTIVE_AUTHENTICATION_REQUIRED ||
+            refusal->error == ERROR_AUTHENTICATION_FAILED ||
+            refusal->error == ERROR_AUTHENTICATION_CANCELLED)
                 fields.decision = DECISION_CHALLENGE;
         if (refusal->error == ERROR_ACCESS_UNSUPPORTED)
                 fields.decision = DECISION_UNSUPPORTED;

@@ -615,6 +615,34 @@ static void test_prompts(void **state) {
         client_close(&second);
 }
 
+static void test_a_wrong_password(void **state) {
+        AuthorityAnswer challenge = {.decision = DECISION_CHALLENGE};
+        AuthorityAnswer no = {.decision = DECISION_DENIED};
+        Fixture *f = *state;
+        Client c;
+
+        f->fake.automatic = false;
+        client_connect(f, &c);
+        client_send(&c, OPEN_CALL("docker", "full",
+                                  ",\"allowInteractiveAuthentication\":true},\"more\":true}"));
+        run(f);
+        fake_authority_answer(&f->fake, 0, &challenge);
+        run(f);
+        drain_journal(f);
+        fake_authority_answer(&f->fake, 0, &no);
+        assert_error(f, &c, BROKER "AuthenticationFailed");
+        ASSERT_ENTRY(f, "DOORWARD_ERROR=AuthenticationFailed", "DOORWARD_DECISION=challenge");
+        assert_string_equal(client_get(&c, "action"), "org.doorward.endpoint.docker.full");
+
+        /* A no before anybody was asked is policy's. */
+        client_send(&c, OPEN_CALL("docker", "full",
+                                  ",\"allowInteractiveAuthentication\":true},\"more\":true}"));
+        run(f);
+        fake_authority_answer(&f->fake, 0, &no);
+        assert_error(f, &c, BROKER "PermissionDenied");
+        client_close(&c);
+}
+
 static void test_a_kept_authorisation_does_not_open_a_shared_action(void **state) {
         Fixture *f = *state;
         Client c;
@@ -701,6 +729,19 @@ static void test_what_the_opener_says(void **state) {
         call_for_error(f, &c, OPEN_LEASED("log", "read_only"), BROKER "EndpointUnavailable");
         assert_int_equal(json_integer_value(json_object_get(c.reply.parameters, "errno")), ENOENT);
         assert_non_null(strstr(client_get(&c, "hint"), "systemctl daemon-reload"));
+        client_close(&c);
+}
+
+static void test_a_hint_names_the_instance(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        assert_int_equal(rename(at(f, "openers/docker"), at(f, "openers/serial")), 0);
+        client_connect(f, &c);
+        client_send(&c, OPEN_LEASED("serial@ttyS0", "full"));
+        assert_true(play_opener(f, OPENER_OPEN, -EBADF));
+        assert_error(f, &c, BROKER "EndpointUnavailable");
+        assert_non_null(strstr(client_get(&c, "hint"), "serial@ttyS0"));
         client_close(&c);
 }
 
@@ -1676,9 +1717,11 @@ int main(void) {
                 TEST(test_a_long_problem),
                 TEST(test_what_polkit_says),
                 TEST(test_prompts),
+                TEST(test_a_wrong_password),
                 TEST(test_a_kept_authorisation_does_not_open_a_shared_action),
                 TEST(test_an_action_that_is_not_ours),
                 TEST(test_what_the_opener_says),
+                TEST(test_a_hint_names_the_instance),
                 TEST(test_a_stale_opener_is_replaced),
                 TEST(test_a_hanging_up_client_gets_nothing),
                 TEST(test_a_lease_is_cut),
