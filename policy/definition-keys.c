@@ -174,8 +174,7 @@ static int take_path(DefinitionBuilder *builder, const char *value, Kind kind) {
         if (connects && value[0] != '/' && value[0] != '@' && looks_like_network(value))
                 return builder_refuse(builder,
                                       "%s is an address in a network: only unix sockets can be "
-                                      "verified and taken back; doorward+ssh:// reaches other "
-                                      "machines",
+                                      "verified and taken back",
                                       value);
         fault = connects && value[0] == '@' ? find_abstract_fault(value) : find_path_fault(value);
         if (!fault)
