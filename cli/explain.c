@@ -12,6 +12,7 @@
 #include "cli/rule.h"
 #include "cli/text.h"
 #include "client/wire.h"
+#include "policy/timespan.h"
 
 #define LABEL_WIDTH 10
 #define ACTION_ENDPOINT_PREFIX "org.doorward.endpoint."
@@ -211,6 +212,7 @@ static void policy_print(const Explanation *e) {
 
 static void level_print(const Explanation *e) {
         const char *means = level_means_text(&e->level), *lease = level_lease_text(&e->level);
+        char span[TIMESPAN_TEXT_SIZE];
 
         if (!e->level.provided)
                 return;
@@ -221,7 +223,8 @@ static void level_print(const Explanation *e) {
         if (lease)
                 field_print("Lease", lease);
         if (e->level.max_sec > 0)
-                field_printf("Ends", "after %" PRId64 " s at the latest", e->level.max_sec);
+                field_printf("Ends", "after %s at the latest",
+                             timespan_to_string((uint64_t)e->level.max_sec * USEC_PER_SEC, span));
         field_printf("Backend", "sees %s",
                      streq(e->connect_as, "service")  ? "the user doorward-opener"
                      : streq(e->connect_as, "client") ? "you"
@@ -257,8 +260,9 @@ static void rule_explain(const Explanation *e, const RuleSpec *spec) {
                            "For the members of a group, subject.isInGroup(\"GROUP\") stands in "
                            "place of the comparison with subject.user. AUTH_ADMIN and AUTH_SELF in "
                            "place of YES or NO would ask for a password, an administrator's or "
-                           "one's own. Rules count from the next request on; nothing need be "
-                           "restarted.",
+                           "one's own. Rules are asked in the order of their files' names, and the "
+                           "first that answers decides. They count from the next request on; "
+                           "nothing need be restarted.",
                            0, width);
         (void)putchar('\n');
         if (spec->instance) {

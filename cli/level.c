@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "cli/level.h"
+#include "policy/timespan.h"
 
 int level_read(const json_t *object, Level *ret) {
         Level level = {};
@@ -20,7 +21,7 @@ int level_read(const json_t *object, Level *ret) {
         r = wire_read(object, fields);
         if (r < 0)
                 return r;
-        if (level.max_sec < 0)
+        if (level.max_sec < 0 || (uint64_t)level.max_sec > UINT64_MAX / USEC_PER_SEC)
                 return -EBADMSG;
 
         *ret = level;

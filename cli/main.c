@@ -13,9 +13,9 @@
 static const Command commands[] = {
         {"list", "", "endpoints, and what policy says about you",
          "Lists the endpoints with both levels of access and what policy would answer you, of whom "
-         "nothing is asked: yes, password (yes, after one), no, or n/a where an endpoint does not "
-         "provide that access. The name of a template ends in @; its instances are named behind "
-         "it.",
+         "nothing is asked: yes, password (yes, after one), no, n/a where an endpoint does not "
+         "provide that access, or ? where it could not be found out. The name of a template ends "
+         "in @; the patterns of its instances' names stand behind the description.",
          OPTION_NO_CHECK | OPTION_JSON | OPTION_NO_LEGEND | OPTION_NO_PAGER, 0, 0, false,
          command_list},
         {"explain", "ENDPOINT[:ro]", "why, and what would change it",
@@ -29,9 +29,10 @@ static const Command commands[] = {
          "exit status is CMD's.",
          OPTION_READ_ONLY | OPTION_NO_ASK_PASSWORD | OPTION_QUIET, 1, -1, true, command_exec},
         {"stdio", "ENDPOINT[:ro]", "join standard input and output to it",
-         "Joins standard input and output to the endpoint until both sides have ended. A program "
-         "called doorward-stdio-ENDPOINT or doorward-stdio-ro-ENDPOINT, by a link to this one, "
-         "does the same.",
+         "Joins standard input and output to the endpoint. The end of standard input is passed on "
+         "to a service; it is the service's end that ends the command. A program called "
+         "doorward-stdio-ENDPOINT or doorward-stdio-ro-ENDPOINT, by a link to this one, does the "
+         "same.",
          OPTION_READ_ONLY | OPTION_NO_ASK_PASSWORD | OPTION_QUIET, 1, 1, false, command_stdio},
         {"fdpass", "ENDPOINT[:ro]", "pass it over a socket to the caller",
          "Passes the descriptor over standard output, which must be a unix socket, and ends: for "

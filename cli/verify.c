@@ -21,6 +21,8 @@ typedef struct Verify {
         const Options *options;
         json_t *results;
         bool failed; /* something is wrong with what was looked at */
+        bool definitions;
+        bool settings; /* whether these were among it */
 } Verify;
 
 static void line_print(const char *name, const char *kind, const char *text) {
@@ -131,6 +133,7 @@ static void result_take(Verify *verify, const char *name, const char *problem, j
 static void definition_take(Verify *verify, const Definition *definition) {
         char name[NAME_ENDPOINT_MAX + 2];
 
+        verify->definitions = true;
         (void)snprintf(name, sizeof(name), "%s%s", definition->name,
                        definition->template ? "@" : "");
         result_take(verify, name, definition->problem, strv_to_json(definition->files),
@@ -148,6 +151,7 @@ static int settings_verify(Verify *verify) {
         if (r < 0)
                 return report_errno(verify->options, r, "Cannot read %s", SETTINGS_WORD);
 
+        verify->settings = true;
         result_take(verify, SETTINGS_WORD, settings->problem, json_array(),
                     strv_to_json(settings->warnings), json_array());
         return -1;
@@ -184,6 +188,16 @@ static int word_verify(Verify *verify, const char *word) {
         return status;
 }
 
+static void effect_note(const Verify *verify) {
+        if (verify->definitions)
+                report_note(verify->options, "A changed definition takes effect with: systemctl "
+                                             "daemon-reload && systemctl reload doorward");
+        if (verify->settings)
+                report_note(verify->options,
+                            "A changed " SETTINGS_WORD " takes effect with: systemctl restart "
+                            "doorward.service, which ends all leases");
+}
+
 static int verify_finish(Verify *verify) {
         const Options *options = verify->options;
         int r;
@@ -193,8 +207,7 @@ static int verify_finish(Verify *verify) {
                 if (r < 0)
                         return report_errno(options, r, "Cannot print");
         } else if (!verify->failed)
-                report_note(options, "A change takes effect with: systemctl daemon-reload && "
-                                     "systemctl reload doorward");
+                effect_note(verify);
 
         return verify->failed ? EXIT_STATUS_DEFINITION : EXIT_STATUS_OK;
 }

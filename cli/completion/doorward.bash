@@ -34,6 +34,12 @@ __doorward_complete_endpoints() {
         fi
 }
 
+# Definitions by their names, and whatever else may stand there.
+__doorward_complete_definitions() {
+        mapfile -t COMPREPLY < <(compgen -W "$(doorward list --no-check --no-legend \
+                2>/dev/null) ${*:2}" -- "$1")
+}
+
 __doorward_options() {
         case $1 in
         list) echo --no-check --json= -j --no-legend --no-pager ;;
@@ -95,17 +101,14 @@ _doorward() {
         case $command in
         '') mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$word") ;;
         explain | exec | stdio | fdpass) __doorward_complete_endpoints "$word" ;;
-        policy | cat-config)
-                mapfile -t COMPREPLY < <(compgen -W "$(doorward list --no-check --no-legend \
-                        2>/dev/null)" -- "$word")
-                ;;
+        policy) __doorward_complete_definitions "$word" ;;
+        cat-config) __doorward_complete_definitions "$word" doorward.conf ;;
         verify)
                 if [[ $word == */* ]]; then
                         compopt -o filenames
                         mapfile -t COMPREPLY < <(compgen -f -- "$word")
                 else
-                        mapfile -t COMPREPLY < <(compgen -W "$(doorward list --no-check \
-                                --no-legend 2>/dev/null)" -- "$word")
+                        __doorward_complete_definitions "$word" doorward.conf
                 fi
                 ;;
         esac

@@ -79,6 +79,7 @@ complete -c doorward -n '__doorward_command exec; and not __doorward_behind_dash
     -a '(__doorward_endpoints)'
 complete -c doorward -n __doorward_behind_dashes -a '(__doorward_rest)'
 complete -c doorward -n '__doorward_commands policy cat-config verify' -a '(__doorward_names)'
+complete -c doorward -n '__doorward_commands cat-config verify' -a doorward.conf
 complete -c doorward -n '__doorward_command verify' -F
 
 complete -c doorward -n '__doorward_commands explain exec stdio fdpass' -s r -l read-only \

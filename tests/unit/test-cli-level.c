@@ -83,6 +83,7 @@ static void test_wrong(void **state) {
                 "{\"provided\":true,\"mode\":3}",
                 "{\"provided\":true,\"means\":\"open-flags\"}",
                 "{\"provided\":true,\"maxSec\":-1}",
+                "{\"provided\":true,\"maxSec\":9223372036854775807}",
                 "{\"provided\":true,\"maxSec\":\"1\"}",
         };
 
