@@ -115,7 +115,8 @@ static void inquiry_judge(Inquiry *inquiry) {
         if (r == 0)
                 r = inquiry_ask(inquiry);
         else if (r == QUESTION_E_UNKNOWN_ACTIONS) {
-                r = authority_load_actions(broker->authority, on_actions, inquiry);
+                r = authority_load_actions(broker->authority, broker->settings->policy_timeout_usec,
+                                           on_actions, inquiry);
                 inquiry->waits_for_actions = r == 0;
         } else if (r == QUESTION_E_REFUSED) {
                 inquiry->asked = true;

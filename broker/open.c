@@ -417,7 +417,9 @@ static void open_judge(Open *open) {
                 open_refuse(open, &refusal);
         else {
                 if (r == QUESTION_E_UNKNOWN_ACTIONS)
-                        r = authority_load_actions(broker->authority, on_actions, open);
+                        r = authority_load_actions(broker->authority,
+                                                   broker->settings->policy_timeout_usec,
+                                                   on_actions, open);
                 open->waits_for_actions = r == 0;
                 if (r < 0)
                         open_fail(open, r);

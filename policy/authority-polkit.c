@@ -54,7 +54,9 @@ struct ActionEntry {
 };
 
 struct ActionWaiter {
+        AuthorityPolkit *authority;
         ActionWaiter *next; /* AuthorityPolkit::waiters */
+        guint timer;
         AuthorityActionsFunc func;
         void *userdata;
         bool served_by_this_load;
@@ -441,6 +443,26 @@ static int actions_add(AuthorityPolkit *a, PolkitActionDescription *description)
         return 0;
 }
 
+static void waiter_remove(ActionWaiter *waiter) {
+        ActionWaiter **p = &waiter->authority->waiters;
+
+        while (*p != waiter)
+                p = &(*p)->next;
+        *p = waiter->next;
+        if (waiter->timer)
+                g_source_remove(waiter->timer);
+}
+
+static gboolean on_waiter_timer(gpointer userdata) {
+        ActionWaiter *waiter = userdata;
+
+        waiter->timer = 0;
+        waiter_remove(waiter);
+        waiter->func(-ETIMEDOUT, waiter->userdata);
+        free(waiter);
+        return G_SOURCE_REMOVE;
+}
+
 /* Tells those who waited for this reading. They may ask, wait again or forget others meanwhile. */
 static void waiters_notify(AuthorityPolkit *a, int error) {
         ActionWaiter **p = &a->waiters, *waiter;
@@ -451,7 +473,7 @@ static void waiters_notify(AuthorityPolkit *a, int error) {
                         continue;
                 }
 
-                *p = waiter->next;
+                waiter_remove(waiter);
                 a->actions_told = error == 0;
                 waiter->func(error, waiter->userdata);
                 a->actions_told = false;
@@ -566,15 +588,18 @@ static int polkit_find_action(Authority *authority, const char *id, AuthorityAct
         return 0;
 }
 
-static int polkit_load_actions(Authority *authority, AuthorityActionsFunc func, void *userdata) {
+static int polkit_load_actions(Authority *authority, uint64_t usec, AuthorityActionsFunc func,
+                               void *userdata) {
         AuthorityPolkit *a = authority_from(authority);
         ActionWaiter *waiter = calloc(1, sizeof(*waiter));
 
         if (!waiter)
                 return -ENOMEM;
 
+        waiter->authority = a;
         waiter->func = func;
         waiter->userdata = userdata;
+        waiter->timer = g_timeout_add((guint)(usec / 1000), on_waiter_timer, waiter);
         waiter->next = a->waiters;
         a->waiters = waiter;
         actions_load(a);
@@ -591,7 +616,7 @@ static void polkit_forget(Authority *authority, void *userdata) {
                         continue;
                 }
 
-                *p = waiter->next;
+                waiter_remove(waiter);
                 free(waiter);
         }
 }

@@ -72,7 +72,8 @@ typedef struct AuthorityOperations {
                    AuthorityAnswerFunc func, void *userdata, AuthorityCheck **ret);
         void (*cancel)(AuthorityCheck *check);
         int (*find_action)(Authority *authority, const char *id, AuthorityAction *ret);
-        int (*load_actions)(Authority *authority, AuthorityActionsFunc func, void *userdata);
+        int (*load_actions)(Authority *authority, uint64_t usec, AuthorityActionsFunc func,
+                            void *userdata);
         void (*forget)(Authority *authority, void *userdata);
         const char *(*version)(Authority *authority);
         Authority *(*free)(Authority *authority);
@@ -101,10 +102,11 @@ static inline int authority_find_action(Authority *authority, const char *id,
         return authority->operations->find_action(authority, id, ret);
 }
 
-/* Has the actions read anew and calls func from the loop, with 0 or -errno. */
-static inline int authority_load_actions(Authority *authority, AuthorityActionsFunc func,
-                                         void *userdata) {
-        return authority->operations->load_actions(authority, func, userdata);
+/* Has the actions read anew and calls func from the loop, with 0 or -errno: -ETIMEDOUT after usec.
+ */
+static inline int authority_load_actions(Authority *authority, uint64_t usec,
+                                         AuthorityActionsFunc func, void *userdata) {
+        return authority->operations->load_actions(authority, usec, func, userdata);
 }
 
 /* Whoever waits with this userdata for the actions does not any more. */

@@ -106,7 +106,8 @@ static int fake_find_action(Authority *authority, const char *id, AuthorityActio
         return 0;
 }
 
-static int fake_load_actions(Authority *authority, AuthorityActionsFunc func, void *userdata) {
+static int fake_load_actions(Authority *authority, uint64_t usec, AuthorityActionsFunc func,
+                             void *userdata) {
         FakeAuthority *fake = fake_from(authority);
 
         fake->waiter = func;

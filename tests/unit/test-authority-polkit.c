@@ -24,6 +24,8 @@
 #define POLKIT_PATH "/org/freedesktop/PolicyKit1/Authority"
 #define POLKIT_INTERFACE POLKIT_NAME ".Authority"
 
+#define LONG_USEC (20 * UINT64_C(1000000))
+
 #define OWN "org.doorward.endpoint.docker.full"
 #define GENERIC "org.doorward.full"
 
@@ -346,7 +348,7 @@ static void on_loaded(int error, void *userdata) {
 static int load(Fixture *f) {
         Loaded loaded = {.fixture = f};
 
-        assert_int_equal(authority_load_actions(f->authority, on_loaded, &loaded), 0);
+        assert_int_equal(authority_load_actions(f->authority, LONG_USEC, on_loaded, &loaded), 0);
         if (!turn_until(f, &loaded.calls, 1)) {
                 authority_forget(f->authority, &loaded);
                 return -ETIMEDOUT;
@@ -451,7 +453,8 @@ static void on_loaded_look(int error, void *userdata) {
         loaded->tries++;
         r = authority_find_action(loaded->fixture->authority, OWN, &action);
         if (r == -EAGAIN)
-                r = authority_load_actions(loaded->fixture->authority, on_loaded_look, loaded);
+                r = authority_load_actions(loaded->fixture->authority, LONG_USEC, on_loaded_look,
+                                           loaded);
         else
                 loaded->calls++;
         assert_int_equal(r, 0);
@@ -466,7 +469,8 @@ static void test_endless_changes_hold_up_nobody(void **state) {
         start(f);
         f->polkit.always_changes = true;
         assert_int_equal(load(f), 0);
-        assert_int_equal(authority_load_actions(f->authority, on_loaded_look, &loaded), 0);
+        assert_int_equal(authority_load_actions(f->authority, LONG_USEC, on_loaded_look, &loaded),
+                         0);
         if (!turn_until(f, &loaded.calls, 1)) {
                 authority_forget(f->authority, &loaded);
                 fail_msg("not known after %u readings", loaded.tries);
@@ -520,6 +524,38 @@ static void test_the_bus_goes_and_comes(void **state) {
         }
 }
 
+/* polkit is there and does not answer: who wants to know the actions does not wait for longer than
+ * they have. */
+static void test_polkit_says_nothing(void **state) {
+        Fixture *f = *state;
+        Loaded deaf = {.fixture = f}, waits = {.fixture = f}, forgotten = {.fixture = f};
+
+        start(f);
+        g_atomic_int_set(&f->polkit.deaf, 1);
+        assert_int_equal(authority_load_actions(f->authority, 100000, on_loaded, &deaf), 0);
+        assert_int_equal(authority_load_actions(f->authority, 100000, on_loaded, &forgotten), 0);
+        authority_forget(f->authority, &forgotten);
+        assert_true(turn_until(f, &deaf.calls, 1));
+        assert_int_equal(deaf.error, -ETIMEDOUT);
+        assert_int_equal(forgotten.calls, 0);
+        stop_daemon(f);
+        turn_for(f, 50);
+        polkit_stop(&f->polkit);
+        g_atomic_int_set(&f->polkit.deaf, 0);
+
+        start(f);
+        f->polkit.load_waits = true;
+        assert_int_equal(authority_load_actions(f->authority, 100000, on_loaded, &waits), 0);
+        assert_true(turn_until(f, &waits.calls, 1));
+        assert_int_equal(waits.error, -ETIMEDOUT);
+
+        /* What comes late is good for the next one. */
+        polkit_answer_waiting(&f->polkit);
+        turn_for(f, 50);
+        assert_int_equal(waits.calls, 1);
+        assert_int_equal(authority_find_action(f->authority, GENERIC, &(AuthorityAction){}), 0);
+}
+
 /* polkit alone is started anew, with checks under way. */
 static void test_polkit_goes_and_comes(void **state) {
         Fixture *f = *state;
@@ -551,6 +587,7 @@ int main(void) {
                 TEST(test_endless_changes_hold_up_nobody),
                 TEST(test_the_bus_goes_in_mid_connection),
                 TEST(test_the_bus_goes_and_comes),
+                TEST(test_polkit_says_nothing),
                 TEST(test_polkit_goes_and_comes),
         };
 
