@@ -297,7 +297,12 @@ class Child:
         expect(kind, "told", f"process {self.pid} went on")
         return value
 
+    def is_told(self):
+        """Whether hear() would not wait."""
+        return bool(select.select([self._channel], [], [], 0)[0])
+
     def result(self, timeout=30):
+        """What is told to a child must have been heard before this."""
         kind, value = self._receive(timeout)
         self.reap()
         if kind == "raised":
