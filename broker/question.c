@@ -156,8 +156,8 @@ static void judge_denial(const Question *question, Refusal *ret_refusal) {
                          question->access == ACCESS_READ_ONLY ? ":ro" : "");
 }
 
-/* polkit does not tell a wrong password from a rule's no. But somebody is only asked after it wanted
- * a password: a no is then that none was given that was right. */
+/* polkit does not tell a wrong password from a rule's no. But somebody is only asked after it
+ * wanted a password: a no is then that none was given that was right. */
 static void judge_failed(Refusal *ret_refusal) {
         refusal_init(ret_refusal, ERROR_AUTHENTICATION_FAILED);
         refusal_set_cause(ret_refusal, "the authentication that polkit wants failed");
