@@ -186,6 +186,7 @@ def test_manual_pages():
     """There are manual pages of everything that an administrator meets."""
     for section, name in (
         (1, "doorward"), (7, "doorward"), (8, "doorwardd"), (5, "doorward.endpoint"),
+        (8, "doorward-opener"), (8, "doorward-generator"),
     ):
         lib.expect_true(
             os.path.exists(f"/usr/share/man/man{section}/{name}.{section}"), f"{name}({section})"
