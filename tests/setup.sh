@@ -7,6 +7,9 @@
 
 BUILD=$TREE/build-check
 
+# Debian's programs, whatever somebody has put before them.
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
+
 fail() {
         echo "${0##*/}: $*" >&2
         exit 1
