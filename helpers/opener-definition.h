@@ -9,11 +9,6 @@
  * that hash: otherwise the powers of one text would serve the paths of another, and an endpoint
  * that an administrator has just taken away would still open. A different text, and none at all,
  * are "stale", and end the process: the next one is started with what the unit says by then.
- *
- * Reading and parsing costs more than everything else that a request does. The common case is one
- * file, nothing else of that name in any folder, every folder on the way root's alone: where all
- * that is found to be so, and the file's bytes are those that were parsed, there is nothing that
- * reading it again could tell. No time stamp is trusted for it. Any other case is read again.
  */
 
 #include <sys/types.h>
@@ -22,14 +17,10 @@
 #include "common/opener-protocol.h"
 #include "policy/definition.h"
 
-typedef struct OpenerFolder OpenerFolder;
-
 typedef struct OpenerDefinition {
         const char *name;
         const char *hash; /* of what the unit was written from */
         char **folders;
-        OpenerFolder *on_the_way;
-        size_t n_on_the_way;
         uid_t owner;            /* of files that count, beside root: for tests */
         Definition *definition; /* NULL until it was read */
 } OpenerDefinition;
@@ -39,9 +30,6 @@ int opener_definition_init(OpenerDefinition *current, const char *root, uid_t ow
                            const char *name, const char *hash) _must_check_;
 void opener_definition_deinit(OpenerDefinition *current);
 
-/* Reads it again if need be. 0 if it is the one of the hash and can be used, else OPENER_STALE;
- * what was read before is then kept. */
+/* Reads it again. 0 if it is the one of the hash and can be used, else OPENER_STALE; what was read
+ * before is then kept. */
 int opener_definition_refresh(OpenerDefinition *current, OpenerReply *reply) _must_check_;
-
-/* Whether reading what was read last would give the same: false is no answer. For tests. */
-bool opener_definition_is_unchanged(const OpenerDefinition *current);

@@ -100,7 +100,7 @@ static int take_files(Definition *d, Inifile *ini) {
                         return r;
         }
 
-        memcpy(d->hash, ini->hash, sizeof(d->hash));
+        inifile_hash(ini, d->hash);
         d->text = TAKE_PTR(ini->text);
         return ini->problem ? definition_refuse_consume(d, TAKE_PTR(ini->problem)) : 0;
 }
@@ -229,6 +229,20 @@ int definition_load_for_opener(char *const *folders, uid_t owner, const char *na
                 return r;
         (void)snprintf(template, sizeof(template), "%s@", name);
         return definition_load_trusting(folders, owner, template, ret);
+}
+
+bool definition_is_current(const Definition *definition, char *const *folders, uid_t owner) {
+        _cleanup_(inifile_freep) Inifile *ini = NULL;
+        char file[NAME_ENDPOINT_MAX + 2];
+
+        /* A file without the @ would come before a template's. */
+        if (definition->template && may_exist(folders, definition->name))
+                return false;
+
+        (void)snprintf(file, sizeof(file), "%s%s", definition->name,
+                       definition->template ? "@" : "");
+        return inifile_load(folders, file, owner, &ini) == 0 && ini->found && !ini->problem &&
+               streq(ini->text, definition->text);
 }
 
 int definition_parse(const char *name, const char *path, const char *text, Definition **ret) {

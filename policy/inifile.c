@@ -295,29 +295,34 @@ static int add_dropins(Inifile *ini, const Folders *folders, const char *name, u
         return r;
 }
 
-/* Puts the parts together and takes the hash. */
+/* Puts the parts together. */
 static int join(Inifile *ini) {
-        FILE *stream;
-        size_t size;
-        bool failed;
+        size_t size = 1;
+        char *end;
 
-        stream = open_memstream(&ini->text, &size);
-        if (!stream)
+        for (size_t i = 0; i < ini->n_parts; i++)
+                size += strlen("\n# \n\n") + strlen(ini->parts[i].path) +
+                        strlen(ini->parts[i].text);
+        end = ini->text = malloc(size);
+        if (!end)
                 return -ENOMEM;
 
+        *end = '\0';
         for (size_t i = 0; i < ini->n_parts; i++) {
                 const char *text = ini->parts[i].text;
-                size_t n = strlen(text);
 
-                fprintf(stream, "%s# %s\n%s%s", i > 0 ? "\n" : "", ini->parts[i].path, text,
-                        n > 0 && text[n - 1] == '\n' ? "" : "\n");
+                end = stpcpy(end, i > 0 ? "\n# " : "# ");
+                end = stpcpy(end, ini->parts[i].path);
+                end = stpcpy(stpcpy(end, "\n"), text);
+                if (!*text || end[-1] != '\n')
+                        end = stpcpy(end, "\n");
         }
-        failed = ferror(stream);
-        if (fclose(stream) != 0 || failed)
-                return -ENOMEM;
 
-        SHA256Data((const uint8_t *)ini->text, size, ini->hash);
         return 0;
+}
+
+void inifile_hash(const Inifile *ini, char ret[INIFILE_HASH_SIZE]) {
+        SHA256Data((const uint8_t *)ini->text, strlen(ini->text), ret);
 }
 
 int inifile_load(char *const *folders, const char *name, uid_t owner, Inifile **ret) {

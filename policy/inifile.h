@@ -42,9 +42,8 @@ typedef struct Inifile {
         bool found; /* there is a NAME.conf, and it is not masked */
         InifilePart *parts;
         size_t n_parts;
-        char *text;                   /* all of it, each file under "# /its/path" */
-        char hash[INIFILE_HASH_SIZE]; /* of text */
-        char *problem;                /* why it must not be used; NULL if it may */
+        char *text;    /* all of it, each file under "# /its/path" */
+        char *problem; /* why it must not be used; NULL if it may */
 } Inifile;
 
 /* One Key=value. Borrowed, for the time of the call. */
@@ -67,6 +66,9 @@ int inifile_load(char *const *folders, const char *name, uid_t owner, Inifile **
 int inifile_new(const char *path, const char *text, size_t size, Inifile **ret) _must_check_;
 
 Inifile *inifile_free(Inifile *ini);
+
+/* The SHA-256 of the text. */
+void inifile_hash(const Inifile *ini, char ret[INIFILE_HASH_SIZE]);
 
 /* Calls the handler for each assignment, in order. Of a file with a line that cannot be read
  * without doubt nothing is handed over, and it makes a problem. */
