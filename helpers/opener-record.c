@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <syslog.h>
 
-#include "common/journal.h"
 #include "common/peer.h"
 #include "helpers/opener-record.h"
 
@@ -50,6 +51,22 @@ static void entry_put(JournalEntry *entry, const OpenerRecord *record, const Ope
                 journal_entry_put_number(entry, "DOORWARD_OPENER_LOST", record->lost);
 }
 
+/* What is sent waits in the kernel, in its turn. */
+static int record_open(OpenerRecord *record) {
+        const struct timeval patience = {.tv_sec = 1};
+        _cleanup_close_ int fd = -EBADF;
+        int r = journal_open(record->path, &fd);
+
+        if (r < 0)
+                return r;
+        if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
+            fcntl(fd, F_SETFL, 0) < 0)
+                return -errno;
+
+        record->fd = TAKE_FD(fd);
+        return 0;
+}
+
 void opener_record_send(OpenerRecord *record, const OpenerRequest *request, uid_t uid,
                         const OpenerReply *reply) {
         JournalEntry entry;
@@ -60,7 +77,7 @@ void opener_record_send(OpenerRecord *record, const OpenerRequest *request, uid_
 
         /* journald may have been started anew since: a second try has a new socket. */
         for (unsigned i = 0; i < 2 && !entry.failed; i++) {
-                r = record->fd >= 0 ? 0 : journal_open(JOURNAL_SOCKET, &record->fd);
+                r = record->fd >= 0 ? 0 : record_open(record);
                 if (r == 0)
                         r = journal_send(record->fd, entry.data, entry.size);
                 if (r == 0 || r == -EAGAIN || r == -EMSGSIZE)

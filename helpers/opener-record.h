@@ -8,12 +8,15 @@
  * a process that the broker cannot speak for, with the uid that the client's own connection showed.
  * A broker that was taken over can leave its own record out, and not this one.
  *
- * It never waits. A journal that does not read is no reason to refuse (the broker has refused
- * already); entries that could not be sent are counted, and the next one that can be says how many.
+ * So it waits for the journal, but for a second at most: anybody can fill the journal's queue, and
+ * who has something to hide would. A journal that stands still is no reason to refuse (the broker
+ * has refused already); entries that could not be sent are counted, and the next one that can be
+ * says how many.
  */
 
 #include <sys/types.h>
 
+#include "common/journal.h"
 #include "common/macros.h"
 #include "common/opener-protocol.h"
 
@@ -21,12 +24,13 @@
 
 typedef struct OpenerRecord {
         const char *endpoint;
+        const char *path; /* where the journal listens */
         int fd;
         uint64_t lost;
 } OpenerRecord;
 
 #define OPENER_RECORD_NULL \
-        { .fd = -EBADF }
+        { .path = JOURNAL_SOCKET, .fd = -EBADF }
 
 void opener_record_deinit(OpenerRecord *record);
 
