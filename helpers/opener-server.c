@@ -177,11 +177,14 @@ static void server_request_consume_fd(OpenerServer *server, size_t connection,
         uid_t uid = PEER_UID_INVALID;
         OpenerSlot *slot = NULL;
         OpenerReply reply = {};
+        const char *reason;
         int fd = -EBADF, r;
 
-        r = opener_client_judge(&server->client, client, &uid, &reply);
+        r = caller_judge(&server->caller, client, &uid, &reason);
         close_fd(client);
-        if (r == 0)
+        if (r != 0)
+                r = opener_refuse(&reply, OPENER_REFUSED_CLIENT, r < 0 ? -r : 0, "%s", reason);
+        else
                 slot = server_admit(server, uid, &reply);
         if (slot)
                 r = server_begin(server, slot, request, &fd, &reply);
@@ -325,7 +328,7 @@ void opener_server_init(OpenerServer *server) {
         *server = (OpenerServer){
                 .listener = -EBADF,
                 .broker = PEER_UID_INVALID,
-                .client = {.own = PEER_UID_INVALID, .broker = PEER_UID_INVALID},
+                .caller = {.own = PEER_UID_INVALID, .broker = PEER_UID_INVALID},
                 .path = {.root_fd = -EBADF, .peer = PEER_UID_INVALID},
                 .patience_usec = OPENER_PATIENCE_USEC,
                 .idle_usec = OPENER_IDLE_USEC,

@@ -19,8 +19,8 @@
 
 #include <sys/types.h>
 
+#include "common/caller.h"
 #include "common/macros.h"
-#include "helpers/opener-client.h"
 #include "helpers/opener-definition.h"
 #include "helpers/opener-path.h"
 #include "helpers/opener-record.h"
@@ -49,7 +49,7 @@ typedef struct OpenerSlot {
 typedef struct OpenerServer {
         int listener;
         uid_t broker; /* who may connect */
-        OpenerClientRules client;
+        CallerRules caller;
         OpenerPathRules path;
         OpenerDefinition *definition;
         OpenerRecord *record;

@@ -146,7 +146,7 @@ static int serve(const char *name, const char *hash, int listener) {
 
         record.endpoint = name;
         server.listener = listener;
-        server.client = (OpenerClientRules){BROKER_SOCKET, getuid(), server.broker};
+        server.caller = (CallerRules){BROKER_SOCKET, getuid(), server.broker};
         server.path = (OpenerPathRules){.root_fd = root_fd, .peer = PEER_UID_INVALID};
         server.definition = &definition;
         server.record = &record;

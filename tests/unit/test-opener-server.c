@@ -184,7 +184,7 @@ static int serve(const Fixture *f) {
         record.endpoint = "test";
         server.listener = f->listener;
         server.broker = f->broker;
-        server.client = (OpenerClientRules){f->client_path, 4242, 4243};
+        server.caller = (CallerRules){f->client_path, 4242, 4243};
         server.path = (OpenerPathRules){.root_fd = f->root_fd, .root = getuid(), .peer = getuid()};
         server.definition = &definition;
         server.record = &record;

@@ -11,17 +11,17 @@
 
 #include <cmocka.h>
 
+#include "common/caller.h"
 #include "common/peer.h"
 #include "common/socket.h"
-#include "helpers/opener-client.h"
 
 /* Everything happens below a folder of our own; the broker's socket is "broker" in it. */
 typedef struct Fixture {
         char folder[64];
         char path[96];
         int listener;
-        OpenerClientRules rules;
-        OpenerReply reply;
+        CallerRules rules;
+        const char *reason;
         uid_t uid;
 } Fixture;
 
@@ -61,13 +61,13 @@ static int setup(void **state) {
 
         if (!f)
                 return -1;
-        (void)snprintf(f->folder, sizeof(f->folder), "/tmp/test-opener-client-XXXXXX");
+        (void)snprintf(f->folder, sizeof(f->folder), "/tmp/test-caller-XXXXXX");
         if (!mkdtemp(f->folder))
                 return -1;
         (void)snprintf(f->path, sizeof(f->path), "%s/broker", f->folder);
 
         f->listener = make_listener(SOCK_STREAM, f->path);
-        f->rules = (OpenerClientRules){.path = f->path, .own = 4242, .broker = 4243};
+        f->rules = (CallerRules){.path = f->path, .own = 4242, .broker = 4243};
         f->uid = PEER_UID_INVALID;
         *state = f;
         return 0;
@@ -103,16 +103,15 @@ static int judge(Fixture *f, int fd) {
         size_t before = count_fds();
         int r;
 
-        f->reply = (OpenerReply){};
-        r = opener_client_judge(&f->rules, fd, &f->uid, &f->reply);
+        f->reason = NULL;
+        r = caller_judge(&f->rules, fd, &f->uid, &f->reason);
         assert_int_equal(count_fds(), before);
         return r;
 }
 
 static void assert_refused(Fixture *f, int fd, const char *reason) {
-        assert_int_equal(judge(f, fd), OPENER_REFUSED_CLIENT);
-        assert_int_equal(f->reply.status, OPENER_REFUSED_CLIENT);
-        assert_non_null(strstr(f->reply.detail, reason));
+        assert_int_equal(judge(f, fd), CALLER_E_REFUSED);
+        assert_non_null(strstr(f->reason, reason));
         assert_int_equal(f->uid, PEER_UID_INVALID);
 }
 
@@ -320,27 +319,32 @@ static bool kernel_has_peerpidfd(int fd) {
         return r != PEER_E_UNSUPPORTED;
 }
 
-static void test_dead_client(void **state) {
-        Fixture *f = *state;
-        _cleanup_close_ int fd = -EBADF;
-        pid_t pid;
-        int status;
+/* Connects, and ends; a copy of the connection stays with us, so that it has not hung up. */
+static pid_t start_client(Fixture *f, int *ret_fd, int *ret_client) {
+        int client = make_socket(SOCK_STREAM), fd;
+        pid_t pid = fork();
 
-        pid = fork();
         assert_true(pid >= 0);
-        if (pid == 0) {
-                int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-                struct sockaddr_un address;
-                int n = socket_address(f->path, &address);
-
-                _exit(connect(client, (struct sockaddr *)&address, (socklen_t)n) < 0);
-        }
+        if (pid == 0)
+                _exit(connect_socket(client, f->path) < 0);
 
         fd = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC);
         assert_true(fd >= 0);
+        assert_int_equal(waitid(P_PID, (id_t)pid, &(siginfo_t){}, WEXITED | WNOWAIT), 0);
+        *ret_fd = fd;
+        *ret_client = client;
+        return pid;
+}
+
+static void test_dead_client(void **state) {
+        Fixture *f = *state;
+        _cleanup_close_ int fd = -EBADF, client = -EBADF;
+        pid_t pid;
+        int status;
+
+        pid = start_client(f, &fd, &client);
 
         /* Ended and not yet waited for, then gone altogether. */
-        assert_int_equal(waitid(P_PID, (id_t)pid, &(siginfo_t){}, WEXITED | WNOWAIT), 0);
         if (!kernel_has_peerpidfd(fd)) {
                 assert_int_equal(waitpid(pid, &status, 0), pid);
                 skip();
@@ -349,6 +353,24 @@ static void test_dead_client(void **state) {
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_int_equal(status, 0);
         assert_refused(f, fd, "has ended");
+}
+
+/* Before Linux 6.5 the number is all there is, and the broker's proof has to do; who has hung up is
+ * refused there, too. */
+static void test_older_kernel(void **state) {
+        Fixture *f = *state;
+        _cleanup_close_ int fd = -EBADF, client = -EBADF;
+        pid_t pid;
+
+        f->rules.no_peerpidfd = true;
+        pid = start_client(f, &fd, &client);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        assert_int_equal(judge(f, fd), 0);
+        assert_int_equal(f->uid, getuid());
+
+        client = close_fd(client);
+        f->uid = PEER_UID_INVALID;
+        assert_refused(f, fd, "hung up");
 }
 
 int main(void) {
@@ -366,6 +388,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_named_client, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_similar_names, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_dead_client, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_older_kernel, setup, teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

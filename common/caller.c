@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "common/caller.h"
+#include "common/peer.h"
+#include "common/socket.h"
+
+static bool option_is(int fd, int option, int expected) {
+        socklen_t n = sizeof(int);
+        int value = -1;
+
+        return getsockopt(fd, SOL_SOCKET, option, &value, &n) == 0 && n == sizeof(value) &&
+               value == expected;
+}
+
+static bool is_bound_to(int fd, const char *path) {
+        struct sockaddr_un address = {}, expected;
+        socklen_t n = sizeof(address);
+        int expected_n;
+
+        expected_n = socket_address(path, &expected);
+        return expected_n > 0 && getsockname(fd, (struct sockaddr *)&address, &n) == 0 &&
+               n == (socklen_t)expected_n && memcmp(&address, &expected, n) == 0;
+}
+
+static bool has_unnamed_peer(int fd) {
+        struct sockaddr_un address = {};
+        socklen_t n = sizeof(address);
+
+        return getpeername(fd, (struct sockaddr *)&address, &n) == 0 &&
+               n == offsetof(struct sockaddr_un, sun_path) && address.sun_family == AF_UNIX;
+}
+
+/* Whoever has hung up asks for nothing any more, whatever the broker has kept. */
+static bool has_hung_up(int fd) {
+        struct pollfd p = {.fd = fd};
+
+        return poll(&p, 1, 0) != 0;
+}
+
+/* Where the kernel cannot say, the broker's own proof of the process has to do. */
+static int check_alive(const CallerRules *rules, int fd, const char **ret_reason) {
+        _cleanup_(peer_deinit) Peer peer = PEER_NULL;
+        int r;
+
+        r = rules->no_peerpidfd ? PEER_E_UNSUPPORTED : peer_get_pidfd(fd, &peer.pidfd);
+        if (r == PEER_E_UNSUPPORTED || (r == 0 && peer_is_alive(&peer)))
+                return 0;
+
+        *ret_reason = r < 0 ? "the client's process cannot be looked at" : "the client has ended";
+        return r < 0 ? r : CALLER_E_REFUSED;
+}
+
+/* Whether this is what the broker's listener accepted; NULL, or why not. */
+static const char *find_fault(const CallerRules *rules, int fd) {
+        if (!option_is(fd, SO_DOMAIN, AF_UNIX) || !option_is(fd, SO_TYPE, SOCK_STREAM))
+                return "the descriptor is not a unix stream socket";
+        if (!option_is(fd, SO_ACCEPTCONN, 0))
+                return "the descriptor is a listening socket";
+        if (!is_bound_to(fd, rules->path))
+                return "the descriptor is not a connection to the broker";
+        if (!has_unnamed_peer(fd))
+                return "the other end of the connection has a name, and a client's has none";
+        return NULL;
+}
+
+static int read_uid(const CallerRules *rules, int fd, uid_t *ret, const char **ret_reason) {
+        struct ucred credentials;
+        int r;
+
+        r = peer_get_credentials(fd, &credentials);
+        if (r < 0)
+                *ret_reason = "the connection does not say who made it";
+        else if (r > 0)
+                *ret_reason = "the client's identity is one that is never served";
+        else if (credentials.uid == rules->own || credentials.uid == rules->broker)
+                *ret_reason = "the client runs as one of doorward's own users";
+        else {
+                *ret = credentials.uid;
+                return 0;
+        }
+
+        return r < 0 ? r : CALLER_E_REFUSED;
+}
+
+int caller_judge(const CallerRules *rules, int fd, uid_t *ret, const char **ret_reason) {
+        uid_t uid;
+        int r;
+
+        *ret_reason = find_fault(rules, fd);
+        if (*ret_reason)
+                return CALLER_E_REFUSED;
+
+        r = read_uid(rules, fd, &uid, ret_reason);
+        if (r == 0)
+                r = check_alive(rules, fd, ret_reason);
+        if (r != 0)
+                return r;
+        if (has_hung_up(fd)) {
+                *ret_reason = "the client has hung up";
+                return CALLER_E_REFUSED;
+        }
+
+        *ret = uid;
+        return 0;
+}
