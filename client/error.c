@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "client/error.h"
+#include "common/utf8.h"
 
 /* Stands in for texts that there is no memory for; never freed, so compared by address. */
 static char text_no_memory[] = "There is not enough memory.";
@@ -61,47 +62,6 @@ DOORWARD_EXPORT const char *doorward_error_domain_to_string(int domain) {
                                                                         : "unknown";
 }
 
-/* How many bytes the UTF-8 character at text has; 0 if it is none, or a control character. */
-static size_t character_length(const unsigned char *text) {
-        size_t n = text[0] < 0x80 ? 1 : text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : 4;
-        uint32_t value = n == 1 ? text[0] : text[0] & (0x7fU >> n);
-        static const uint32_t least[] = {0x20, 0xa0, 0x800, 0x10000};
-
-        if ((text[0] >= 0x80 && text[0] < 0xc2) || text[0] > 0xf4 || text[0] == 0x7f)
-                return 0;
-        for (size_t i = 1; i < n; i++) {
-                if ((text[i] & 0xc0) != 0x80)
-                        return 0;
-                value = value << 6 | (text[i] & 0x3f);
-        }
-
-        /* Too long a form, C0, C1, a surrogate, a line or paragraph separator, no character. */
-        if (value < least[n - 1] || (value >= 0xd800 && value <= 0xdfff) || value > 0x10ffff ||
-            value == 0x2028 || value == 0x2029)
-                return 0;
-
-        return n;
-}
-
-/* Makes a text fit to be shown: one line, no control characters, UTF-8, not too long. */
-static void text_clean(char *text) {
-        unsigned char *c = (unsigned char *)text;
-
-        while (*c) {
-                size_t n = character_length(c);
-
-                if ((size_t)(c - (unsigned char *)text) + n > ERROR_TEXT_MAX) {
-                        *c = 0;
-                        break;
-                }
-                if (n == 0) {
-                        *c = *c == '\n' || *c == '\t' ? ' ' : '?';
-                        n = 1;
-                }
-                c += n;
-        }
-}
-
 static void text_free(char *text) {
         if (text != text_no_memory)
                 free(text);
@@ -114,7 +74,7 @@ static char *text_format(const char *format, va_list args) {
         if (vasprintf(&text, format, args) < 0)
                 return NULL;
 
-        text_clean(text);
+        utf8_clean(text, ERROR_TEXT_MAX);
         return text;
 }
 
@@ -126,7 +86,7 @@ static void text_replace(char **text, const char *value) {
 
         copy = strdup(value);
         if (copy)
-                text_clean(copy);
+                utf8_clean(copy, ERROR_TEXT_MAX);
         text_free(*text);
         *text = copy;
 }

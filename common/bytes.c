@@ -51,6 +51,19 @@ void bytes_get_str(BytesReader *reader, char *buf, size_t size) {
         buf[n] = 0;
 }
 
+static bool is_printable(char c) {
+        return c >= ' ' && c <= '~';
+}
+
+void bytes_get_printable(BytesReader *reader, char *buf, size_t size) {
+        bytes_get_str(reader, buf, size);
+        for (const char *c = buf; *c; c++)
+                if (!is_printable(*c)) {
+                        reader->failed = true;
+                        buf[0] = 0;
+                }
+}
+
 int bytes_get_end(const BytesReader *reader) {
         return reader->failed || reader->size > 0 ? -EBADMSG : 0;
 }
@@ -93,6 +106,19 @@ void bytes_put_str(BytesWriter *writer, const char *text) {
         data = bytes_reserve(writer, n);
         if (data)
                 memcpy(data, text, n);
+}
+
+void bytes_put_printable(BytesWriter *writer, const char *text, size_t max) {
+        size_t n = strnlen(text, max);
+        uint8_t *data;
+
+        if (n > UINT16_MAX)
+                writer->failed = true;
+        bytes_put_uint(writer, (uint32_t)n, 2);
+
+        data = bytes_reserve(writer, n);
+        for (size_t i = 0; data && i < n; i++)
+                data[i] = (uint8_t)(is_printable(text[i]) ? text[i] : '?');
 }
 
 ssize_t bytes_put_end(const BytesWriter *writer) {

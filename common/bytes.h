@@ -31,11 +31,15 @@ uint32_t bytes_get_u32(BytesReader *reader);
 /* A u16 length, then that many bytes without a NUL. size is the buffer's and counts the NUL that is
  * written behind them; a longer string fails. */
 void bytes_get_str(BytesReader *reader, char *buf, size_t size);
+/* The same of printable ASCII alone; anything else in it fails. */
+void bytes_get_printable(BytesReader *reader, char *buf, size_t size);
 /* 0 if every read succeeded and nothing is left, else -EBADMSG. */
 int bytes_get_end(const BytesReader *reader) _must_check_;
 
 void bytes_put_u8(BytesWriter *writer, uint8_t value);
 void bytes_put_u32(BytesWriter *writer, uint32_t value);
 void bytes_put_str(BytesWriter *writer, const char *text);
-/* The number of bytes written, or -ENOBUFS. */
+/* The same with what is not printable ASCII replaced, and what is beyond max bytes cut. */
+void bytes_put_printable(BytesWriter *writer, const char *text, size_t max);
+/* The number of bytes written, or -ENOBUFS. It is more than 0. */
 ssize_t bytes_put_end(const BytesWriter *writer) _must_check_;

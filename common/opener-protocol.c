@@ -66,19 +66,12 @@ int opener_request_decode(const uint8_t *buf, size_t size, OpenerRequest *ret) {
 
 size_t opener_reply_encode(const OpenerReply *reply, uint8_t buf[OPENER_MESSAGE_SIZE]) {
         BytesWriter writer = {.data = buf, .size = OPENER_MESSAGE_SIZE};
-        char detail[sizeof(reply->detail)];
-
-        memcpy(detail, reply->detail, sizeof(detail));
-        detail[OPENER_DETAIL_MAX] = 0;
-        for (char *c = detail; *c; c++)
-                if (*c < ' ' || *c > '~')
-                        *c = '?';
 
         bytes_put_u32(&writer, OPENER_PROTOCOL_VERSION);
         bytes_put_u32(&writer, reply->id);
         bytes_put_u8(&writer, (uint8_t)reply->status);
         bytes_put_u32(&writer, (uint32_t)reply->error);
-        bytes_put_str(&writer, detail);
+        bytes_put_printable(&writer, reply->detail, OPENER_DETAIL_MAX);
 
         return message_length(&writer);
 }
@@ -92,15 +85,12 @@ int opener_reply_decode(const uint8_t *buf, size_t size, OpenerReply *ret) {
         reply.id = bytes_get_u32(&reader);
         status = bytes_get_u8(&reader);
         error = bytes_get_u32(&reader);
-        bytes_get_str(&reader, reply.detail, sizeof(reply.detail));
+        bytes_get_printable(&reader, reply.detail, sizeof(reply.detail));
 
         if (bytes_get_end(&reader) < 0 || version != OPENER_PROTOCOL_VERSION)
                 return -EBADMSG;
         if (status == 0 || status >= _OPENER_STATUS_MAX || error > INT32_MAX)
                 return -EBADMSG;
-        for (const char *c = reply.detail; *c; c++)
-                if (*c < ' ' || *c > '~')
-                        return -EBADMSG;
 
         reply.status = (OpenerStatus)status;
         reply.error = (int)error;

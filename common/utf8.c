@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "common/utf8.h"
+
+/* How many bytes the UTF-8 character at text has; 0 if it is none, or a control character. */
+static size_t character_length(const unsigned char *text) {
+        size_t n = text[0] < 0x80 ? 1 : text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : 4;
+        uint32_t value = n == 1 ? text[0] : text[0] & (0x7fU >> n);
+        static const uint32_t least[] = {0x20, 0xa0, 0x800, 0x10000};
+
+        if ((text[0] >= 0x80 && text[0] < 0xc2) || text[0] > 0xf4 || text[0] == 0x7f)
+                return 0;
+        for (size_t i = 1; i < n; i++) {
+                if ((text[i] & 0xc0) != 0x80)
+                        return 0;
+                value = value << 6 | (text[i] & 0x3f);
+        }
+
+        /* Too long a form, C0, C1, a surrogate, a line or paragraph separator, no character. */
+        if (value < least[n - 1] || (value >= 0xd800 && value <= 0xdfff) || value > 0x10ffff ||
+            value == 0x2028 || value == 0x2029)
+                return 0;
+
+        return n;
+}
+
+void utf8_clean(char *text, size_t max) {
+        unsigned char *c = (unsigned char *)text;
+
+        while (*c) {
+                size_t n = character_length(c), used = (size_t)(c - (unsigned char *)text);
+
+                if (used + (n ?: 1) > max) {
+                        *c = 0;
+                        break;
+                }
+                if (n == 0) {
+                        *c = *c == '\n' || *c == '\t' ? ' ' : '?';
+                        n = 1;
+                }
+                c += n;
+        }
+}
