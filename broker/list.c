@@ -85,7 +85,7 @@ static void list_tell(List *list, const Definition *definition) {
 }
 
 static void list_end(List *list) {
-        session_reply_consume(list->session, NULL, -EBADF, false);
+        session_reply_consume(list->session, json_object(), -EBADF, false);
 }
 
 static int on_next(sd_event_source *source, uint64_t usec, void *userdata);
@@ -149,7 +149,7 @@ void list_endpoints(Session *session, const FieldValue *values) {
                 return;
         }
         if (session->broker->catalogue->n_definitions == 0) {
-                session_reply_consume(session, NULL, -EBADF, false);
+                session_reply_consume(session, json_object(), -EBADF, false);
                 return;
         }
 

@@ -142,9 +142,8 @@ static bool open_continues(Open *open) {
 
 static json_t *granted_to_json(const Open *open, const Lease *lease) {
         json_t *reply =
-                json_pack("{s:s, s:i, s:s, s:s, s:s}", "state", "granted", "connection", 0,
-                          "access", access_to_wire(open->access), "mode",
-                          lease_mode_to_wire(open->mode), "requestId", open->session->request);
+                json_pack("{s:s, s:i, s:s, s:s}", "state", "granted", "connection", 0, "access",
+                          access_to_wire(open->access), "mode", lease_mode_to_wire(open->mode));
 
         if (lease && reply) {
                 (void)json_object_set_new(reply, "lease", json_string(lease->id));

@@ -163,9 +163,23 @@ static void session_send_consume(Session *session, json_t *object, int fd) {
                 session_flush(session);
 }
 
+/* Whether the call is one of our own interface, whose replies are all numbered. */
+static bool session_call_is_ours(const Session *session) {
+        return strncmp(session->call.method, INTERFACE_PREFIX, strlen(INTERFACE_PREFIX)) == 0;
+}
+
 void session_reply_consume(Session *session, json_t *parameters, int fd, bool continues) {
         assert(session->state == SESSION_BUSY || session->state == SESSION_LEASED);
 
+        /* No memory. */
+        if (!parameters) {
+                close_fd(fd);
+                session_hang_up(session);
+                return;
+        }
+
+        if (session_call_is_ours(session))
+                (void)json_object_set_new(parameters, "requestId", json_string(session->request));
         session_send_consume(session, varlink_reply_new(parameters, continues), fd);
         if (!continues)
                 session_finish_call(session);

@@ -83,8 +83,9 @@ void session_set_operation(Session *session, Operation *operation);
 /* How long the call may take, from now; then its operation's expire is called. */
 int session_set_timeout(Session *session, uint64_t usec);
 
-/* Sends a reply; takes the reference and the descriptor (negative: none). Without continues it is
- * the last one: the call has ended. */
+/* Sends a reply; takes the reference (NULL: there was no memory for it) and the descriptor
+ * (negative: none). Without continues it is the last one: the call has ended. To a call of our own
+ * interface the request's id is added. */
 void session_reply_consume(Session *session, json_t *parameters, int fd, bool continues);
 
 /* Ends the call with an error. The second is for those of org.varlink.service, whose one parameter
