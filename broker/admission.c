@@ -163,7 +163,12 @@ int admission_check_peer(const Session *session, Access access, uint64_t *ret_st
                 refusal_init(ret_refusal, ERROR_POLICY_UNAVAILABLE);
                 if (r == PEER_E_GONE)
                         refusal_set_cause(ret_refusal, "the client's process has ended");
-                else {
+                else if (r != PEER_E_HIDDEN) {
+                        refusal_set_cause(ret_refusal,
+                                          "the client's process cannot be looked at: %s",
+                                          r < 0 ? strerror(-r) : "no reason is known");
+                        refusal_set_hint(ret_refusal, "Try again later.");
+                } else {
                         refusal_set_cause(ret_refusal, "/proc does not show the client's process");
                         refusal_set_hint(ret_refusal,
                                          "/proc is mounted with hidepid=, so that doorward cannot "

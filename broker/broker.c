@@ -19,6 +19,9 @@
 /* Checks that may prompt, in all. The bus lets one connection wait for 128 replies. */
 #define PROMPTS_MAX 48
 
+/* How long the end waits for a journal that is busy: less than the unit's TimeoutStopSec=. */
+#define FLUSH_USEC (10 * UINT64_C(1000000))
+
 /* Linux 6.16: the kernel refuses descriptors that are sent to us, to whoever sends them. */
 #ifndef SO_PASSRIGHTS
 #define SO_PASSRIGHTS 83
@@ -35,10 +38,16 @@ uint64_t broker_now(Broker *broker) {
 
 /* Idle exit. */
 
+static void broker_rest(Broker *broker);
+
 static int on_idle(sd_event_source *source, uint64_t usec, void *userdata) {
         Broker *broker = userdata;
 
-        return sd_event_exit(broker->event, BROKER_EXIT_IDLE);
+        if (!record_is_pending(broker->record))
+                return sd_event_exit(broker->event, BROKER_EXIT_IDLE);
+
+        broker_rest(broker);
+        return 0;
 }
 
 static void broker_rest(Broker *broker) {
@@ -103,10 +112,8 @@ static void broker_end_leases(Broker *broker, bool all, EndReason reason) {
 
         while (lease) {
                 Lease *next = lease->next;
-                const Definition *definition = catalogue_find(broker->catalogue, &lease->name);
 
-                if (lease_is_handed_over(lease) &&
-                    (all || !definition || !streq(definition->hash, lease->definition)))
+                if (lease_is_handed_over(lease) && (all || !lease_is_current(lease)))
                         lease_end(lease, reason);
                 lease = next;
         }
@@ -343,7 +350,7 @@ Broker *broker_free(Broker *broker) {
                 session_free(session);
         }
         if (broker->record)
-                record_flush(broker->record);
+                record_flush(broker->record, FLUSH_USEC);
 
         for (size_t i = 0; i < ELEMENTSOF(broker->signals); i++)
                 sd_event_source_disable_unref(broker->signals[i]);

@@ -107,6 +107,12 @@ bool lease_is_handed_over(const Lease *lease) {
         return lease->session->lease == lease;
 }
 
+bool lease_is_current(const Lease *lease) {
+        const Definition *definition = catalogue_find(lease->broker->catalogue, &lease->name);
+
+        return definition && streq(definition->hash, lease->definition);
+}
+
 Lease *lease_free(Lease *lease) {
         if (!lease)
                 return NULL;

@@ -56,6 +56,9 @@ int lease_begin(Lease *lease) _must_check_;
 /* Whether the session has it: before that it belongs to whoever makes it. */
 bool lease_is_handed_over(const Lease *lease);
 
+/* Whether the definition is still the one by which it was granted. */
+bool lease_is_current(const Lease *lease);
+
 /* Gives up one that was never handed over: no record, no word to anybody. Returns NULL. */
 Lease *lease_free(Lease *lease);
 

@@ -31,6 +31,14 @@ static int complain(int error, const char *format, ...) {
 /* The broker parses what anybody sends. It has nothing that it could be made to use: neither root,
  * nor a capability in any set (a bounding set cannot be emptied without privilege, and gives
  * nothing to a process that cannot gain any). */
+static bool is_in_groups(void) {
+        gid_t group;
+        int n = getgroups(0, NULL);
+
+        /* systemd gives it its own group a second time. */
+        return n > 1 || (n == 1 && (getgroups(1, &group) != 1 || group != getegid()));
+}
+
 static const char *find_privilege(void) {
         if (getuid() == 0 || geteuid() == 0 || getgid() == 0 || getegid() == 0)
                 return "it runs as root; doorward.service runs it as the user " BROKER_USER;
@@ -40,6 +48,9 @@ static const char *find_privilege(void) {
             capng_have_permitted_capabilities() != CAPNG_NONE ||
             capng_have_capabilities(CAPNG_SELECT_AMBIENT) != CAPNG_NONE)
                 return "it has capabilities";
+        if (is_in_groups())
+                return "it is in a group: SupplementaryGroups= of a drop-in, or a line of "
+                       "/etc/group, has put it there";
         if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
                 return "it could gain privileges: NoNewPrivileges=yes is missing";
         return NULL;

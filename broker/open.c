@@ -177,16 +177,21 @@ static void open_grant(Open *open) {
         if (lease)
                 session_set_lease(session, lease);
         session_reply_consume(session, reply, fd, lease != NULL);
+
+        /* The definition can have been changed while the record was waited for. */
+        if (session->lease && !lease_is_current(session->lease))
+                lease_end(session->lease, END_DEFINITION);
 }
 
 static void on_recorded(int error, void *userdata) {
         Open *open = userdata;
         Refusal refusal;
 
+        /* Who ended meanwhile was granted it, as it stands in the journal by now: that ends as any
+         * grant does. */
         open->record = NULL;
         if (error == 0) {
-                if (open_continues(open))
-                        open_grant(open);
+                open_grant(open);
                 return;
         }
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <syslog.h>
+#include <time.h>
 
 #include "broker/record.h"
 
@@ -321,8 +323,31 @@ RecordWaiter *record_waiter_cancel(RecordWaiter *waiter) {
         return waiter_free(waiter);
 }
 
-void record_flush(Record *record) {
+bool record_is_pending(const Record *record) {
+        return record->first;
+}
+
+static uint64_t now_usec(void) {
+        struct timespec ts;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+void record_flush(Record *record, uint64_t usec) {
+        uint64_t end = now_usec() + usec, now;
+
         record_drain(record);
+        while (record->first && (now = now_usec()) < end) {
+                uint64_t left = end - now;
+
+                /* Where there is no socket, poll(2) only sleeps. */
+                if (record->fd < 0 && left > REOPEN_USEC)
+                        left = REOPEN_USEC;
+                (void)poll(&(struct pollfd){.fd = record->fd, .events = POLLOUT}, 1,
+                           (int)(left / 1000) + 1);
+                record_drain(record);
+        }
 }
 
 /* Entries. */
@@ -396,6 +421,24 @@ void record_format_refusal(JournalEntry *entry, const RecordFields *f) {
                            (int)f->subject_pid, (unsigned)f->subject_uid, f->error,
                            f->cause ? ", " : ".", f->cause ? f->cause : "");
         entry_put_fields(entry, f);
+}
+
+void record_format_sender(JournalEntry *entry, const RecordFields *f, pid_t pid, uid_t uid) {
+        char more[64] = "";
+
+        if (f->suppressed > 0)
+                (void)snprintf(more, sizeof(more), " %u refusals before this one were left out.",
+                               f->suppressed);
+        entry_begin(entry, LOG_WARNING, RECORD_ID_SENDER_MISMATCH);
+        journal_entry_putf(entry, "MESSAGE",
+                           "Closed the connection of process %d of user %u: process %d of user %u "
+                           "wrote on it.%s",
+                           (int)f->subject_pid, (unsigned)f->subject_uid, (int)pid, (unsigned)uid,
+                           more);
+        entry_put_fields(entry, f);
+        journal_entry_put(entry, "DOORWARD_CAUSE", "sender-mismatch");
+        journal_entry_put_number(entry, "DOORWARD_SENDER_PID", (uint64_t)pid);
+        journal_entry_put_number(entry, "DOORWARD_SENDER_UID", uid);
 }
 
 void record_format_end(JournalEntry *entry, const RecordFields *f) {

@@ -65,6 +65,10 @@ void record_format_grant(JournalEntry *entry, const RecordFields *fields);
 void record_format_refusal(JournalEntry *entry, const RecordFields *fields);
 void record_format_end(JournalEntry *entry, const RecordFields *fields);
 
+/* The entry for a connection that was closed because somebody else wrote on it: the fields are the
+ * peer's, pid and uid are the sender's (0 if it is not known). */
+void record_format_sender(JournalEntry *entry, const RecordFields *fields, pid_t pid, uid_t uid);
+
 /* Sends, or queues. */
 void record_put(Record *record, const JournalEntry *entry);
 
@@ -82,7 +86,11 @@ RecordWaiter *record_waiter_cancel(RecordWaiter *waiter);
 void record_log(Record *record, int level, const char *message_id, const char *format, ...)
         _printf_(4, 5);
 
-/* Sends what can be sent without waiting. For the end of the program. */
-void record_flush(Record *record);
+/* Whether entries wait to be sent. */
+bool record_is_pending(const Record *record);
+
+/* Sends what waits, and waits for the journal to take it, for usec at most. For the end of the
+ * program: nothing else is done meanwhile. */
+void record_flush(Record *record, uint64_t usec);
 
 DEFINE_CLEANUP(Record *, record_free);

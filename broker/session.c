@@ -391,22 +391,21 @@ static void session_finish_call(Session *session) {
  * request, and beyond those there is one entry a second. */
 static void session_record_sender(Session *session, const SocketAncillary *ancillary) {
         uint64_t now = broker_now(session->broker), wait_ms;
+        RecordFields fields;
+        JournalEntry entry;
         unsigned suppressed = 0;
-        char more[64] = "";
+        bool known = ancillary->has_credentials;
 
         if (user_take_token(session->user, now, &wait_ms) != 0 &&
             !user_limit_is_recorded(session->user, now, &suppressed))
                 return;
 
-        if (suppressed > 0)
-                (void)snprintf(more, sizeof(more), " %u refusals before this one were left out.",
-                               suppressed);
-        record_log(session->broker->record, LOG_WARNING, RECORD_ID_SENDER_MISMATCH,
-                   "Closed the connection of process %d of user %u: process %d of user %u wrote on "
-                   "it.%s",
-                   (int)session->peer.pid, (unsigned)session->peer.uid,
-                   ancillary->has_credentials ? (int)ancillary->credentials.pid : 0,
-                   ancillary->has_credentials ? (unsigned)ancillary->credentials.uid : 0, more);
+        session_get_record_fields(session, &fields);
+        fields.request = NULL;
+        fields.suppressed = suppressed;
+        record_format_sender(&entry, &fields, known ? ancillary->credentials.pid : 0,
+                             known ? ancillary->credentials.uid : 0);
+        record_put(session->broker->record, &entry);
 }
 
 /* Somebody else wrote on this connection: a child that inherited it, or whoever it was passed to.

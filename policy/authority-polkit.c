@@ -11,6 +11,10 @@
 
 #include "policy/authority-polkit.h"
 
+#ifdef NDEBUG
+#error "The assertions in here are part of the defence: build without -DNDEBUG (b_ndebug=false)"
+#endif
+
 #define ACTION_PREFIX "org.doorward."
 #define OWNER_ANNOTATION "org.freedesktop.policykit.owner"
 
