@@ -142,9 +142,10 @@ static int proc_read(const Peer *peer, const char *name, char *buf, size_t size)
         return 0;
 }
 
-int peer_parse_start_time(const char *stat, uint64_t *ret) {
-        /* The command stands in brackets and can hold brackets and spaces; the state follows the
-         * last one. The start time is field 22, the state field 3. */
+/* A field of the line: the first two are the pid and the command. */
+static int stat_get_field(const char *stat, int number, unsigned long long *ret) {
+        /* The command stands in brackets and can hold brackets and spaces; the state, the third
+         * field, follows the last one. */
         const char *p = strrchr(stat, ')');
         unsigned long long value;
         char *end;
@@ -153,7 +154,7 @@ int peer_parse_start_time(const char *stat, uint64_t *ret) {
                 return -EBADMSG;
 
         p += 2;
-        for (int field = 3; field < 22; field++) {
+        for (int field = 3; field < number; field++) {
                 p = strchr(p, ' ');
                 if (!p)
                         return -EBADMSG;
@@ -170,6 +171,28 @@ int peer_parse_start_time(const char *stat, uint64_t *ret) {
 
         *ret = value;
         return 0;
+}
+
+int peer_parse_start_time(const char *stat, uint64_t *ret) {
+        unsigned long long value;
+        int r;
+
+        r = stat_get_field(stat, 22, &value);
+        if (r == 0)
+                *ret = value;
+        return r;
+}
+
+int peer_parse_terminal(const char *stat, uint32_t *ret) {
+        unsigned long long value;
+        int r;
+
+        r = stat_get_field(stat, 7, &value);
+        if (r == 0 && value > UINT32_MAX)
+                r = -EBADMSG;
+        if (r == 0)
+                *ret = (uint32_t)value;
+        return r;
 }
 
 int peer_parse_foreign_pid(const char *status, bool *ret) {
@@ -220,6 +243,39 @@ int peer_get_start_time(const Peer *peer, uint64_t *ret) {
 
         r = proc_read(peer, "stat", buf, sizeof(buf));
         return r != 0 ? r : peer_parse_start_time(buf, ret);
+}
+
+int peer_get_terminal(const Peer *peer, uint32_t *ret) {
+        char buf[PROC_LINE_SIZE];
+        int r;
+
+        r = proc_read(peer, "stat", buf, sizeof(buf));
+        return r != 0 ? r : peer_parse_terminal(buf, ret);
+}
+
+int peer_has_group(const Peer *peer, int fd, gid_t group, bool *ret) {
+        _cleanup_free_ gid_t *groups = NULL;
+        socklen_t n = 0;
+
+        if (peer->gid == group) {
+                *ret = true;
+                return 0;
+        }
+
+        /* The first call says how much room is needed; a process's list is fixed at connect(2). */
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &n) < 0 && errno != ERANGE)
+                return -errno;
+        groups = malloc(n > 0 ? n : 1);
+        if (!groups)
+                return -ENOMEM;
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &n) < 0)
+                return -errno;
+
+        *ret = false;
+        for (size_t i = 0; i < n / sizeof(gid_t); i++)
+                if (groups[i] == group)
+                        *ret = true;
+        return 0;
 }
 
 int peer_get_foreign_user(const Peer *peer, bool *ret) {

@@ -84,7 +84,16 @@ int peer_get_foreign_pid(const Peer *peer, bool *ret) _must_check_;
 /* The text of /proc/PID/cgroup, or as much of it as fits, with a NUL behind it. As above. */
 int peer_get_cgroup(const Peer *peer, char *buf, size_t size) _must_check_;
 
+/* The number of its controlling terminal's device, as the kernel writes it there; 0: it has none.
+ * As above. */
+int peer_get_terminal(const Peer *peer, uint32_t *ret) _must_check_;
+
+/* Whether the process had this group when it connected: SO_PEERGROUPS, and its own group. fd is its
+ * connection. -errno. */
+int peer_has_group(const Peer *peer, int fd, gid_t group, bool *ret) _must_check_;
+
 /* Parsers of /proc/PID/stat, /proc/PID/status and /proc/PID/uid_map, for the above. -EBADMSG. */
 int peer_parse_start_time(const char *stat, uint64_t *ret) _must_check_;
+int peer_parse_terminal(const char *stat, uint32_t *ret) _must_check_;
 int peer_parse_foreign_pid(const char *status, bool *ret) _must_check_;
 int peer_parse_foreign_user(const char *uid_map, bool *ret) _must_check_;

@@ -377,6 +377,46 @@ static void test_parse_start_time(void **state) {
         check_start_time("7 (cat) R" REST " 9 0\n", -EBADMSG, 0);
 }
 
+static void test_parse_terminal(void **state) {
+        uint32_t tty = 77;
+
+        assert_int_equal(peer_parse_terminal("7 (cat) R 6 7 7 34816 7 0 0\n", &tty), 0);
+        assert_int_equal(tty, 34816);
+        assert_int_equal(peer_parse_terminal("7 (a) R 1 2 3) S 6 7 7 0 -1 0 0\n", &tty), 0);
+        assert_int_equal(tty, 0);
+        assert_int_equal(peer_parse_terminal("7 (cat) R 6 7 7", &tty), -EBADMSG);
+        assert_int_equal(peer_parse_terminal("7 (cat) R 6 7 7 -1 0", &tty), -EBADMSG);
+        assert_int_equal(peer_parse_terminal("7 (cat) R 6 7 7 4294967296 0", &tty), -EBADMSG);
+        assert_int_equal(tty, 0);
+}
+
+/* As the process had them when it connected: here, when the pair was made. */
+static void test_groups(void **state) {
+        _cleanup_free_ gid_t *groups = NULL;
+        Peer peer = PEER_NULL;
+        int pair[2], n = getgroups(0, NULL);
+        bool has = false;
+
+        assert_true(n >= 0);
+        groups = calloc((size_t)n + 1, sizeof(*groups));
+        assert_int_equal(getgroups(n, groups), n);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+
+        for (int i = 0; i < n; i++) {
+                assert_int_equal(peer_has_group(&peer, pair[0], groups[i], &has), 0);
+                assert_true(has);
+        }
+        assert_int_equal(peer_has_group(&peer, pair[0], 987654, &has), 0);
+        assert_false(has);
+        peer.gid = 987654;
+        assert_int_equal(peer_has_group(&peer, pair[0], 987654, &has), 0);
+        assert_true(has);
+        assert_true(peer_has_group(&peer, -EBADF, 1, &has) < 0);
+
+        close_fd(pair[0]);
+        close_fd(pair[1]);
+}
+
 static void check_foreign_pid(const char *status, int expected, bool value) {
         bool got = !value;
 
@@ -433,6 +473,8 @@ int main(void) {
                 cmocka_unit_test(test_user_namespace),
                 cmocka_unit_test(test_pid_namespace),
                 cmocka_unit_test(test_parse_start_time),
+                cmocka_unit_test(test_parse_terminal),
+                cmocka_unit_test(test_groups),
                 cmocka_unit_test(test_parse_foreign_pid),
                 cmocka_unit_test(test_parse_foreign_user),
         };
