@@ -3,6 +3,9 @@
 #include "broker/admission.h"
 #include "broker/broker.h"
 
+/* How many prompts a user is shown at a time. */
+#define PROMPTS_PER_USER 1
+
 int admission_take_token(Session *session, Refusal *ret_refusal) {
         uint64_t wait_ms;
 
@@ -32,6 +35,26 @@ static void refuse_unknown(Refusal *refusal, const Catalogue *catalogue, const N
         refusal_set_hint(refusal, "'doorward list' shows which endpoints there are; a new "
                                   "definition takes effect with: systemctl daemon-reload && "
                                   "systemctl reload doorward");
+}
+
+int admission_take_prompt(Session *session, UserSlot slot, UserCharge *charge,
+                          Refusal *ret_refusal) {
+        uint64_t penalty_ms = user_penalty_ms(session->user, broker_now(session->broker));
+
+        if (penalty_ms > 0) {
+                refusal_init_limit(ret_refusal, "AuthenticationFailuresMax", penalty_ms);
+                refusal_set_hint(ret_refusal,
+                                 "Too many passwords were wrong: nobody is asked for one for "
+                                 "another %u seconds.",
+                                 (unsigned)((penalty_ms + 999) / 1000));
+        } else if (user_charge(session->user, slot, PROMPTS_PER_USER, charge) != 0) {
+                refusal_init_limit(ret_refusal, "prompts", 0);
+                refusal_set_hint(ret_refusal, "You are being asked for a password already: answer "
+                                              "that first.");
+        } else
+                return 0;
+
+        return ADMISSION_E_REFUSED;
 }
 
 int admission_find(const Broker *broker, const char *text, Name *ret_name,

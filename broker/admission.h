@@ -20,6 +20,12 @@ enum {
 /* One of the user's requests, of which there are so many a second. */
 int admission_take_token(Session *session, Refusal *ret_refusal) _must_check_;
 
+/* Takes the place of a prompt that somebody is shown, of which a user has one: of Open's if slot is
+ * USER_PROMPTS, of an agent's if it is USER_AGENT_CALLS. Whoever failed too often gets none for a
+ * while. */
+int admission_take_prompt(Session *session, UserSlot slot, UserCharge *charge,
+                          Refusal *ret_refusal) _must_check_;
+
 /* The endpoint of a name as the client wrote it. The definition is borrowed from the catalogue, and
  * good until the event loop runs. */
 int admission_find(const Broker *broker, const char *text, Name *ret_name,

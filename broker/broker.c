@@ -36,6 +36,12 @@ uint64_t broker_now(Broker *broker) {
         return sd_event_now(broker->event, CLOCK_MONOTONIC, &now) >= 0 ? now : 0;
 }
 
+uint64_t broker_now_boottime(Broker *broker) {
+        uint64_t now;
+
+        return sd_event_now(broker->event, CLOCK_BOOTTIME, &now) >= 0 ? now : 0;
+}
+
 /* Idle exit. */
 
 static void broker_rest(Broker *broker);
@@ -43,7 +49,9 @@ static void broker_rest(Broker *broker);
 static int on_idle(sd_event_source *source, uint64_t usec, void *userdata) {
         Broker *broker = userdata;
 
-        if (!record_is_pending(broker->record))
+        /* What waits to be recorded, and what is remembered for a while, would be lost. */
+        if (!record_is_pending(broker->record) &&
+            stepup_table_is_empty(&broker->stepups, broker_now_boottime(broker)))
                 return sd_event_exit(broker->event, BROKER_EXIT_IDLE);
 
         broker_rest(broker);
@@ -320,6 +328,15 @@ int broker_new(sd_event *event, Authority *authority, const BrokerPlaces *places
         user_table_init(&broker->users, broker->settings->request_rate,
                         broker->settings->request_burst);
 
+        broker->conversations = (Conversations){
+                .event = sd_event_ref(event),
+                .path = strdup(places->pam),
+                .helper = places->pam_helper,
+                .max = broker->settings->conversations_max,
+        };
+        if (!broker->conversations.path)
+                return -ENOMEM;
+
         r = cgroup_get_root(&broker->cgroup_root);
         if (r >= 0)
                 r = check_queue_new(event, authority, &limits, &broker->checks);
@@ -360,6 +377,8 @@ Broker *broker_free(Broker *broker) {
         close_fd(broker->reserve_fd);
 
         openers_free(broker->openers);
+        conversations_deinit(&broker->conversations);
+        stepup_table_deinit(&broker->stepups);
         check_queue_free(broker->checks);
         record_free(broker->record);
         user_table_deinit(&broker->users);

@@ -10,8 +10,10 @@
 
 #include <systemd/sd-event.h>
 
+#include "broker/conversation.h"
 #include "broker/openers.h"
 #include "broker/record.h"
+#include "broker/stepup.h"
 #include "broker/user.h"
 #include "policy/authority.h"
 #include "policy/catalogue.h"
@@ -30,6 +32,8 @@ typedef struct BrokerPlaces {
         const char *root;    /* before the folders of definitions and settings; "" */
         const char *openers; /* the folder of the openers' sockets */
         const char *journal; /* the socket of journald */
+        const char *pam;     /* the socket of the PAM helper, */
+        uid_t pam_helper;    /* as whom it answers; 0 but for tests */
         uid_t owner;         /* whom its files may belong to beside root; 0 but for tests */
 } BrokerPlaces;
 
@@ -43,6 +47,8 @@ struct Broker {
         CheckQueue *checks;
         Record *record;
         Openers *openers;
+        Conversations conversations;
+        StepupTable stepups;
         UserTable users;
         char *cgroup_root; /* where the units of this system are */
 
@@ -74,6 +80,8 @@ void broker_reload(Broker *broker);
 
 /* Monotonic, µs: of this turn of the event loop. */
 uint64_t broker_now(Broker *broker);
+/* The same of CLOCK_BOOTTIME: the time that the machine sleeps counts. */
+uint64_t broker_now_boottime(Broker *broker);
 
 void broker_add_session(Broker *broker, Session *session);
 void broker_remove_session(Broker *broker, Session *session);

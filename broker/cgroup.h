@@ -9,7 +9,8 @@
  * /proc/PID/cgroup tells both. The path is systemd's documented layout: slices, then the unit; and
  * a login session is the unit session-ID.scope.
  *
- * For records only: nothing is decided by it.
+ * For records, and for whether a password that was right counts for a while: a process cannot leave
+ * its session's scope, nor enter another's, without root. Nobody is let in by it alone.
  */
 
 #include "common/macros.h"

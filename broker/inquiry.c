@@ -197,6 +197,8 @@ json_t *inquiry_level_to_json(const Definition *definition, Access access, Decis
                 (void)json_object_set_new(level, "deviceControls",
                                           json_boolean(!target->real_limit));
         }
+        if (target->step_up)
+                (void)json_object_set_new(level, "stepUp", json_true());
         if (target->max_usec > 0)
                 (void)json_object_set_new(level, "maxSec",
                                           json_integer((json_int_t)(target->max_usec / 1000000)));

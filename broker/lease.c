@@ -58,7 +58,7 @@ static int lease_hold(Lease *lease, int fd) {
 }
 
 int lease_new(Session *session, const Definition *definition, const Name *name, Access access,
-              UserCharge *charge, int fd, Lease **ret) {
+              uid_t identity, UserCharge *charge, int fd, Lease **ret) {
         _cleanup_(lease_freep) Lease *lease = calloc(1, sizeof(*lease));
         sd_id128_t id;
         int r;
@@ -73,6 +73,7 @@ int lease_new(Session *session, const Definition *definition, const Name *name, 
         lease->access = access;
         lease->mode = definition->targets[access].mode;
         lease->uid = session->peer.uid;
+        lease->identity = identity;
         lease->pid = session->peer.pid;
         memcpy(lease->request, session->request, sizeof(lease->request));
         memcpy(lease->definition, definition->hash, sizeof(lease->definition));
@@ -133,6 +134,7 @@ static void lease_record_end(const Lease *lease, EndReason reason) {
         JournalEntry entry;
 
         session_get_record_fields(lease->session, &fields);
+        fields.identity_uid = lease->identity;
         fields.endpoint = name_to_string(&lease->name, endpoint);
         fields.access = lease->access;
         fields.mode = lease->mode;

@@ -36,6 +36,7 @@ struct Lease {
         LeaseMode mode;
         char definition[DEFINITION_HASH_SIZE]; /* as it was then */
         uid_t uid;
+        uid_t identity; /* as whom the process was judged */
         pid_t pid;
         uint64_t expires; /* µs of CLOCK_REALTIME; 0: does not */
         int fd;           /* the duplicate of a revocable lease */
@@ -48,7 +49,7 @@ struct Lease {
  * is the connection: for a revocable lease a duplicate of it is kept; it is borrowed. Until it
  * begins it belongs to whoever made it, and nothing ends it. -errno. */
 int lease_new(Session *session, const Definition *definition, const Name *name, Access access,
-              UserCharge *charge, int fd, Lease **ret) _must_check_;
+              uid_t identity, UserCharge *charge, int fd, Lease **ret) _must_check_;
 
 /* What ends a lease by itself counts from now on: right before it is handed over. -errno. */
 int lease_begin(Lease *lease) _must_check_;

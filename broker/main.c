@@ -70,7 +70,11 @@ static int take_listening_socket(int *ret) {
 
 static int run(void) {
         static const BrokerPlaces places = {
-                .root = "", .openers = OPENER_SOCKET_DIR, .journal = JOURNAL_SOCKET};
+                .root = "",
+                .openers = OPENER_SOCKET_DIR,
+                .journal = JOURNAL_SOCKET,
+                .pam = PAM_SOCKET,
+        };
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         _cleanup_(authority_freep) Authority *authority = NULL;
         _cleanup_(loop_freep) Loop *loop = NULL;

@@ -2,6 +2,7 @@
 
 #include "config.h"
 
+#include "broker/agent.h"
 #include "broker/broker.h"
 #include "broker/explain.h"
 #include "broker/list.h"
@@ -79,6 +80,14 @@ static void get_broker_info(Session *session, const FieldValue *values) {
                               -EBADF, false);
 }
 
+static void forget(Session *session, const FieldValue *values) {
+        Broker *broker = session->broker;
+        unsigned n = stepup_table_forget(&broker->stepups, session->peer.uid,
+                                         broker_now_boottime(broker));
+
+        session_reply_consume(session, json_pack("{s:i}", "forgotten", (int)n), -EBADF, false);
+}
+
 static const struct {
         MethodFunc func; /* NULL: not in this version */
         bool needs_proof;
@@ -86,12 +95,12 @@ static const struct {
         [METHOD_LIST_ENDPOINTS] = {list_endpoints, true},
         [METHOD_EXPLAIN] = {explain, true},
         [METHOD_OPEN] = {open_endpoint, true},
-        [METHOD_AGENT_RESPOND] = {NULL, true},
+        [METHOD_AGENT_RESPOND] = {agent_respond, true},
         [METHOD_LIST_LEASES] = {NULL, true},
         [METHOD_REVOKE] = {NULL, true},
         [METHOD_MONITOR] = {NULL, true},
         [METHOD_GET_BROKER_INFO] = {get_broker_info, true},
-        [METHOD_FORGET] = {NULL, true},
+        [METHOD_FORGET] = {forget, true},
         [METHOD_SERVICE_GET_INFO] = {service_get_info, false},
         [METHOD_SERVICE_GET_INTERFACE_DESCRIPTION] = {service_get_interface_description, false},
 };

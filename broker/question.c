@@ -61,12 +61,18 @@ int question_init(Question *question, Authority *authority, const Definition *de
         return question_set_action(question, authority, definition, ret_refusal);
 }
 
+void question_set_identity(Question *question, uid_t uid, const char *name) {
+        question->proven = true;
+        question->identity = uid;
+        (void)snprintf(question->user, sizeof(question->user), "%s", name);
+}
+
 void question_ask(const Question *question, const Peer *peer, uint64_t start_time, bool interactive,
                   AuthorityQuestion *ret) {
         size_t n = 0;
 
         *ret = (AuthorityQuestion){
-                .uid = peer->uid,
+                .uid = question->proven ? question->identity : peer->uid,
                 .peer_uid = peer->uid,
                 .pid = peer->pid,
                 .pidfd = peer->pidfd,
@@ -81,6 +87,8 @@ void question_ask(const Question *question, const Peer *peer, uint64_t start_tim
         ret->details[n++] = (AuthorityDetail){"access", access_to_string(question->access)};
         ret->details[n++] = (AuthorityDetail){"kind", kind_to_string(question->kind)};
         ret->details[n++] = (AuthorityDetail){"connect-as", question->connect_as};
+        if (question->proven)
+                ret->details[n++] = (AuthorityDetail){"user", question->user};
         ret->details[n++] = (AuthorityDetail){"polkit.message", question->message};
 }
 

@@ -13,6 +13,7 @@
  */
 
 #include "broker/refusal.h"
+#include "common/pam-protocol.h"
 #include "common/peer.h"
 #include "policy/action.h"
 #include "policy/authority.h"
@@ -37,12 +38,18 @@ typedef struct Question {
         char connect_as[64];
         Access access;
         Kind kind;
+        bool proven; /* it is about somebody whom PAM proved the caller to be, and not the peer: */
+        uid_t identity;
+        char user[PAM_PROTOCOL_USER_MAX + 1];
 } Question;
 
 /* Which action, and what is known of it. 0, -ENOMEM, or QUESTION_E_*; *ret_refusal is written with
  * QUESTION_E_REFUSED. */
 int question_init(Question *question, Authority *authority, const Definition *definition,
                   const Name *name, Access access, Refusal *ret_refusal) _must_check_;
+
+/* The peer's process is judged as this user, as after su(1) in the same session. */
+void question_set_identity(Question *question, uid_t uid, const char *name);
 
 /* The question about this peer. It borrows from both. */
 void question_ask(const Question *question, const Peer *peer, uint64_t start_time, bool interactive,

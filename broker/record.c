@@ -385,6 +385,7 @@ static void entry_put_fields(JournalEntry *entry, const RecordFields *f) {
         if (f->decision)
                 entry_put(entry, "DOORWARD_DECISION", decision_to_string(f->decision));
         entry_put(entry, "DOORWARD_HOW", f->how);
+        entry_put(entry, "DOORWARD_PROOF", f->proof);
         entry_put(entry, "DOORWARD_ACTION", f->action);
         entry_put(entry, "DOORWARD_ERROR", f->error);
         entry_put(entry, "DOORWARD_CAUSE", f->cause);

@@ -34,6 +34,7 @@ typedef struct RecordFields {
         Access access;
         Decision decision;
         const char *how;    /* implicit, challenged */
+        const char *proof;  /* what PAM proved: identity, step-up, both with a space between */
         const char *action; /* polkit's */
         const char *error;  /* the error that was answered, without the interface's name */
         const char *cause;  /* why, in words of ours or of the kernel */

@@ -4,13 +4,14 @@
 #include <stdio.h>
 
 #include "broker/refusal.h"
+#include "common/peer.h"
 
 #define HINT_RELOAD                                                                       \
         "An administrator makes the change take effect with: systemctl daemon-reload && " \
         "systemctl reload doorward"
 
 void refusal_init(Refusal *refusal, int error) {
-        *refusal = (Refusal){.error = error};
+        *refusal = (Refusal){.error = error, .identity = PEER_UID_INVALID, .mechanism = "agent"};
 }
 
 _printf_(3, 0) static void format_text(char *buf, size_t size, const char *format, va_list args);
@@ -173,6 +174,101 @@ void refusal_init_unreachable(Refusal *refusal, int error, const Name *name) {
         }
 }
 
+void refusal_init_helper(Refusal *refusal, int error) {
+        if (error == ETIMEDOUT) {
+                refusal_init(refusal, ERROR_AUTHENTICATION_CANCELLED);
+                refusal_set_cause(refusal, "PAM's question was not answered in time");
+                refusal_set_hint(refusal, "Try again, and answer sooner.");
+                return;
+        }
+
+        refusal_init(refusal, ERROR_AUTHENTICATION_UNAVAILABLE);
+        refusal->error_number = error;
+        if (error == EUSERS) {
+                refusal_set_cause(refusal, "ConversationsMax= reached");
+                refusal_set_hint(refusal, "Too many are being asked for a password at present: try "
+                                          "again later.");
+        } else if (error == ECONNRESET) {
+                refusal_set_cause(refusal, "the PAM helper ended without a verdict");
+                refusal_set_hint(refusal,
+                                 "A module of PAM failed: 'journalctl -t doorward-pam' and "
+                                 "'systemctl list-units --failed doorward-pam@*' say "
+                                 "which.");
+        } else {
+                refusal_set_cause(refusal, "the PAM helper cannot be asked: %s", strerror(error));
+                refusal_set_hint(refusal, "See 'systemctl status doorward-pam.socket'.");
+        }
+}
+
+static ErrorId verdict_error(VerdictCode code) {
+        switch (code) {
+        case VERDICT_FAILED:
+                return ERROR_AUTHENTICATION_FAILED;
+        case VERDICT_CANCELLED:
+                return ERROR_AUTHENTICATION_CANCELLED;
+        case VERDICT_CLIENT:
+        case VERDICT_USER:
+        case VERDICT_ACCOUNT:
+        case VERDICT_PASSWORD_EXPIRED:
+                return ERROR_PERMISSION_DENIED;
+        case VERDICT_PROVEN: /* of somebody whom nobody asked about */
+        case VERDICT_CHANGED:
+        case VERDICT_UNAVAILABLE:
+        case VERDICT_POLKIT:
+        case _VERDICT_MAX:
+                break;
+        }
+
+        return ERROR_AUTHENTICATION_UNAVAILABLE;
+}
+
+static const char *verdict_hint(VerdictCode code) {
+        switch (code) {
+        case VERDICT_FAILED:
+                return "Try again, with the password of the user whom the prompt names.";
+        case VERDICT_CANCELLED:
+                return "";
+        case VERDICT_CLIENT:
+                return "The helper that asks for passwords does not take this process for a "
+                       "client.";
+        case VERDICT_USER:
+                return "Ask as yourself, or as an ordinary user: root and system users are not "
+                       "authenticated, but for those that Identities= in doorward.conf names.";
+        case VERDICT_ACCOUNT:
+                return "The account may not be used at present: it has expired or is locked, or "
+                       "what "
+                       "PAM was told of times and places says so. An administrator knows.";
+        case VERDICT_PASSWORD_EXPIRED:
+                return "The password has expired: change it with passwd(1), then try again.";
+        case VERDICT_POLKIT:
+                return "polkit does not wait for this answer any more: try again.";
+        case VERDICT_PROVEN:
+        case VERDICT_CHANGED:
+        case VERDICT_UNAVAILABLE:
+        case _VERDICT_MAX:
+                break;
+        }
+
+        return "PAM could not tell who it is: an administrator finds out why from the journal, and "
+               "the PAM service doorward.";
+}
+
+void refusal_init_verdict(Refusal *refusal, const PamReply *verdict) {
+        refusal_init(refusal, verdict_error(verdict->code));
+        refusal_set_cause(refusal, "PAM: %s%s%s", verdict_code_to_string(verdict->code),
+                          verdict->detail[0] ? ", " : "", verdict->detail);
+        refusal_set_hint(refusal, "%s", verdict_hint(verdict->code));
+}
+
+void refusal_init_unasked(Refusal *refusal) {
+        refusal_init(refusal, ERROR_INTERACTIVE_AUTHENTICATION_REQUIRED);
+        refusal->mechanism = "conversation";
+        refusal_set_cause(refusal, "a password is needed and nobody may be asked");
+        refusal_set_hint(refusal,
+                         "A password is needed, whatever policy says: run the command on a "
+                         "terminal, without --no-ask-password.");
+}
+
 /* A string, or null where there is none. */
 static json_t *optional(const char *text) {
         return text && text[0] ? json_string(text) : json_null();
@@ -196,7 +292,8 @@ json_t *refusal_to_json(const Refusal *refusal, const char *request_id) {
                                  hint, "requestId", request_id);
         case ERROR_INTERACTIVE_AUTHENTICATION_REQUIRED:
                 return json_pack("{s:o, s:[s], s:o, s:s}", "action", optional(refusal->action),
-                                 "mechanisms", "agent", "hint", hint, "requestId", request_id);
+                                 "mechanisms", refusal->mechanism, "hint", hint, "requestId",
+                                 request_id);
         case ERROR_ENDPOINT_UNAVAILABLE:
                 return json_pack("{s:s, s:i, s:o, s:o, s:s}", "endpoint", refusal->endpoint,
                                  "errno", refusal->error_number, "reason", optional(refusal->cause),

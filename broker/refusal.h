@@ -14,6 +14,7 @@
 #include "common/interface.h"
 #include "common/name.h"
 #include "common/opener-protocol.h"
+#include "common/pam-protocol.h"
 #include "common/terms.h"
 
 /* In place of an error, for the record of a request whose client did not wait for the answer. */
@@ -25,9 +26,11 @@ typedef struct Refusal {
         Access access;
         const char *action; /* polkit's; borrowed from whoever refuses */
         int error_number;
+        const char *mechanism; /* of InteractiveAuthenticationRequired: how one could be asked */
         const char *limit;
         const char *lease; /* of LeaseNotFound; borrowed likewise */
         uint64_t retry_ms;
+        uid_t identity; /* as whom it was judged, if PAM proved that; else PEER_UID_INVALID */
         char cause[256];
         char hint[384];
 } Refusal;
@@ -44,6 +47,13 @@ void refusal_init_opener(Refusal *refusal, const OpenerReply *reply, const Name 
 
 /* By what came of reaching an opener at all; error is a positive errno. */
 void refusal_init_unreachable(Refusal *refusal, int error, const Name *name);
+
+/* By what came of asking PAM's helper at all; error is a positive errno. By its verdict. */
+void refusal_init_helper(Refusal *refusal, int error);
+void refusal_init_verdict(Refusal *refusal, const PamReply *verdict);
+
+/* Because nobody may be asked by PAM, by the caller's wish. */
+void refusal_init_unasked(Refusal *refusal);
 
 /* The parameters of the error, as the interface has them; NULL: no memory. */
 json_t *refusal_to_json(const Refusal *refusal, const char *request_id);

@@ -250,6 +250,8 @@ void session_record_refusal(Session *session, const Refusal *refusal) {
         fields.endpoint = refusal->endpoint;
         fields.access = refusal->access;
         fields.action = refusal->action;
+        if (refusal->identity != PEER_UID_INVALID)
+                fields.identity_uid = refusal->identity;
         fields.error = refusal_error_name(refusal);
         fields.cause = refusal->cause[0] ? refusal->cause : NULL;
         fields.decision = refusal->error == ERROR_PERMISSION_DENIED ? DECISION_DENIED : 0;

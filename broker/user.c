@@ -6,6 +6,7 @@
 
 #define TOKEN UINT64_C(1000000)
 #define LIMIT_RECORD_USEC UINT64_C(1000000)
+#define FAILURES_FADE_USEC (10 * 60 * UINT64_C(1000000))
 
 void user_table_init(UserTable *table, unsigned rate, unsigned burst) {
         *table = (UserTable){.rate = rate, .burst = burst};
@@ -43,13 +44,19 @@ static void user_fill(User *user, uint64_t now) {
         }
 }
 
-/* Drops the users that have nothing and whose bucket is full: nothing is known of them. */
+static bool user_has_failed(const User *user, uint64_t now) {
+        return user->failures > 0 && now - user->failed < FAILURES_FADE_USEC;
+}
+
+/* Drops the users that have nothing, whose bucket is full, and who have not failed of late: nothing
+ * is known of them. */
 static void bucket_sweep(UserTable *table, User **p, uint64_t now) {
         while (*p) {
                 User *user = *p;
 
                 user_fill(user, now);
-                if (user->n_ref > 0 || user->tokens < table->burst * TOKEN) {
+                if (user->n_ref > 0 || user->tokens < table->burst * TOKEN ||
+                    user_has_failed(user, now) || user->penalty_end > now) {
                         p = &user->next;
                         continue;
                 }
@@ -124,6 +131,22 @@ int user_take_token(User *user, uint64_t now, uint64_t *ret_wait_ms) {
 
         user->tokens -= TOKEN;
         return 0;
+}
+
+void user_add_failure(User *user, uint64_t now, unsigned max, uint64_t usec) {
+        if (!user_has_failed(user, now))
+                user->failures = 0;
+        user->failures++;
+        user->failed = now;
+
+        if (user->failures >= max) {
+                user->failures = 0;
+                user->penalty_end = now + usec;
+        }
+}
+
+uint64_t user_penalty_ms(const User *user, uint64_t now) {
+        return user->penalty_end > now ? (user->penalty_end - now) / 1000 + 1 : 0;
 }
 
 bool user_limit_is_recorded(User *user, uint64_t now, unsigned *ret_suppressed) {

@@ -9,7 +9,8 @@
  * at zero when the last object of a user goes is asserted.
  *
  * Requests are limited by a token bucket. Its state outlives the user's last connection, else
- * reconnecting would refill it: a user is kept until the bucket is full again.
+ * reconnecting would refill it: a user is kept until the bucket is full again. The same goes for
+ * authentications that failed: after a number of them nobody of that user is asked for a while.
  */
 
 #include <sys/types.h>
@@ -24,7 +25,9 @@ enum {
 typedef enum UserSlot {
         USER_CONNECTIONS, /* without a live lease */
         USER_LEASES,
-        USER_PROMPTS,
+        USER_PROMPTS,         /* somebody is asked for a password, by polkit or by PAM */
+        USER_ASKED_BY_POLKIT, /* a check that may prompt is with polkit */
+        USER_AGENT_CALLS,     /* an agent of theirs has a conversation for polkit */
         _USER_SLOT_MAX,
 } UserSlot;
 
@@ -46,6 +49,9 @@ struct User {
         uint64_t filled;           /* when they were counted; monotonic, µs */
         uint64_t limit_recorded;   /* when a refusal by a limit was last recorded */
         unsigned limit_suppressed; /* such refusals since */
+        unsigned failures;         /* authentications that failed, */
+        uint64_t failed;           /* the last of them at this time: they fade */
+        uint64_t penalty_end;      /* until then nobody of theirs is asked */
 };
 
 #define USER_BUCKETS 64U
@@ -82,5 +88,13 @@ int user_take_token(User *user, uint64_t now, uint64_t *ret_wait_ms) _must_check
 /* Whether a refusal by a limit is to be recorded: the first, then one a second. What was left out
  * since the last one goes to *ret_suppressed. */
 bool user_limit_is_recorded(User *user, uint64_t now, unsigned *ret_suppressed);
+
+/* An authentication of the user's failed. At the max-th nobody is asked for usec; failures are
+ * forgotten when there was none for ten minutes. A success forgets none: whoever guesses another's
+ * password could have one of their own between any two. */
+void user_add_failure(User *user, uint64_t now, unsigned max, uint64_t usec);
+
+/* How many ms it is until somebody may be asked again; 0: now. */
+uint64_t user_penalty_ms(const User *user, uint64_t now);
 
 DEFINE_CLEANUP(User *, user_unref);

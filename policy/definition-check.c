@@ -113,6 +113,18 @@ static int finish_lease(Definition *d, Access access) {
         return 0;
 }
 
+/* What is said of a password that nobody is asked for. */
+static int finish_step_up(Definition *d, Access access) {
+        const Target *target = &d->targets[access];
+
+        if (target->step_up || (!target->exempt && target->keep_usec == 0))
+                return 0;
+        return definition_warn_consume(d, strv_format("%s: %s: AuthenticateExempt= and "
+                                                      "AuthenticateKeepSec= have no effect without "
+                                                      "Authenticate=self",
+                                                      d->files[0], level_name(access)));
+}
+
 /* Where a path begins with a part that a client chooses, no line of the opener's sandbox could be
  * narrower than the whole system. */
 static bool begins_with_instance(const char *path) {
@@ -164,6 +176,8 @@ static int finish_level(DefinitionBuilder *builder, Access access) {
                 r = finish_means(builder);
         if (r == 0)
                 r = finish_lease(d, access);
+        if (r == 0)
+                r = finish_step_up(d, access);
         return r;
 }
 

@@ -26,6 +26,8 @@ typedef enum Section {
 
 #define DEFINITION_KEYS_MAX 32U
 #define DEFINITION_WARNINGS_MAX 32U
+/* AuthenticateKeepSec= at most: a day. */
+#define DEFINITION_KEEP_USEC_LIMIT (UINT64_C(24) * 3600 * 1000000)
 /* MaxSec= at most: a year. */
 #define DEFINITION_MAX_USEC_LIMIT (UINT64_C(365) * 24 * 3600 * 1000000)
 
@@ -66,6 +68,7 @@ typedef struct DefinitionKey {
         const char *name;
         unsigned sections; /* bits of Section */
         bool list;         /* given several times, it adds up */
+        bool strict;       /* makes an endpoint stricter: in a wrong section it is a problem */
         int (*take)(DefinitionBuilder *builder, const char *value);
 } DefinitionKey;
 

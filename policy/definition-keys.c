@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "config.h"
+#include "policy/boolean.h"
 #include "policy/definition-internal.h"
 #include "policy/strv.h"
 #include "policy/timespan.h"
@@ -256,6 +257,55 @@ static int take_max_sec(DefinitionBuilder *builder, const char *value) {
         return 0;
 }
 
+static int take_authenticate(DefinitionBuilder *builder, const char *value) {
+        bool off = !*value || boolean_parse(value) == 0;
+
+        if (!off && !streq(value, "self"))
+                return builder_refuse(builder, "Authenticate= is self or no, not %s", value);
+
+        line_target(builder)->step_up = !off;
+        return 0;
+}
+
+static int take_exempt_group(DefinitionBuilder *builder, const char *word) {
+        if (!is_user_name(word))
+                return builder_refuse(builder, "%s is no name of a group", word);
+        return strv_push(&line_target(builder)->exempt, word);
+}
+
+static int take_authenticate_exempt(DefinitionBuilder *builder, const char *value) {
+        Target *target = line_target(builder);
+
+        if (!*value)
+                target->exempt = strv_free(target->exempt);
+        return take_list(builder, value, take_exempt_group);
+}
+
+static int take_authenticate_keep(DefinitionBuilder *builder, const char *value) {
+        uint64_t usec = 0;
+
+        if (*value && boolean_parse(value) != 0 &&
+            (timespan_parse(value, &usec) < 0 || usec < USEC_PER_SEC ||
+             usec > DEFINITION_KEEP_USEC_LIMIT))
+                return builder_refuse(builder,
+                                      "AuthenticateKeepSec= is a time from 1s to 24h, such as "
+                                      "15min, or no, not %s",
+                                      value);
+
+        line_target(builder)->keep_usec = usec;
+        return 0;
+}
+
+static int take_pam_account(DefinitionBuilder *builder, const char *value) {
+        int yes = *value ? boolean_parse(value) : 0;
+
+        if (yes < 0)
+                return builder_refuse(builder, "PAMAccount= is yes or no, not %s", value);
+
+        line_target(builder)->account = yes;
+        return 0;
+}
+
 /* [Connect] */
 
 static int take_group(DefinitionBuilder *builder, const char *word) {
@@ -493,23 +543,27 @@ static int take_environment(DefinitionBuilder *builder, const char *value) {
 #define IN_LEVELS (IN(READ_ONLY) | IN(FULL))
 
 const DefinitionKey definition_keys[] = {
-        {"Description", IN(ENDPOINT), false, take_description},
-        {"Documentation", IN(ENDPOINT), true, take_documentation},
-        {"Instance", IN(ENDPOINT), true, take_instance},
-        {"ConnectStream", IN_LEVELS, true, take_connect_stream},
-        {"ConnectSequentialPacket", IN_LEVELS, true, take_connect_seqpacket},
-        {"OpenFile", IN_LEVELS, true, take_open_file},
-        {"Type", IN_LEVELS, false, take_type},
-        {"Lease", IN_LEVELS, false, take_lease},
-        {"MaxSec", IN_LEVELS, false, take_max_sec},
-        {"ReadOnlyMeans", IN(READ_ONLY), false, take_read_only_means},
-        {"Filter", IN(READ_ONLY), false, take_filter},
-        {"Groups", IN(CONNECT), true, take_groups},
-        {"Capabilities", IN(CONNECT), true, take_capabilities},
-        {"ConnectAs", IN(CONNECT), false, take_connect_as},
-        {"PeerUser", IN(CONNECT), false, take_peer_user},
-        {"Device", IN(CONNECT), true, take_device},
-        {"Environment", IN(CLIENT), true, take_environment},
+        {"Description", IN(ENDPOINT), false, false, take_description},
+        {"Documentation", IN(ENDPOINT), true, false, take_documentation},
+        {"Instance", IN(ENDPOINT), true, false, take_instance},
+        {"ConnectStream", IN_LEVELS, true, false, take_connect_stream},
+        {"ConnectSequentialPacket", IN_LEVELS, true, false, take_connect_seqpacket},
+        {"OpenFile", IN_LEVELS, true, false, take_open_file},
+        {"Type", IN_LEVELS, false, false, take_type},
+        {"Lease", IN_LEVELS, false, false, take_lease},
+        {"MaxSec", IN_LEVELS, false, false, take_max_sec},
+        {"Authenticate", IN_LEVELS, false, true, take_authenticate},
+        {"AuthenticateExempt", IN_LEVELS, true, false, take_authenticate_exempt},
+        {"AuthenticateKeepSec", IN_LEVELS, false, false, take_authenticate_keep},
+        {"PAMAccount", IN_LEVELS, false, true, take_pam_account},
+        {"ReadOnlyMeans", IN(READ_ONLY), false, false, take_read_only_means},
+        {"Filter", IN(READ_ONLY), false, false, take_filter},
+        {"Groups", IN(CONNECT), true, false, take_groups},
+        {"Capabilities", IN(CONNECT), true, false, take_capabilities},
+        {"ConnectAs", IN(CONNECT), false, false, take_connect_as},
+        {"PeerUser", IN(CONNECT), false, false, take_peer_user},
+        {"Device", IN(CONNECT), true, false, take_device},
+        {"Environment", IN(CLIENT), true, false, take_environment},
 };
 const size_t definition_n_keys = ELEMENTSOF(definition_keys);
 

@@ -47,9 +47,7 @@ int builder_warn(DefinitionBuilder *builder, const char *format, ...) {
 /* Keys of later versions. Each makes an endpoint stricter, so a definition that has one, wherever,
  * must not be used by a version that cannot do it. */
 static const char *const later_keys[] = {
-        "Authenticate", "AuthenticateExempt", "AuthenticateKeepSec", "Filter",     "HangupOnClose",
-        "Mode",         "ObserveGroup",       "ObserveUntil",        "PAMAccount", "RevokeOnLogout",
-        "Tap",
+        "Filter", "HangupOnClose", "Mode", "ObserveGroup", "ObserveUntil", "RevokeOnLogout", "Tap",
 };
 
 /* What such a key can say that asks for nothing. */
@@ -158,6 +156,12 @@ static int warn_of_place(DefinitionBuilder *builder, const DefinitionKey *key) {
 
         if (!sections)
                 return -ENOMEM;
+        if (key->strict)
+                return builder_refuse(
+                        builder,
+                        "%s= has no effect in [%s], and without it the endpoint would "
+                        "be less strict than it is meant to be: it belongs in %s",
+                        key->name, builder->line->section, sections);
         return builder_warn(builder, "%s= is ignored in [%s]: it belongs in %s", key->name,
                             builder->line->section, sections);
 }
@@ -196,6 +200,13 @@ static int check_repetition(DefinitionBuilder *builder, size_t key) {
                             definition_keys[key].name);
 }
 
+static const DefinitionKey *find_strict(const char *name) {
+        for (size_t i = 0; i < definition_n_keys; i++)
+                if (definition_keys[i].strict && streq(definition_keys[i].name, name))
+                        return &definition_keys[i];
+        return NULL;
+}
+
 int builder_take_line(const IniLine *line, void *userdata) {
         DefinitionBuilder *builder = userdata;
         const char *later = find_later(line->key);
@@ -214,7 +225,8 @@ int builder_take_line(const IniLine *line, void *userdata) {
         if (is_extension(line->section) || is_extension(line->key))
                 return 0;
         if (section < 0)
-                return warn_of_section(builder);
+                return find_strict(line->key) ? warn_of_place(builder, find_strict(line->key))
+                                              : warn_of_section(builder);
 
         builder->section = (Section)section;
         for (size_t i = 0; i < definition_n_keys; i++)

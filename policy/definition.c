@@ -56,8 +56,10 @@ Definition *definition_free(Definition *definition) {
         for (DeviceClass *device = definition->devices; device && device->driver; device++)
                 free(device->driver);
         free(definition->devices);
-        for (size_t i = 0; i < _ACCESS_MAX; i++)
+        for (size_t i = 0; i < _ACCESS_MAX; i++) {
                 strv_free(definition->targets[i].paths);
+                strv_free(definition->targets[i].exempt);
+        }
         strv_free(definition->groups);
         free(definition->connect_user);
         free(definition->peer_user);

@@ -51,7 +51,11 @@ typedef struct Target {
         bool real_limit; /* of a read-only level: false where device controls still work */
         char **paths;    /* tried in order; each absolute, or @abstract; %i is the instance */
         LeaseMode mode;
-        uint64_t max_usec; /* MaxSec=; 0 is no limit */
+        uint64_t max_usec;  /* MaxSec=; 0 is no limit */
+        bool step_up;       /* Authenticate=self: the caller's own password, too */
+        char **exempt;      /* AuthenticateExempt=: groups whose members are not asked for it */
+        uint64_t keep_usec; /* AuthenticateKeepSec=: how long it is remembered; 0 is not at all */
+        bool account;       /* PAMAccount=yes: PAM's account stack, for each grant */
 } Target;
 
 typedef struct Definition {

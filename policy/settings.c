@@ -2,9 +2,9 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <strings.h>
 
 #include "common/nearest.h"
+#include "policy/boolean.h"
 #include "policy/folders.h"
 #include "policy/inifile.h"
 #include "policy/settings.h"
@@ -65,6 +65,9 @@ static const Setting settings_table[] = {
         NUMBER("PolicyChecksPerUser", policy_checks_per_user, 3, 1, 32),
         TIME("PolicyTimeoutSec", policy_timeout_usec, 20, 1, 120),
         TIME("InteractiveTimeoutSec", interactive_timeout_usec, 120, 10, 600),
+        NUMBER("ConversationsMax", conversations_max, 32, 1, 256),
+        NUMBER("AuthenticationFailuresMax", failures_max, 10, 1, 1000),
+        TIME("AuthenticationPenaltySec", penalty_usec, 60, 1, 86400),
         TIME("OpenTimeoutSec", open_timeout_usec, 7, 6, 60),
         TIME("AuditTimeoutSec", audit_timeout_usec, 2, 1, 60),
         {"AuditRequired", TYPE_BOOLEAN, offsetof(Settings, audit_required), true, 0, 0, NULL},
@@ -124,21 +127,6 @@ static int parse_time(const char *text, const Setting *setting, uint64_t *ret) {
         return 0;
 }
 
-static int parse_boolean(const char *text, uint64_t *ret) {
-        static const char *const words[2][4] = {
-                {"no", "false", "off", "0"},
-                {"yes", "true", "on", "1"},
-        };
-
-        for (size_t i = 0; i < 2; i++)
-                for (size_t j = 0; j < ELEMENTSOF(words[i]); j++)
-                        if (strcasecmp(text, words[i][j]) == 0) {
-                                *ret = i;
-                                return 0;
-                        }
-        return -EINVAL;
-}
-
 static int parse_choice(const char *text, const Word *words, uint64_t *ret) {
         for (; words->name; words++)
                 if (streq(words->name, text)) {
@@ -149,13 +137,18 @@ static int parse_choice(const char *text, const Word *words, uint64_t *ret) {
 }
 
 static int parse_value(const char *text, const Setting *setting, uint64_t *ret) {
+        int r;
+
         switch (setting->type) {
         case TYPE_NUMBER:
                 return parse_number(text, setting, ret);
         case TYPE_TIME:
                 return parse_time(text, setting, ret);
         case TYPE_BOOLEAN:
-                return parse_boolean(text, ret);
+                r = boolean_parse(text);
+                if (r >= 0)
+                        *ret = (uint64_t)r;
+                return r < 0 ? r : 0;
         case TYPE_CHOICE:
                 return parse_choice(text, setting->words, ret);
         }

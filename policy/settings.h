@@ -38,6 +38,10 @@ typedef struct Settings {
         uint64_t policy_timeout_usec;
         uint64_t interactive_timeout_usec;
 
+        unsigned conversations_max; /* with the PAM helper, in all */
+        unsigned failures_max;      /* failed authentications of a user, */
+        uint64_t penalty_usec;      /* after which nobody of theirs is asked for so long */
+
         uint64_t open_timeout_usec;
 
         uint64_t audit_timeout_usec;

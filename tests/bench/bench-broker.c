@@ -18,7 +18,11 @@
 
 static int run(sd_event *event, FakeAuthority *fake) {
         static const BrokerPlaces places = {
-                .root = "", .openers = OPENER_SOCKET_DIR, .journal = JOURNAL_SOCKET};
+                .root = "",
+                .openers = OPENER_SOCKET_DIR,
+                .journal = JOURNAL_SOCKET,
+                .pam = PAM_SOCKET,
+        };
         _cleanup_(broker_freep) Broker *broker = NULL;
         int r;
 

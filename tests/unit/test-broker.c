@@ -35,7 +35,7 @@ typedef struct Fixture {
         sd_event *event;
         FakeAuthority fake;
         Broker *broker;
-        int opener_listen_fd, opener_fd, journal_fd;
+        int opener_listen_fd, opener_fd, journal_fd, pam_listen_fd;
         int backend[2]; /* what the opener gives is backend[0] */
         int n_fds;
 } Fixture;
@@ -110,13 +110,20 @@ static const char template[] = "[Endpoint]\nDescription=A line\nInstance=ttyS*\n
                                "[Connect]\nDevice=char:ttyS\n";
 
 static void start_broker(Fixture *f) {
-        char openers[64], journal[64];
+        char openers[64], journal[64], pam[64];
         BrokerPlaces places = {
-                .root = f->folder, .openers = openers, .journal = journal, .owner = getuid()};
+                .root = f->folder,
+                .openers = openers,
+                .journal = journal,
+                .pam = pam,
+                .pam_helper = getuid(),
+                .owner = getuid(),
+        };
         int fd;
 
         (void)snprintf(openers, sizeof(openers), "%s/openers", f->folder);
         (void)snprintf(journal, sizeof(journal), "%s/journal", f->folder);
+        (void)snprintf(pam, sizeof(pam), "%s/pam", f->folder);
         if (f->settings[0])
                 write_file(f, "etc/doorward/doorward.conf", f->settings);
 
@@ -140,6 +147,7 @@ static int setup_world(Fixture *f) {
 
         f->opener_listen_fd = listen_at(at(f, "openers/docker"), SOCK_SEQPACKET);
         f->journal_fd = listen_at(at(f, "journal"), SOCK_DGRAM);
+        f->pam_listen_fd = listen_at(at(f, "pam"), SOCK_SEQPACKET);
         f->opener_fd = -EBADF;
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, f->backend) < 0)
                 return -1;
@@ -198,6 +206,7 @@ static int teardown(void **state) {
         close_fd(f->opener_listen_fd);
         close_fd(f->opener_fd);
         close_fd(f->journal_fd);
+        close_fd(f->pam_listen_fd);
         close_fd(f->backend[0]);
         close_fd(f->backend[1]);
         remove_tree(f->folder);
@@ -399,9 +408,7 @@ static void test_service(void **state) {
 }
 
 static void test_every_method_is_answered(void **state) {
-        static const char *const later[] = {
-                "AgentRespond\",\"parameters\":{\"cookie\":\"x\",\"user\":1}}", "ListLeases\"}",
-                "Revoke\"}", "Monitor\"}", "Forget\"}"};
+        static const char *const later[] = {"ListLeases\"}", "Revoke\"}", "Monitor\"}"};
         Fixture *f = *state;
         char call[160];
         Client c;
@@ -499,7 +506,9 @@ static void test_refusals(void **state) {
                 {OPEN_CALL("docker", "full", ",\"detached\":true}}"), BROKER "AccessUnsupported"},
                 {OPEN_CALL("docker", "full", ",\"lease\":\"x\"}}"), BROKER "LeaseNotFound"},
                 {OPEN_CALL("docker", "full", ",\"user\":\"bob\"},\"more\":true}"),
-                 BROKER "AuthenticationUnavailable"},
+                 BROKER "InteractiveAuthenticationRequired"},
+                {OPEN_CALL("docker", "full", ",\"user\":\"b b\"},\"more\":true}"),
+                 "org.varlink.service.InvalidParameter"},
                 {OPEN_CALL("docker", "full", "}}"), "org.varlink.service.ExpectedMore"},
                 {OPEN_CALL("docker", "full", ",\"timeout\":0},\"more\":true}"),
                  "org.varlink.service.InvalidParameter"},
@@ -1204,14 +1213,25 @@ static void test_a_lease_expires_before_the_record(void **state) {
 
 static void test_reload_before_the_record(void **state) {
         Fixture *f = *state;
+        const char *entry;
         Client c;
 
         open_unrecorded(f, &c, OPEN_LEASED("docker", "full"));
         assert_int_equal(unlink(at(f, "etc/doorward/endpoints.d/docker.conf")), 0);
         broker_reload(f->broker);
         drain_journal(f);
-        assert_error(f, &c, BROKER "EndpointUnavailable");
-        assert_int_equal(c.message.n_fds, 0);
+
+        /* The journal says by now that it was granted, and so it is; and that it has ended. */
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "state"), "granted");
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "state"), "ended");
+        assert_string_equal(client_get(&c, "reason"), "definition");
+        ASSERT_ENTRY(f, "MESSAGE=Granted");
+        do /* What the reading had to say stands between. */
+                entry = read_journal(f);
+        while (strstr(entry, "PRIORITY=4\n"));
+        assert_non_null(strstr(entry, "DOORWARD_REASON=definition\n"));
         assert_int_equal(f->broker->n_leases, 0);
         client_close(&c);
 }
@@ -1700,6 +1720,508 @@ static void test_explain(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define TEST_WITH(name, prepare) cmocka_unit_test_setup_teardown(name, prepare, teardown)
 
+/* PAM: the helper, as the test plays it. */
+
+/* The next request that it is asked; its connection, and (closed again) the client's. -EBADF: none.
+ */
+static int pam_accept(Fixture *f, PamRequest *ret) {
+        uint8_t buf[PAM_REQUEST_SIZE];
+        SocketAncillary ancillary;
+        ssize_t n;
+        int fd;
+
+        run(f);
+        fd = accept4(f->pam_listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0)
+                return -EBADF;
+
+        n = socket_receive(fd, buf, sizeof(buf), 1, &ancillary);
+        assert_true(n > 0);
+        assert_int_equal(ancillary.n_fds, 1);
+        close_fd(ancillary.fds[0]);
+        assert_int_equal(pam_request_decode(buf, (size_t)n, ret), 0);
+        return fd;
+}
+
+static void pam_send(Fixture *f, int fd, const PamReply *reply, int passed) {
+        uint8_t buf[PAM_REPLY_SIZE];
+        size_t n = pam_reply_encode(reply, buf);
+
+        assert_int_equal(socket_send(fd, buf, n, passed), n);
+        run(f);
+}
+
+static void pam_send_begun(Fixture *f, int fd) {
+        pam_send(f, fd, &(PamReply){.type = PAM_REPLY_BEGUN}, f->backend[1]);
+}
+
+static void pam_send_verdict(Fixture *f, int fd, VerdictCode code, uid_t uid) {
+        PamReply reply = {.type = PAM_REPLY_VERDICT, .code = code, .uid = PAM_PROTOCOL_NO_UID};
+
+        if (code == VERDICT_PROVEN) {
+                reply.uid = uid;
+                strcpy(reply.name, "bob");
+        } else
+                strcpy(reply.detail, "as the test says");
+        pam_send(f, fd, &reply, -EBADF);
+}
+
+/* Whether the broker has hung up on it. */
+static bool pam_is_left(Fixture *f, int fd) {
+        char c;
+
+        run(f);
+        return recv(fd, &c, 1, 0) == 0;
+}
+
+static void assert_conversation(Fixture *f, Client *c) {
+        assert_int_equal(client_receive(f, c), 1);
+        assert_null(c->reply.error);
+        assert_true(c->reply.continues);
+        assert_int_equal(c->message.n_fds, 1);
+}
+
+#define OPEN_AS_BOB                                                             \
+        OPEN_CALL("docker", "full",                                             \
+                  ",\"user\":\"bob\",\"allowInteractiveAuthentication\":true}," \
+                  "\"more\":true}")
+#define OPEN_PROMPTING                                         \
+        OPEN_CALL("docker", "full",                            \
+                  ",\"allowInteractiveAuthentication\":true}," \
+                  "\"more\":true}")
+
+/* The client asks to be bob, and the helper is asked. */
+static int ask_to_be_bob(Fixture *f, Client *c) {
+        PamRequest request;
+        int fd;
+
+        drain_journal(f);
+        client_connect(f, c);
+        client_send(c, OPEN_AS_BOB);
+        fd = pam_accept(f, &request);
+        assert_true(fd >= 0);
+        assert_int_equal(request.use, PAM_USE_IDENTITY);
+        assert_string_equal(request.user, "bob");
+        return fd;
+}
+
+static void test_identity(void **state) {
+        Fixture *f = *state;
+        Client c;
+        int fd;
+
+        f->fake.automatic = false;
+        fd = ask_to_be_bob(f, &c);
+        pam_send_begun(f, fd);
+        assert_conversation(f, &c);
+        assert_string_equal(client_get(&c, "state"), "conversation");
+        assert_int_equal(f->fake.n_asked, 0);
+
+        /* polkit is asked about the client's process, as bob's. */
+        pam_send_verdict(f, fd, VERDICT_PROVEN, 4711);
+        assert_int_equal(f->fake.n_checks, 1);
+        assert_int_equal(f->fake.checks[0]->uid, 4711);
+        assert_int_equal(f->fake.checks[0]->pid, getpid());
+        assert_non_null(strstr(f->fake.checks[0]->details, "user=bob "));
+        assert_true(pam_is_left(f, fd));
+        close_fd(fd);
+
+        fake_authority_answer(&f->fake, 0, &(AuthorityAnswer){.decision = DECISION_AUTHORIZED});
+        assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "state"), "granted");
+        ASSERT_ENTRY(f, "MESSAGE=Granted", "DOORWARD_IDENTITY_UID=4711\n",
+                     "DOORWARD_PROOF=identity\n", "DOORWARD_HOW=implicit\n");
+        client_close(&c);
+        run(f);
+        ASSERT_ENTRY(f, "MESSAGE=Ended", "DOORWARD_IDENTITY_UID=4711\n");
+}
+
+/* What the helper says of a user who is never served is not believed, whoever the helper is. */
+static void test_identity_that_is_never_served(void **state) {
+        static const uid_t uids[] = {0, 65534, (uid_t)INT32_MAX + 1};
+        Fixture *f = *state;
+        Client c;
+
+        for (size_t i = 0; i < ELEMENTSOF(uids); i++) {
+                int fd = ask_to_be_bob(f, &c);
+
+                pam_send_begun(f, fd);
+                assert_conversation(f, &c);
+                pam_send_verdict(f, fd, VERDICT_PROVEN, uids[i]);
+                assert_error(f, &c, BROKER "AuthenticationUnavailable");
+                assert_int_equal(f->fake.n_asked, 0);
+                client_close(&c);
+                close_fd(fd);
+        }
+}
+
+static void test_verdicts(void **state) {
+        static const struct {
+                VerdictCode code;
+                const char *error;
+        } cases[] = {
+                {VERDICT_FAILED, BROKER "AuthenticationFailed"},
+                {VERDICT_CANCELLED, BROKER "AuthenticationCancelled"},
+                {VERDICT_CLIENT, BROKER "PermissionDenied"},
+                {VERDICT_USER, BROKER "PermissionDenied"},
+                {VERDICT_ACCOUNT, BROKER "PermissionDenied"},
+                {VERDICT_PASSWORD_EXPIRED, BROKER "PermissionDenied"},
+                {VERDICT_CHANGED, BROKER "AuthenticationUnavailable"},
+                {VERDICT_UNAVAILABLE, BROKER "AuthenticationUnavailable"},
+        };
+        Fixture *f = *state;
+        Client c;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                int fd = ask_to_be_bob(f, &c);
+
+                /* Also without a conversation: some are refused before anything is asked. */
+                if (i % 2 == 0) {
+                        pam_send_begun(f, fd);
+                        assert_conversation(f, &c);
+                }
+                pam_send_verdict(f, fd, cases[i].code, 0);
+                assert_error(f, &c, cases[i].error);
+                ASSERT_ENTRY(f, "MESSAGE=Refused", "as the test says");
+                client_close(&c);
+                close_fd(fd);
+        }
+        assert_int_equal(f->fake.n_asked, 0);
+}
+
+/* A helper that breaks, or whoever sits in its place. */
+static void test_hostile_helper(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        for (unsigned i = 0; i < 6; i++) {
+                int fd = ask_to_be_bob(f, &c);
+
+                switch (i) {
+                case 0: /* hangs up */
+                        (void)shutdown(fd, SHUT_RDWR);
+                        break;
+                case 1: /* says nothing that is anything */
+                        assert_int_equal(socket_send(fd, "hello", 5, -EBADF), 5);
+                        break;
+                case 2: /* begins twice */
+                        pam_send_begun(f, fd);
+                        assert_conversation(f, &c);
+                        pam_send_begun(f, fd);
+                        break;
+                case 3: /* begins without a conversation */
+                        pam_send(f, fd, &(PamReply){.type = PAM_REPLY_BEGUN}, -EBADF);
+                        break;
+                case 4: { /* a verdict with a descriptor */
+                        PamReply reply = {.type = PAM_REPLY_VERDICT,
+                                          .code = VERDICT_PROVEN,
+                                          .uid = 4711,
+                                          .name = "bob"};
+
+                        pam_send(f, fd, &reply, f->backend[1]);
+                        break;
+                }
+                case 5: /* another user than root */
+                        f->broker->conversations.helper = getuid() + 1;
+                        pam_send_verdict(f, fd, VERDICT_PROVEN, 4711);
+                        break;
+                }
+                assert_error(f, &c, BROKER "AuthenticationUnavailable");
+                assert_int_equal(f->fake.n_asked, 0);
+                client_close(&c);
+                close_fd(fd);
+        }
+}
+
+static void test_the_client_leaves_a_conversation(void **state) {
+        Fixture *f = *state;
+        Client c;
+        int fd;
+
+        fd = ask_to_be_bob(f, &c);
+        pam_send_begun(f, fd);
+        assert_conversation(f, &c);
+        client_close(&c);
+        assert_true(pam_is_left(f, fd));
+        ASSERT_ENTRY(f, "DOORWARD_ERROR=Abandoned\n");
+        assert_int_equal(f->broker->conversations.n, 0);
+        close_fd(fd);
+}
+
+/* One prompt a user, whoever shows it. */
+static void test_one_prompt(void **state) {
+        Fixture *f = *state;
+        PamRequest request;
+        Client c, other;
+        int fd;
+
+        fd = ask_to_be_bob(f, &c);
+        client_connect(f, &other);
+        call_for_error(f, &other, OPEN_AS_BOB, BROKER "LimitExceeded");
+        assert_string_equal(client_get(&other, "limit"), "prompts");
+        assert_int_equal(pam_accept(f, &request), -EBADF);
+
+        pam_send_verdict(f, fd, VERDICT_FAILED, 0);
+        assert_error(f, &c, BROKER "AuthenticationFailed");
+        close_fd(fd);
+        client_send(&other, OPEN_AS_BOB);
+        fd = pam_accept(f, &request);
+        assert_true(fd >= 0);
+        close_fd(fd);
+        client_close(&c);
+        client_close(&other);
+}
+
+static void test_penalty(void **state) {
+        Fixture *f = *state;
+        PamRequest request;
+        Client c;
+        int fd;
+
+        for (unsigned i = 0; i < 10; i++) {
+                fd = ask_to_be_bob(f, &c);
+                pam_send_verdict(f, fd, VERDICT_FAILED, 0);
+                assert_error(f, &c, BROKER "AuthenticationFailed");
+                client_close(&c);
+                close_fd(fd);
+        }
+
+        client_connect(f, &c);
+        call_for_error(f, &c, OPEN_AS_BOB, BROKER "LimitExceeded");
+        assert_string_equal(client_get(&c, "limit"), "AuthenticationFailuresMax");
+        assert_in_range(json_integer_value(json_object_get(c.reply.parameters, "retryAfter")),
+                        50000, 60001);
+        assert_int_equal(pam_accept(f, &request), -EBADF);
+
+        /* What needs no password is given. */
+        client_close(&c);
+        drain_journal(f);
+        open_docker(f, &c);
+        client_close(&c);
+}
+
+/* As a user who is not root, whom nobody asks for a password. */
+static void client_connect_as_user(Fixture *f, Client *client) {
+        uid_t uid = geteuid();
+
+        if (uid == 0)
+                assert_int_equal(seteuid(4242), 0);
+        client_connect(f, client);
+        assert_int_equal(seteuid(uid), 0);
+}
+
+static uid_t user_uid(void) {
+        return geteuid() == 0 ? 4242 : geteuid();
+}
+
+static void define_docker(Fixture *f, const char *more) {
+        char text[256];
+
+        (void)snprintf(text, sizeof(text), "%s%s", docker, more);
+        write_file(f, "etc/doorward/endpoints.d/docker.conf", text);
+        broker_reload(f->broker);
+        drain_journal(f);
+        assert_int_equal(chmod(f->folder, 0755), 0);
+        assert_int_equal(chmod(at(f, "broker"), 0777), 0);
+}
+
+static void test_step_up(void **state) {
+        Fixture *f = *state;
+        PamRequest request;
+        Client c;
+        int fd;
+
+        define_docker(f, "Authenticate=self\n");
+
+        /* Whoever may not be asked is refused, and not before polkit was. */
+        client_connect_as_user(f, &c);
+        call_for_error(f, &c, OPEN_LEASED("docker", "full"),
+                       BROKER "InteractiveAuthenticationRequired");
+        assert_string_equal(json_string_value(json_array_get(
+                                    json_object_get(c.reply.parameters, "mechanisms"), 0)),
+                            "conversation");
+        assert_int_equal(f->fake.n_asked, 1);
+        drain_journal(f);
+
+        client_send(&c, OPEN_PROMPTING);
+        fd = pam_accept(f, &request);
+        assert_true(fd >= 0);
+        assert_int_equal(request.use, PAM_USE_STEP_UP);
+        assert_string_equal(request.user, "");
+        pam_send_begun(f, fd);
+        assert_conversation(f, &c);
+        assert_false(play_opener(f, OPENER_OK, f->backend[0]));
+        pam_send_verdict(f, fd, VERDICT_PROVEN, user_uid());
+        assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "state"), "granted");
+        ASSERT_ENTRY(f, "MESSAGE=Granted", "DOORWARD_PROOF=step-up\n");
+        client_close(&c);
+        close_fd(fd);
+
+        /* Somebody else's password is not the caller's. */
+        client_connect_as_user(f, &c);
+        client_send(&c, OPEN_PROMPTING);
+        fd = pam_accept(f, &request);
+        assert_true(fd >= 0);
+        pam_send_verdict(f, fd, VERDICT_PROVEN, user_uid() + 1);
+        assert_error(f, &c, BROKER "AuthenticationUnavailable");
+        client_close(&c);
+        close_fd(fd);
+}
+
+static void test_root_is_not_stepped_up(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        if (geteuid() != 0)
+                skip();
+        define_docker(f, "Authenticate=self\n");
+        open_docker(f, &c);
+        client_close(&c);
+}
+
+static void test_account(void **state) {
+        Fixture *f = *state;
+        PamRequest request;
+        Client c;
+        int fd;
+
+        define_docker(f, "PAMAccount=yes\n");
+        for (unsigned i = 0; i < 2; i++) {
+                client_connect_as_user(f, &c);
+                client_send(&c, OPEN_LEASED("docker", "full"));
+                fd = pam_accept(f, &request);
+                assert_true(fd >= 0);
+                assert_int_equal(request.use, PAM_USE_ACCOUNT);
+                if (i == 0) {
+                        pam_send_verdict(f, fd, VERDICT_PROVEN, user_uid());
+                        assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+                        assert_int_equal(client_receive(f, &c), 1);
+                        assert_string_equal(client_get(&c, "state"), "granted");
+                } else {
+                        pam_send_verdict(f, fd, VERDICT_ACCOUNT, 0);
+                        assert_error(f, &c, BROKER "PermissionDenied");
+                }
+                client_close(&c);
+                close_fd(fd);
+        }
+
+        /* There is nothing to talk about. */
+        client_connect_as_user(f, &c);
+        client_send(&c, OPEN_LEASED("docker", "full"));
+        fd = pam_accept(f, &request);
+        pam_send_begun(f, fd);
+        assert_error(f, &c, BROKER "AuthenticationUnavailable");
+        client_close(&c);
+        close_fd(fd);
+}
+
+#define RESPOND                 \
+        "{\"method\":\"" BROKER \
+        "AgentRespond\",\"parameters\":{\"cookie\":\"c-1\",\"user\":1002},\"more\":true}"
+
+static void test_agent_respond(void **state) {
+        Fixture *f = *state;
+        PamRequest request;
+        Client c, agent, other;
+        int fd;
+
+        /* Not as long as polkit has nobody asked, and so no way to try passwords. */
+        f->fake.automatic = false;
+        client_connect(f, &agent);
+        call_for_error(f, &agent, RESPOND, BROKER "PermissionDenied");
+        client_connect(f, &c);
+        client_send(&c, OPEN_PROMPTING);
+        run(f);
+        call_for_error(f, &agent, RESPOND, BROKER "PermissionDenied");
+        fake_authority_answer(&f->fake, 0, &(AuthorityAnswer){.decision = DECISION_CHALLENGE});
+        run(f);
+        assert_true(f->fake.checks[0]->interactive);
+
+        client_send(&agent, RESPOND);
+        fd = pam_accept(f, &request);
+        assert_true(fd >= 0);
+        assert_int_equal(request.use, PAM_USE_AGENT);
+        assert_int_equal(request.uid, 1002);
+        assert_string_equal(request.cookie, "c-1");
+        pam_send_begun(f, fd);
+        assert_conversation(f, &agent);
+
+        /* One at a time. */
+        client_connect(f, &other);
+        call_for_error(f, &other, RESPOND, BROKER "LimitExceeded");
+        client_close(&other);
+
+        pam_send_verdict(f, fd, VERDICT_FAILED, 0);
+        assert_error(f, &agent, BROKER "AuthenticationFailed");
+        close_fd(fd);
+
+        client_send(&agent, RESPOND);
+        fd = pam_accept(f, &request);
+        pam_send_begun(f, fd);
+        assert_conversation(f, &agent);
+        pam_send_verdict(f, fd, VERDICT_PROVEN, 1002);
+        assert_int_equal(client_receive(f, &agent), 1);
+        assert_null(agent.reply.error);
+        assert_false(agent.reply.continues);
+        close_fd(fd);
+
+        /* An agent that hangs up ends what it began. */
+        client_send(&agent, RESPOND);
+        fd = pam_accept(f, &request);
+        client_close(&agent);
+        assert_true(pam_is_left(f, fd));
+        close_fd(fd);
+        client_close(&c);
+}
+
+static void test_agent_parameters(void **state) {
+        static const char *const calls[] = {
+                "{\"cookie\":\"\",\"user\":1},\"more\":true}",
+                "{\"cookie\":\"x\",\"user\":-1},\"more\":true}",
+                "{\"cookie\":\"x\",\"user\":2147483648},\"more\":true}",
+        };
+        Fixture *f = *state;
+        char call[160];
+        Client c;
+
+        client_connect(f, &c);
+        for (size_t i = 0; i < ELEMENTSOF(calls); i++) {
+                (void)snprintf(call, sizeof(call),
+                               "{\"method\":\"" BROKER "AgentRespond\",\"parameters\":%s",
+                               calls[i]);
+                call_for_error(f, &c, call, "org.varlink.service.InvalidParameter");
+        }
+        call_for_error(f, &c,
+                       "{\"method\":\"" BROKER "AgentRespond\",\"parameters\":{\"cookie\":\"x\","
+                       "\"user\":1}}",
+                       "org.varlink.service.ExpectedMore");
+        client_close(&c);
+}
+
+static void test_forget(void **state) {
+        Fixture *f = *state;
+        Name name = {.endpoint = "docker"};
+        StepupKey key = {.uid = getuid(),
+                         .session = "1",
+                         .name = &name,
+                         .access = ACCESS_FULL,
+                         .definition = ""};
+        Client c;
+
+        stepup_table_add(&f->broker->stepups, &key, broker_now_boottime(f->broker), 60000000);
+        client_connect(f, &c);
+        for (int i = 1; i >= 0; i--) {
+                client_send(&c, "{\"method\":\"" BROKER "Forget\"}");
+                assert_int_equal(client_receive(f, &c), 1);
+                assert_int_equal(
+                        json_integer_value(json_object_get(c.reply.parameters, "forgotten")), i);
+        }
+        client_close(&c);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_service),
@@ -1740,6 +2262,19 @@ int main(void) {
                 TEST(test_reload_before_the_record),
                 TEST(test_stop_before_the_record),
                 TEST(test_nonsense_closes),
+                TEST(test_identity),
+                TEST(test_identity_that_is_never_served),
+                TEST(test_verdicts),
+                TEST(test_hostile_helper),
+                TEST(test_the_client_leaves_a_conversation),
+                TEST(test_one_prompt),
+                TEST(test_penalty),
+                TEST(test_step_up),
+                TEST(test_root_is_not_stepped_up),
+                TEST(test_account),
+                TEST(test_agent_respond),
+                TEST(test_agent_parameters),
+                TEST(test_forget),
                 TEST(test_descriptors_are_not_taken),
                 TEST(test_pipelined_calls),
                 TEST(test_another_process_on_the_connection),

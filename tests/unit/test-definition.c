@@ -15,6 +15,7 @@
 #include "config.h"
 #include "policy/definition.h"
 #include "policy/strv.h"
+#include "policy/timespan.h"
 #include "tests/support/tree.h"
 
 #define SOCKET "[Full]\nConnectStream=/run/x.sock\n"
@@ -62,6 +63,14 @@ static Definition *accept(const char *text) {
 
 static void assert_accepted(const char *text) {
         definition_free(accept(text));
+}
+
+static void assert_warning(const char *text, const char *warning) {
+        _cleanup_(definition_freep) Definition *d = accept(text);
+
+        if (strv_length(d->warnings) != 1 || !streq(d->warnings[0], warning))
+                fail_msg("%s\n-> %zu: \"%s\"", text, strv_length(d->warnings),
+                         d->warnings ? d->warnings[0] : "-");
 }
 
 static void test_least(void **state) {
@@ -371,10 +380,8 @@ static void test_filter(void **state) {
 
 static void test_later_keys(void **state) {
         static const char *const keys[] = {
-                "Authenticate=self", "AuthenticateExempt=wheel", "AuthenticateKeepSec=60",
-                "PAMAccount=yes",    "RevokeOnLogout=yes",       "Tap=tap-%i",
-                "Mode=observe",      "ObserveGroup=x",           "ObserveUntil=2030-01-01",
-                "HangupOnClose=yes",
+                "RevokeOnLogout=yes",      "Tap=tap-%i",        "Mode=observe", "ObserveGroup=x",
+                "ObserveUntil=2030-01-01", "HangupOnClose=yes",
         };
         static const char *const sections[] = {"Endpoint", "ReadOnly", "Full",
                                                "Connect",  "Client",   "Unheard-Of"};
@@ -390,13 +397,59 @@ static void test_later_keys(void **state) {
 
 /* Said and taken back, or said to be off, they ask for nothing; in each section by itself. */
 static void test_later_keys_off(void **state) {
-        assert_accepted(SOCKET "RevokeOnLogout=no\nPAMAccount=false\nAuthenticate=\nMode=enforce\n"
-                               "AuthenticateKeepSec=0\n");
+        assert_accepted(SOCKET "RevokeOnLogout=no\nTap=false\nMode=enforce\n");
+        assert_accepted(SOCKET "Mode=observe\nMode=\n");
+        assert_refused(SOCKET "Mode=observe\n[ReadOnly]\nMode=\n",
+                       ":3: this version of doorward cannot carry out Mode=");
+        assert_refused(SOCKET "Mode=no\nMode=observe\n",
+                       ":4: this version of doorward cannot carry out Mode=");
+}
+
+static void test_authentication(void **state) {
+        _cleanup_(definition_freep) Definition *d = NULL;
+        const Target *target;
+
+        d = parse("[ReadOnly]\nConnectStream=/x\nPAMAccount=yes\n" SOCKET
+                  "Authenticate=self\nAuthenticateExempt=adm wheel\nAuthenticateKeepSec=15min\n");
+        assert_null(d->problem);
+        assert_null(d->warnings);
+        target = &d->targets[ACCESS_FULL];
+        assert_true(target->step_up && !target->account);
+        assert_string_equal(target->exempt[0], "adm");
+        assert_string_equal(target->exempt[1], "wheel");
+        assert_null(target->exempt[2]);
+        assert_int_equal(target->keep_usec, 15 * 60 * USEC_PER_SEC);
+        target = &d->targets[ACCESS_READ_ONLY];
+        assert_true(target->account && !target->step_up);
+
         assert_accepted(SOCKET "Authenticate=self\nAuthenticate=\n");
-        assert_refused(SOCKET "Authenticate=self\n[ReadOnly]\nAuthenticate=\n",
-                       ":3: this version of doorward cannot carry out Authenticate=");
-        assert_refused(SOCKET "Authenticate=no\nAuthenticate=self\n",
-                       ":4: this version of doorward cannot carry out Authenticate=");
+        assert_accepted(SOCKET "Authenticate=no\nPAMAccount=off\nAuthenticateKeepSec=0\n");
+        assert_refused(SOCKET "Authenticate=yes\n", "Authenticate= is self or no");
+        assert_refused(SOCKET "Authenticate=admin\n", "Authenticate= is self or no");
+        assert_refused(SOCKET "PAMAccount=maybe\n", "PAMAccount= is yes or no");
+        assert_refused(SOCKET "AuthenticateExempt=a/b\n", "no name of a group");
+        assert_refused(SOCKET "AuthenticateKeepSec=25h\n", "from 1s to 24h");
+        assert_refused(SOCKET "AuthenticateKeepSec=100ms\n", "from 1s to 24h");
+        assert_warning(SOCKET "AuthenticateKeepSec=5min\n",
+                       "/x/n.conf: [Full]: AuthenticateExempt= and AuthenticateKeepSec= have no "
+                       "effect without Authenticate=self");
+        assert_warning(SOCKET "AuthenticateExempt=adm\n",
+                       "/x/n.conf: [Full]: AuthenticateExempt= and AuthenticateKeepSec= have no "
+                       "effect without Authenticate=self");
+}
+
+/* Where it has no effect, somebody would have less of a lock than they believe. */
+static void test_authentication_misplaced(void **state) {
+        static const char *const keys[] = {"Authenticate=self", "PAMAccount=yes"};
+        static const char *const sections[] = {"Endpoint", "Connect", "Client", "Unheard-Of"};
+
+        for (size_t i = 0; i < ELEMENTSOF(keys); i++)
+                for (size_t j = 0; j < ELEMENTSOF(sections); j++) {
+                        _cleanup_free_ char *text =
+                                strv_format(SOCKET "[%s]\n%s\n", sections[j], keys[i]);
+
+                        assert_refused(text, "belongs in [ReadOnly] or [Full]");
+                }
 }
 
 static void test_leases(void **state) {
@@ -728,14 +781,6 @@ static void test_environment(void **state) {
         assert_accepted(SOCKET "[Client]\nEnvironment=X=1\nEnvironment=\n");
 }
 
-static void assert_warning(const char *text, const char *warning) {
-        _cleanup_(definition_freep) Definition *d = accept(text);
-
-        if (strv_length(d->warnings) != 1 || !streq(d->warnings[0], warning))
-                fail_msg("%s\n-> %zu: \"%s\"", text, strv_length(d->warnings),
-                         d->warnings ? d->warnings[0] : "-");
-}
-
 static void test_warnings(void **state) {
         assert_warning(SOCKET "[Endpoint]\nDescripton=x\n",
                        "/x/n.conf:4: unknown key Descripton= is ignored, did you mean "
@@ -940,6 +985,8 @@ int main(void) {
                 cmocka_unit_test(test_filter),
                 cmocka_unit_test(test_later_keys),
                 cmocka_unit_test(test_later_keys_off),
+                cmocka_unit_test(test_authentication),
+                cmocka_unit_test(test_authentication_misplaced),
                 cmocka_unit_test(test_leases),
                 cmocka_unit_test(test_max_sec),
                 cmocka_unit_test(test_users_and_groups),

@@ -35,6 +35,9 @@ static void assert_defaults(const Settings *s) {
         assert_int_equal(s->policy_checks_per_user, 3);
         assert_int_equal(s->policy_timeout_usec, 20 * USEC_PER_SEC);
         assert_int_equal(s->interactive_timeout_usec, 120 * USEC_PER_SEC);
+        assert_int_equal(s->conversations_max, 32);
+        assert_int_equal(s->failures_max, 10);
+        assert_int_equal(s->penalty_usec, 60 * USEC_PER_SEC);
         assert_int_equal(s->open_timeout_usec, 7 * USEC_PER_SEC);
         assert_int_equal(s->audit_timeout_usec, 2 * USEC_PER_SEC);
         assert_true(s->audit_required);
@@ -236,7 +239,7 @@ static void test_shipped_file(void **state) {
                 to += sprintf(to, "%s\n", setting ? line + 1 : line);
         }
 
-        assert_int_equal(n, 19);
+        assert_int_equal(n, 22);
         assert_int_equal(settings_parse("/x", uncommented, &s), 0);
         assert_null(s->problem);
         assert_null(s->warnings);

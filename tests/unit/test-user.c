@@ -140,6 +140,40 @@ static void test_limits_are_recorded_once_a_second(void **state) {
         user_table_deinit(&table);
 }
 
+static void test_failures(void **state) {
+        uint64_t now = 5 * SECOND;
+        UserTable table;
+        User *user, *other;
+
+        user_table_init(&table, 20, 40);
+        assert_int_equal(user_table_ref_user(&table, 7, now, &user), 0);
+
+        for (unsigned i = 0; i < 9; i++)
+                user_add_failure(user, now, 10, 60 * SECOND);
+        assert_int_equal(user_penalty_ms(user, now), 0);
+        user_add_failure(user, now, 10, 60 * SECOND);
+        assert_in_range(user_penalty_ms(user, now), 60000, 60001);
+        user_unref(user);
+
+        /* Whoever comes back is known, also when others of the same bucket came meanwhile. */
+        assert_int_equal(user_table_ref_user(&table, 7 + USER_BUCKETS, now + SECOND, &other), 0);
+        assert_int_equal(user_table_ref_user(&table, 7, now + SECOND, &user), 0);
+        assert_in_range(user_penalty_ms(user, now + SECOND), 59000, 59001);
+        assert_int_equal(user_penalty_ms(other, now + SECOND), 0);
+        assert_int_equal(user_penalty_ms(user, now + 60 * SECOND), 0);
+
+        /* Nine, and nothing for ten minutes, are forgotten. */
+        now += 100 * SECOND;
+        for (unsigned i = 0; i < 9; i++)
+                user_add_failure(user, now, 10, 60 * SECOND);
+        user_add_failure(user, now + 600 * SECOND, 10, 60 * SECOND);
+        assert_int_equal(user_penalty_ms(user, now + 600 * SECOND), 0);
+
+        user_unref(user);
+        user_unref(other);
+        user_table_deinit(&table);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_charges_are_given_back),
@@ -147,6 +181,7 @@ int main(void) {
                 cmocka_unit_test(test_tokens),
                 cmocka_unit_test(test_reconnecting_does_not_refill),
                 cmocka_unit_test(test_limits_are_recorded_once_a_second),
+                cmocka_unit_test(test_failures),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <assert.h>
+#include <sys/socket.h>
+
+#include "broker/conversation.h"
+#include "common/socket.h"
+
+struct Conversation {
+        Conversations *all;
+        int fd;
+        bool begun;
+        bool silent; /* PAM_USE_ACCOUNT: there is nothing to talk about */
+        sd_event_source *io;
+        sd_event_source *timer;
+        ConversationBegunFunc on_begun;
+        ConversationDoneFunc on_done;
+        void *userdata;
+};
+
+static Conversation *conversation_free(Conversation *conversation) {
+        sd_event_source_disable_unref(conversation->io);
+        sd_event_source_disable_unref(conversation->timer);
+        close_fd(conversation->fd);
+        conversation->all->n--;
+        free(conversation);
+        return NULL;
+}
+DEFINE_CLEANUP(Conversation *, conversation_free);
+
+static void conversation_finish(Conversation *conversation, int error, const PamReply *verdict) {
+        ConversationDoneFunc func = conversation->on_done;
+        void *userdata = conversation->userdata;
+
+        conversation_free(conversation);
+        func(error, verdict, userdata);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        conversation_finish(userdata, ETIMEDOUT, NULL);
+        return 0;
+}
+
+/* A message in its turn: begun once, and only where there is something to talk about; the verdict
+ * last. */
+static bool reply_fits(const Conversation *conversation, const PamReply *reply, size_t n_fds) {
+        if (reply->type == PAM_REPLY_VERDICT)
+                return n_fds == 0;
+
+        return n_fds == 1 && !conversation->begun && !conversation->silent;
+}
+
+static void conversation_take(Conversation *conversation, const PamReply *reply, int fd) {
+        if (reply->type == PAM_REPLY_VERDICT) {
+                conversation_finish(conversation, 0, reply);
+                return;
+        }
+
+        conversation->begun = true;
+        conversation->on_begun(fd, conversation->userdata);
+}
+
+/* One message a turn: what is called may cancel it. */
+static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        Conversation *conversation = userdata;
+        uint8_t buf[PAM_REPLY_SIZE];
+        SocketAncillary ancillary;
+        PamReply reply;
+        ssize_t n;
+
+        n = socket_receive(fd, buf, sizeof(buf), 1, &ancillary);
+        if (n == -EAGAIN)
+                return 0;
+        if (n <= 0) {
+                conversation_finish(conversation, n < 0 ? (int)-n : ECONNRESET, NULL);
+                return 0;
+        }
+
+        if (!ancillary.has_credentials || ancillary.credentials.uid != conversation->all->helper ||
+            pam_reply_decode(buf, (size_t)n, &reply) < 0 ||
+            !reply_fits(conversation, &reply, ancillary.n_fds)) {
+                if (ancillary.n_fds > 0)
+                        close_fd(ancillary.fds[0]);
+                conversation_finish(conversation, EPROTO, NULL);
+                return 0;
+        }
+
+        conversation_take(conversation, &reply, ancillary.n_fds > 0 ? ancillary.fds[0] : -EBADF);
+        return 0;
+}
+
+/* systemd's queue is long, and it accepts at once: one that is full is an error like any other. */
+static int connect_to(const char *path, int *ret) {
+        _cleanup_close_ int fd = -EBADF;
+        struct sockaddr_un address;
+        int n = socket_address(path, &address), r;
+
+        if (n < 0)
+                return n;
+        fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+
+        /* Before anybody can send. */
+        r = socket_set_passcred(fd);
+        if (r < 0)
+                return r;
+        if (connect(fd, (struct sockaddr *)&address, (socklen_t)n) < 0)
+                return -errno;
+
+        *ret = TAKE_FD(fd);
+        return 0;
+}
+
+static int send_request(int fd, const PamRequest *request, int client_fd) {
+        uint8_t buf[PAM_REQUEST_SIZE];
+        size_t size = pam_request_encode(request, buf);
+        ssize_t n = socket_send(fd, buf, size, client_fd);
+
+        return n < 0 ? (int)n : 0;
+}
+
+int conversation_begin(Conversations *all, const PamRequest *request, int client_fd, uint64_t usec,
+                       ConversationBegunFunc begun, ConversationDoneFunc done, void *userdata,
+                       Conversation **ret) {
+        _cleanup_(conversation_freep) Conversation *conversation = NULL;
+        int r;
+
+        if (all->n >= all->max)
+                return -EUSERS;
+        conversation = malloc(sizeof(*conversation));
+        if (!conversation)
+                return -ENOMEM;
+
+        all->n++;
+        *conversation = (Conversation){
+                .all = all,
+                .fd = -EBADF,
+                .silent = request->use == PAM_USE_ACCOUNT,
+                .on_begun = begun,
+                .on_done = done,
+                .userdata = userdata,
+        };
+
+        r = connect_to(all->path, &conversation->fd);
+        if (r == 0)
+                r = send_request(conversation->fd, request, client_fd);
+        if (r == 0)
+                r = sd_event_add_io(all->event, &conversation->io, conversation->fd, EPOLLIN, on_io,
+                                    conversation);
+        if (r >= 0)
+                r = sd_event_add_time_relative(all->event, &conversation->timer, CLOCK_MONOTONIC,
+                                               usec, 0, on_timer, conversation);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(conversation);
+        return 0;
+}
+
+Conversation *conversation_cancel(Conversation *conversation) {
+        return conversation ? conversation_free(conversation) : NULL;
+}
+
+void conversations_deinit(Conversations *conversations) {
+        assert(conversations->n == 0);
+        sd_event_unref(conversations->event);
+        free(conversations->path);
+        *conversations = (Conversations){};
+}

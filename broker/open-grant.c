@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "broker/admission.h"
+#include "broker/broker.h"
+#include "broker/open-internal.h"
+
+static void open_call_opener(Open *open);
+
+/* The reply. */
+
+static json_t *granted_to_json(const Open *open, const Lease *lease) {
+        json_t *reply =
+                json_pack("{s:s, s:i, s:s, s:s}", "state", "granted", "connection", 0, "access",
+                          access_to_wire(open->access), "mode", lease_mode_to_wire(open->mode));
+
+        if (lease && reply) {
+                (void)json_object_set_new(reply, "lease", json_string(lease->id));
+                (void)json_object_set_new(reply, "kept", json_false());
+                if (lease->expires > 0)
+                        (void)json_object_set_new(reply, "expires",
+                                                  json_integer((json_int_t)lease->expires));
+        }
+
+        return reply;
+}
+
+static void open_grant(Open *open) {
+        Session *session = open->session;
+        Lease *lease = open->lease;
+        json_t *reply;
+        int fd, r;
+
+        r = lease ? lease_begin(lease) : 0;
+        if (r < 0) {
+                open_fail(open, r);
+                return;
+        }
+
+        reply = granted_to_json(open, lease);
+        fd = TAKE_FD(open->fd);
+        open->lease = NULL;
+
+        /* From here on it is a grant, whose end has a record of its own. */
+        open->recorded = true;
+        if (lease)
+                session_set_lease(session, lease);
+        session_reply_consume(session, reply, fd, lease != NULL);
+
+        /* The definition can have been changed while the record was waited for. */
+        if (session->lease && !lease_is_current(session->lease))
+                lease_end(session->lease, END_DEFINITION);
+}
+
+static void on_recorded(int error, void *userdata) {
+        Open *open = userdata;
+        Refusal refusal;
+
+        /* Who ended meanwhile was granted it, as it stands in the journal by now: that ends as any
+         * grant does. */
+        open->record = NULL;
+        if (error == 0) {
+                open_grant(open);
+                return;
+        }
+
+        refusal_init(&refusal, ERROR_ENDPOINT_UNAVAILABLE);
+        refusal.error_number = -error;
+        refusal_set_cause(&refusal, "the grant could not be recorded in the journal");
+        refusal_set_hint(&refusal, "The journal does not take records at present, and nothing is "
+                                   "granted without one: 'systemctl status systemd-journald' "
+                                   "says how it is.");
+        open_refuse(open, &refusal);
+}
+
+/* What PAM was asked for, in words. */
+static const char *open_proof(const Open *open) {
+        if (open->wants_identity)
+                return open->stepped_up   ? "identity step-up"
+                       : open->remembered ? "identity kept"
+                                          : "identity";
+        return open->stepped_up ? "step-up" : open->remembered ? "kept" : NULL;
+}
+
+bool open_record(Open *open) {
+        Broker *broker = open->session->broker;
+        char endpoint[NAME_TEXT_SIZE];
+        RecordFields fields;
+        JournalEntry entry;
+        int r;
+
+        session_get_record_fields(open->session, &fields);
+        fields.endpoint = name_to_string(&open->name, endpoint);
+        fields.access = open->access;
+        fields.decision = DECISION_AUTHORIZED;
+        fields.identity_uid = open->identity;
+        fields.how = open->prompting ? "challenged" : "implicit";
+        fields.proof = open_proof(open);
+        fields.action = open->question.action;
+        fields.connect_as = open->question.connect_as;
+        fields.mode = open->mode;
+        fields.lease = open->lease ? open->lease->id : NULL;
+        record_format_grant(&entry, &fields);
+
+        if (!broker->settings->audit_required) {
+                record_put(broker->record, &entry);
+                open_grant(open);
+                return false;
+        }
+
+        r = record_put_and_wait(broker->record, &entry, broker->settings->audit_timeout_usec,
+                                on_recorded, open, &open->record);
+        if (r > 0)
+                open_grant(open);
+        else if (r < 0)
+                on_recorded(r, open);
+
+        return false;
+}
+
+/* The opener. */
+
+/* Asked before the opener is, and when it has answered: others were given theirs meanwhile. */
+static bool leases_are_all_taken(const Open *open, Refusal *ret_refusal) {
+        const Broker *broker = open->session->broker;
+
+        if (broker->n_leases < broker->settings->leases_max)
+                return false;
+
+        refusal_init_limit(ret_refusal, "LeasesMax", 0);
+        return true;
+}
+
+static void on_opened(int error, const OpenerReply *reply, int fd, void *userdata) {
+        Open *open = userdata;
+        const Definition *definition;
+        Refusal refusal;
+        int r;
+
+        open->opener = NULL;
+        open->fd = fd;
+
+        /* One that still ran with the definition as it was before has opened nothing, and ended.
+         * The next one knows the definition as it is, unless systemd was not told of it. */
+        if (error == 0 && reply->status == OPENER_STALE && !open->opener_renewed) {
+                open->opener_renewed = true;
+                if (open_continues(open))
+                        open_call_opener(open);
+                return;
+        }
+
+        if (error != 0 || reply->status != OPENER_OK) {
+                if (error != 0)
+                        refusal_init_unreachable(&refusal, error, &open->name);
+                else
+                        refusal_init_opener(&refusal, reply, &open->name);
+                refusal.action = open->question.action;
+                open_refuse(open, &refusal);
+                return;
+        }
+
+        if (!open_continues(open))
+                return;
+
+        definition = open_definition(open);
+        if (open->mode != LEASE_MODE_NONE) {
+                if (leases_are_all_taken(open, &refusal)) {
+                        open_refuse(open, &refusal);
+                        return;
+                }
+                r = lease_new(open->session, definition, &open->name, open->access, open->identity,
+                              &open->place, open->fd, &open->lease);
+                if (r < 0) {
+                        open_fail(open, r);
+                        return;
+                }
+        }
+
+        open_advance(open);
+}
+
+/* The place of a lease, of the user's and of all: 0, USER_E_QUOTA and the refusal, -errno. What is
+ * granted to an identity is that user's. */
+static int open_take_place(Open *open, Refusal *ret_refusal) {
+        Broker *broker = open->session->broker;
+        _cleanup_(user_unrefp) User *user = NULL;
+        int r;
+
+        if (open->mode == LEASE_MODE_NONE)
+                return 0;
+        if (leases_are_all_taken(open, ret_refusal))
+                return USER_E_QUOTA;
+
+        r = user_table_ref_user(&broker->users, open->identity, broker_now(broker), &user);
+        if (r == 0)
+                r = user_charge(user, USER_LEASES, broker->settings->leases_per_user, &open->place);
+        if (r == USER_E_QUOTA)
+                refusal_init_limit(ret_refusal, "LeasesPerUser", 0);
+        return r;
+}
+
+static void open_call_opener(Open *open) {
+        Session *session = open->session;
+        Broker *broker = session->broker;
+        Refusal refusal;
+        int r;
+
+        r = openers_call(broker->openers, &open->name, open->access, session->fd,
+                         broker->settings->open_timeout_usec, on_opened, open, &open->opener);
+        if (r < 0) {
+                refusal_init_unreachable(&refusal, -r, &open->name);
+                refusal.action = open->question.action;
+                open_refuse(open, &refusal);
+        }
+}
+
+bool open_reach(Open *open) {
+        Refusal refusal;
+        int r;
+
+        r = open_take_place(open, &refusal);
+        if (r == 0)
+                open_call_opener(open);
+        else if (r > 0)
+                open_refuse(open, &refusal);
+        else
+                open_fail(open, r);
+
+        return false;
+}
