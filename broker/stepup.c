@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <stdio.h>
+
 #include "broker/stepup.h"
 
 struct Stepup {
@@ -77,7 +79,7 @@ void stepup_table_add(StepupTable *table, const StepupKey *key, uint64_t now, ui
                 return;
         }
 
-        memcpy(stepup->definition, key->definition, sizeof(stepup->definition));
+        (void)snprintf(stepup->definition, sizeof(stepup->definition), "%s", key->definition);
         table->first = stepup;
         (void)table_sweep(table, now, key->uid, STEPUPS_PER_USER);
 }

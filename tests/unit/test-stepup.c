@@ -44,7 +44,7 @@ static void test_counts_for_the_same_only(void **state) {
         ASSERT_OTHER(tty = 0);
         ASSERT_OTHER(name = &line);
         ASSERT_OTHER(access = ACCESS_READ_ONLY);
-        ASSERT_OTHER(definition = HASH + 1);
+        ASSERT_OTHER(definition = &HASH[1]);
 
         stepup_table_deinit(&table);
 }
