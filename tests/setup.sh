@@ -6,6 +6,8 @@
 # is built goes to TREE/build-check.
 
 BUILD=$TREE/build-check
+SETUP_POLICY=${SETUP_POLICY-/usr/sbin/policy-rc.d} # tests/interrupt says which
+SETUP_POLICY_MARK='# Of doorward: no service starts while packages are installed for its tests.'
 
 # Debian's programs, whatever somebody has put before them.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
@@ -26,30 +28,46 @@ setup_missing() {
 }
 
 # setup_packages GROUP...: installs what is missing. The daemons among them are for the container:
-# while apt runs, a policy-rc.d keeps their packages from starting them on the host.
+# while apt runs, a policy-rc.d keeps their packages from starting them on the host. One run at a
+# time installs: the end of the first would take the file from the second.
 setup_packages() {
-        local policy=/usr/sbin/policy-rc.d ours='' status=0
+        local status=0
         local -a missing
         mapfile -t missing < <(setup_missing "$@")
         [[ ${#missing[@]} -gt 0 ]] || return 0
         [[ $EUID == 0 ]] || fail "these packages are needed: apt-get install ${missing[*]}"
 
         echo "Installing ${missing[*]}"
-        if [[ ! -e $policy ]]; then
-                ours=$policy
-                printf '#!/bin/sh\nexit 101\n' >"$policy"
-                chmod 0755 "$policy"
+        exec 9<"${SETUP_POLICY%/*}"
+        flock 9
+        if [[ ! -e $SETUP_POLICY ]] || setup_policy_is_ours; then
+                printf '#!/bin/sh\n%s\nexit 101\n' "$SETUP_POLICY_MARK" >"$SETUP_POLICY"
+                chmod 0755 "$SETUP_POLICY"
         fi
-        {
+        # A shell of its own: this one would keep a copy of what is closed here.
+        (
                 apt-get -qq -o DPkg::Lock::Timeout=600 update &&
                         DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
                                 -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 \
                                 install "${missing[@]}"
-        } >"$SCRATCH/apt.log" 2>&1 || status=1
-        [[ -z $ours ]] || rm -f "$ours"
+        ) >"$SCRATCH/apt.log" 2>&1 9<&- || status=1
+        setup_clean
         if [[ $status != 0 ]]; then
                 tail -n 30 "$SCRATCH/apt.log" >&2
                 fail "apt-get could not install what is needed"
+        fi
+}
+
+setup_policy_is_ours() {
+        grep -qsxF -e "$SETUP_POLICY_MARK" "$SETUP_POLICY"
+}
+
+# setup_clean: removes policy-rc.d if it is ours, of this run or of one that was killed; not while
+# somebody else installs. For every way out.
+setup_clean() {
+        exec 9<&-
+        if [[ $EUID == 0 ]] && setup_policy_is_ours; then
+                flock --nonblock "${SETUP_POLICY%/*}" rm -f "$SETUP_POLICY" || true
         fi
 }
 
