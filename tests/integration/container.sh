@@ -10,6 +10,7 @@
 
 CONTAINER_PID=''    # of systemd-nspawn
 CONTAINER_LEADER='' # of PID 1 inside
+CONTAINER_SCOPE=''  # what has all of its processes; where PID 1 is not systemd, the groups
 CONTAINER_CGROUPS=()
 
 # Runs in the new mount namespace, and becomes systemd-nspawn.
@@ -78,7 +79,9 @@ container_up() {
         local machine=$1-$$ group
         local -a scope=()
         if [[ -d /run/systemd/system ]]; then
-                scope=(systemd-run --quiet --scope --collect --property=Delegate=yes)
+                CONTAINER_SCOPE=$machine.scope
+                scope=(systemd-run --quiet --scope --collect --property=Delegate=yes
+                        --unit="$CONTAINER_SCOPE")
         else
                 container_own_cgroup "$machine"
         fi
@@ -114,30 +117,36 @@ container_enter() {
                 TERM="${TERM-dumb}" LANG=C.UTF-8 HOME=/root "$@"
 }
 
-# container_down: ends it. Nothing in it is worth an orderly shutdown: PID 1 inside takes all with it,
-# and systemd-nspawn ends by itself.
+# container_down: ends it. Nothing in it is worth an orderly shutdown: PID 1 inside takes all with
+# it, and systemd-nspawn ends by itself. What that started goes on without it, though, if there is no
+# PID 1 yet: whatever is in the control groups ends.
 container_down() {
         local group tries
-        [[ -n $CONTAINER_PID ]] || return 0
-        pkill -KILL -P "$CONTAINER_PID" -x systemd || kill -TERM "$CONTAINER_PID" || true
-        for ((tries = 0; tries < 50; tries++)); do
-                kill -0 "$CONTAINER_PID" || break
-                sleep 0.1
-        done
-        kill -KILL "$CONTAINER_PID" || true
-        wait "$CONTAINER_PID" || true
+        if [[ -n $CONTAINER_PID ]]; then
+                pkill -KILL -P "$CONTAINER_PID" -x systemd || kill -KILL "$CONTAINER_PID" || true
+                for ((tries = 0; tries < 50; tries++)); do
+                        kill -0 "$CONTAINER_PID" || break
+                        sleep 0.1
+                done
+                kill -KILL "$CONTAINER_PID" || true
+                wait "$CONTAINER_PID" || true
+        fi
+        if [[ -n $CONTAINER_SCOPE ]]; then
+                systemctl kill --signal=KILL "$CONTAINER_SCOPE" || true
+        fi
         for group in "${CONTAINER_CGROUPS[@]}"; do
                 container_remove_cgroup "$group"
         done
-        CONTAINER_PID='' CONTAINER_LEADER='' CONTAINER_CGROUPS=()
+        CONTAINER_PID='' CONTAINER_LEADER='' CONTAINER_SCOPE='' CONTAINER_CGROUPS=()
 } 2>/dev/null
 
-# The last processes leave a moment after their PID 1.
+# The last processes leave a moment after they were killed.
 container_remove_cgroup() {
         local tries
         for ((tries = 0; tries < 50; tries++)); do
-                find "$1" -depth -type d -exec rmdir {} + 2>/dev/null || true
+                find "$1" -name cgroup.procs -exec cat {} + | xargs -r kill -KILL || true
+                find "$1" -depth -type d -exec rmdir {} + || true
                 [[ -d $1 ]] || return 0
                 sleep 0.1
         done
-}
+} 2>/dev/null
