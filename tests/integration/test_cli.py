@@ -182,6 +182,25 @@ printf '%s\\n' "${COMPREPLY[@]}"
     lib.expect_in("echo", out.split())
 
 
+def test_completions_parse():
+    """Each shell can read its completion."""
+    for shell, path in (
+        ("bash", "/usr/share/bash-completion/completions/doorward"),
+        ("zsh", "/usr/share/zsh/site-functions/_doorward"),
+        ("fish", "/usr/share/fish/vendor_completions.d/doorward.fish"),
+    ):
+        result = lib.run(shell, "-n", path).expect_status(0)
+        lib.expect(result.out + result.err, "", path)
+
+
+def test_completion_fish():
+    """fish completes commands, and endpoints without asking policy."""
+    with lib.frozen("polkit.service"):
+        for line, wanted in (("doorward ex", "exec"), ("doorward exec ec", "echo:ro")):
+            out = lib.ok("fish", "--command", f"complete --do-complete {line!r}", user="alice")
+            lib.expect_in(wanted, [text.split("\t")[0] for text in out.splitlines()], line)
+
+
 def test_manual_pages():
     """There are manual pages of everything that an administrator meets."""
     for section, name in (
