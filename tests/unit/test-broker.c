@@ -181,6 +181,10 @@ static int setup_limited(void **state) {
                                  "LeasesPerUser=2\nRequestTimeoutSec=1\nAuditTimeoutSec=1\n");
 }
 
+static int setup_few_connections(void **state) {
+        return setup_with(state, "[Broker]\nConnectionsMax=3\nConnectionsPerUser=4\n");
+}
+
 static int setup_few_leases(void **state) {
         return setup_with(state, "[Broker]\nLeasesMax=2\n");
 }
@@ -984,6 +988,42 @@ static void test_limits(void **state) {
         ASSERT_ENTRY(f, "DOORWARD_ERROR=LimitExceeded");
         call_for_error(f, &clients[4], OPEN_LEASED("docker", "read_only"), BROKER "LimitExceeded");
         assert_string_equal(read_journal(f), "");
+
+        for (size_t i = 0; i < ELEMENTSOF(clients); i++)
+                client_close(&clients[i]);
+}
+
+/* Of all users together, before it is one user's turn. */
+static void test_connections_in_all(void **state) {
+        Client clients[4], over;
+        Fixture *f = *state;
+
+        for (size_t i = 0; i < 3; i++)
+                client_connect(f, &clients[i]);
+        run(f);
+        client_connect(f, &over);
+        assert_error(f, &over, BROKER "LimitExceeded");
+        assert_string_equal(client_get(&over, "limit"), "ConnectionsMax");
+        assert_int_equal(client_receive(f, &over), -1);
+        client_close(&over);
+        assert_int_equal(f->broker->n_sessions, 3);
+
+        /* Who was there is served on, and a live lease is no connection any more. */
+        client_close(&clients[2]);
+        run(f);
+        open_docker(f, &clients[2]);
+        client_connect(f, &clients[3]);
+        for (size_t i = 0; i < ELEMENTSOF(clients); i++)
+                if (i != 2) {
+                        client_send(&clients[i], "{\"method\":\"org.varlink.service.GetInfo\"}");
+                        assert_int_equal(client_receive(f, &clients[i]), 1);
+                        assert_null(clients[i].reply.error);
+                }
+
+        client_connect(f, &over);
+        assert_error(f, &over, BROKER "LimitExceeded");
+        assert_string_equal(client_get(&over, "limit"), "ConnectionsMax");
+        client_close(&over);
 
         for (size_t i = 0; i < ELEMENTSOF(clients); i++)
                 client_close(&clients[i]);
@@ -2249,6 +2289,7 @@ int main(void) {
                 TEST(test_reload_in_mid_request),
                 TEST(test_stop),
                 TEST_WITH(test_limits, setup_limited),
+                TEST_WITH(test_connections_in_all, setup_few_connections),
                 TEST_WITH(test_records_are_limited, setup_limited),
                 TEST_WITH(test_records_of_senders_are_limited, setup_limited),
                 TEST_WITH(test_lease_limit, setup_limited),
