@@ -93,10 +93,8 @@ static QueuedEntry *queue_append(Record *record, const JournalEntry *entry) {
         QueuedEntry *queued =
                 queue_make_room(record) ? malloc(sizeof(*queued) + entry->size) : NULL;
 
-        if (!queued) {
-                record->n_dropped++;
+        if (!queued)
                 return NULL;
-        }
 
         *queued = (QueuedEntry){.previous = record->last, .size = entry->size};
         memcpy(queued->data, entry->data, entry->size);
@@ -275,9 +273,7 @@ static int record_try(Record *record, const JournalEntry *entry) {
 void record_put(Record *record, const JournalEntry *entry) {
         int r = record_try(record, entry);
 
-        if (r == 0)
-                (void)queue_append(record, entry);
-        else if (r < 0)
+        if (r < 0 || (r == 0 && !queue_append(record, entry)))
                 record->n_dropped++;
         record_watch(record);
 }
