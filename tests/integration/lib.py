@@ -620,6 +620,24 @@ class Backend:
         with contextlib.suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)
 
+    def _is_deserted(self, first):
+        # What is connected and was not accepted yet is there, too.
+        if select.select([self.socket], [], [], 0)[0]:
+            return False
+        for connection in self.connections[first:]:
+            try:
+                if connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
+                    return False
+            except BlockingIOError:
+                return False
+            except OSError:
+                pass
+        return True
+
+    def expect_deserted(self, first=0, timeout=5):
+        """Waits until the other end of each connection is closed, from this one on."""
+        wait_for(lambda: self._is_deserted(first), f"{self.path} is hung up on", timeout)
+
     def __enter__(self):
         return self
 

@@ -58,9 +58,9 @@ def connect():
 
 @contextlib.contextmanager
 def nothing_granted():
-    """No grant is recorded, no backend is reached for longer than it takes to see that the client
-    is gone, and the broker holds no more afterwards than before."""
-    with lib.echo(lib.allow("echo", "full"), lib.allow("echo", "read-only")):
+    """No grant is recorded, the backend is reached for no longer than it takes to see that the
+    client is gone, and the broker holds no more afterwards than before."""
+    with lib.echo(lib.allow("echo", "full"), lib.allow("echo", "read-only")) as full:
         # Whatever an open leaves for a while (the connection to the opener) is there already.
         with varlink.opened("echo"):
             pass
@@ -70,6 +70,7 @@ def nothing_granted():
         journal = lib.Journal()
         yield journal
         lib.expect_no_more(pid, before, "what was held for the client")
+        full.expect_deserted()
         lib.expect(
             [e["MESSAGE"] for e in journal.entries(MESSAGE_ID=lib.GRANTED)
              if e["DOORWARD_SUBJECT_UID"] != "0"],
