@@ -2,9 +2,9 @@
 """Who is asking: a peer that ends, executes, forks or hands its connection on, at each point where
 the broker waits; and peers out of other namespaces.
 
-The points: before the first message (connected), while polkit is asked (polkit stands still), while
-the opener is asked (the opener stands still), while the grant is recorded (journald stands still),
-and while the lease lives.
+The points: before the first message (connected), while a proof of identity is asked for, while
+polkit is asked (polkit stands still), while the opener is asked (the opener stands still), while the
+grant is recorded (journald stands still), and while the lease lives.
 """
 
 import contextlib
@@ -137,78 +137,218 @@ def test_peer_hangs_up_while_waiting():
             # Thawed now; the child is gone as well.
 
 
-@lib.both_kernel_paths
-def test_peer_executes_while_waiting():
-    """A peer that executes another program is the same process, and is served."""
-    script = """
+def expect_silence(client):
+    """No answer is there yet: whoever asked still waits."""
+    lib.expect(select.select([client.socket], [], [], 0)[0], [], "an answer before its time")
+
+
+def ask_and_wait(child, client):
+    """Opens once the parent has made the broker wait, and returns when that is so."""
+    child.tell("connected")
+    child.hear()
+    client.start("Open", OPEN, more=True)
+    select.select([], [], [], 0.3)
+    expect_silence(client)
+    child.tell("waits")
+    child.hear()
+    expect_silence(client)
+
+
+@contextlib.contextmanager
+def waiting(point, full, alice):
+    """The other side of ask_and_wait(): inside, the broker waits at this point and alice goes on."""
+    before = len(full.connections)
+    lib.expect(alice.hear(), "connected")
+    with WAITS[point]():
+        alice.tell()
+        lib.expect(alice.hear(), "waits")
+        # The one thing that tells from outside how far it has come.
+        lib.expect(len(full.connections) - before, int(point == "record"), f"{point}: connections")
+        alice.tell()
+        yield
+
+
+# Grants wait for their record for as long as a test needs.
+PATIENT = {"AuditTimeoutSec": "20"}
+
+# What a peer becomes. How it comes to its reply is put in.
+PROGRAM = """
 import sys
 sys.path.insert(0, "/opt/doorward/tests/integration")
 sys.dont_write_bytecode = True
-import socket, varlink
+import os, select, socket, varlink
 client = varlink.Client(existing=socket.socket(fileno=int(sys.argv[1])))
-reply = client.reply()
-data = socket.socket(fileno=client.fd(reply))
-data.settimeout(10)
-print(reply["state"], varlink.line(data.fileno()).strip())
+early = bool(select.select([client.socket], [], [], 0)[0])
+os.write(int(sys.argv[2]), b"early\\n" if early else b"executed\\n")
+reply = {reply}
+with socket.socket(fileno=client.fd(reply)) as data:
+    uid = varlink.line(data.fileno()).strip()
+    os.write(int(sys.argv[2]), f"{{reply['state']}} {{uid}}\\n".encode())
 """
+
+
+def execute(client, output, reply):
+    """Becomes that program, with the connection."""
+    for fd in (client.socket.fileno(), output):
+        os.set_inheritable(fd, True)
+    script = PROGRAM.format(reply=reply)
+    numbers = [str(client.socket.fileno()), str(output)]
+    os.execv("/usr/bin/python3", ["python3", "-I", "-c", script, *numbers])
+
+
+def expect_served(output, what=""):
+    """What the program that was executed writes."""
+    uid = lib.ok("id", "-u", "doorward-opener").strip()
+    lib.expect(varlink.line(output, 15), f"granted uid={uid}\n", what)
+
+
+@contextlib.contextmanager
+def executing(body):
+    """alice runs body(child, output). Gives her and the other end of output."""
+    read_end, write_end = os.pipe()
+    with lib.Child("alice", lambda child: body(child, write_end)) as alice:
+        os.close(write_end)
+        try:
+            yield alice, read_end
+            alice.reap()
+        finally:
+            os.close(read_end)
+
+
+@lib.both_kernel_paths
+def test_peer_executes_while_waiting():
+    """A peer that executes another program while policy or the opener is asked, or the grant is
+    recorded, is the same process, and is served."""
 
     def body(child, output):
         client = connect()
-        os.set_inheritable(client.socket.fileno(), True)
-        client.start("Open", OPEN, more=True)
-        child.tell()
-        child.hear()
-        os.dup2(output, 1)
-        os.execv("/usr/bin/python3", ["python3", "-I", "-c", script, str(client.socket.fileno())])
+        ask_and_wait(child, client)
+        execute(client, output, "client.reply()")
 
-    with lib.echo(lib.allow("echo", "full"), lib.allow("echo", "read-only")):
-        for point, wait in WAITS.items():
-            read_end, write_end = os.pipe()
-            with lib.Child("alice", lambda c: body(c, write_end)) as alice:
-                os.close(write_end)
-                with wait():
-                    # The opener's wait needs polkit, polkit's wait stops it here.
-                    alice.hear()
-                    alice.tell()
-                    select.select([], [], [], 0.3)
-                lib.expect_true(select.select([read_end], [], [], 15)[0], f"{point}: an answer")
-                lib.expect(os.read(read_end, 100).split()[:1], [b"granted"], point)
-                alice.reap()
-            os.close(read_end)
+    with lib.settings(**PATIENT):
+        with lib.echo(lib.allow("echo", "full"), lib.allow("echo", "read-only")) as full:
+            for point in WAITS:
+                with executing(body) as (alice, output):
+                    with waiting(point, full, alice):
+                        lib.expect(varlink.line(output), "executed\n", point)
+                    expect_served(output, point)
+
+
+@lib.both_kernel_paths
+def test_peer_executes_before_the_first_message():
+    """The same where nothing was said before."""
+
+    def body(_, output):
+        execute(varlink.Client(), output, "client.open('echo', 'full')")
+
+    with lib.echo(lib.allow("echo", "full")), executing(body) as (_, output):
+        lib.expect(varlink.line(output), "executed\n")
+        expect_served(output)
+
+
+def ask_for_a_nonce():
+    """A connection on which a proof was asked for, and the parameters that have it."""
+    client = varlink.Client()
+    client.start("Open", OPEN, more=True)
+    try:
+        reply = client.reply()
+    except varlink.VarlinkError as error:
+        lib.expect(error.short, "IdentityProofRequired")
+        return client, {**OPEN, "proof": error.parameters["nonce"]}
+    raise lib.Failure(f"no proof was asked for: {reply}")
+
+
+def test_peer_executes_with_a_nonce():
+    """The same where a proof of identity was asked for: the program gives it."""
+
+    def body(_, output):
+        client, parameters = ask_for_a_nonce()
+        execute(client, output, f"client.call('Open', {parameters!r}, more=True)")
+
+    with lib.settings(IdentityProof="always"), lib.echo(lib.allow("echo", "full")):
+        with executing(body) as (_, output):
+            lib.expect(varlink.line(output), "executed\n")
+            expect_served(output)
+
+
+def test_peer_ends_with_a_nonce():
+    """A peer that ends while its proof is waited for has none to give any more: neither by a child
+    of it, nor by a process of the same user that got its number before the broker looked."""
+
+    def proves(client, parameters):
+        try:
+            client.start("Open", parameters, more=True)
+            client.expect_closed()
+        except varlink.Closed:
+            pass
+        return "closed", client.fds
+
+    def leaves_a_child(child):
+        client, parameters = ask_for_a_nonce()
+        if os.fork() == 0:
+            child.hear()
+            child.tell(proves(client, parameters))
+            os._exit(0)
+
+    def hands_it_over(child, end):
+        client, parameters = ask_for_a_nonce()
+        socket.send_fds(end, [b"x"], [client.socket.fileno()])
+        child.tell(parameters)
+        child.hear()
+
+    with lib.settings(IdentityProof="always"):
+        with nothing_granted(), lib.Child("alice", leaves_a_child) as alice:
+            alice.result()
+            alice.tell()
+            lib.expect(alice.hear(), ("closed", []), "a child of it")
+
+        ours, theirs = socket.socketpair()
+        with ours, theirs, nothing_granted():
+            with lib.Child("alice", lambda child: hands_it_over(child, theirs)) as first:
+                parameters = first.hear()
+                _, fds, _, _ = socket.recv_fds(ours, 1, 1)
+                client = varlink.Client(existing=socket.socket(fileno=fds[0]))
+                with lib.frozen("doorward.service"):
+                    first.kill()
+                    first.reap()
+                    second = lib.Child("alice", lambda _: proves(client, parameters), pid=first.pid)
+                    select.select([], [], [], 0.2)
+                with second, client:
+                    lib.expect(second.pid, first.pid, "the same pid")
+                    lib.expect(second.result(), ("closed", []), "whoever got its number")
 
 
 @lib.both_kernel_paths
 def test_peer_forks_while_waiting():
     """A peer that forks while it waits is served; what the child says on the connection ends it."""
 
-    def body(child):
-        client = connect()
-        client.start("Open", OPEN, more=True)
-        child.tell()
-        child.hear()
+    def fork_and_wait(body=lambda: None):
         pid = os.fork()
         if pid == 0:
+            body()
             os._exit(0)
         os.waitpid(pid, 0)
+
+    def body(child):
+        client = connect()
+        ask_and_wait(child, client)
+        fork_and_wait()
+        expect_silence(client)
+        child.tell("forked")
         reply = client.reply()
         os.close(client.fd(reply))
         # The lease lives. A child that speaks on the connection is somebody else.
-        pid = os.fork()
-        if pid == 0:
-            client.start("org.varlink.service.GetInfo")
-            os._exit(0)
-        os.waitpid(pid, 0)
+        fork_and_wait(lambda: client.start("org.varlink.service.GetInfo"))
         client.expect_closed()
         return reply["state"]
 
-    with lib.echo(lib.allow("echo", "full"), lib.allow("echo", "read-only")):
-        for wait in WAITS.values():
-            with lib.Child("alice", body) as alice:
-                with wait():
-                    alice.hear()
-                    alice.tell()
-                    select.select([], [], [], 0.2)
-                lib.expect(alice.result(), "granted")
+    with lib.settings(**PATIENT):
+        with lib.echo(lib.allow("echo", "full"), lib.allow("echo", "read-only")) as full:
+            for point in WAITS:
+                with lib.Child("alice", body) as alice:
+                    with waiting(point, full, alice):
+                        lib.expect(alice.hear(), "forked", point)
+                    lib.expect(alice.result(), "granted", point)
 
 
 @lib.both_kernel_paths
