@@ -40,22 +40,31 @@ def expect_refused(endpoint, names, *words, access="read_only"):
     text = f"{parameters.get('reason')} {parameters.get('hint')}"
     for word in words:
         lib.expect_in(word, text, endpoint)
-    return text
+    return parameters
 
 
 def test_instances_that_a_template_does_not_name():
-    """serial@kvm, serial@kmsg, serial@tty0, serial@.., serial@net: refused, with the definition's own
-    reason, whatever policy says."""
+    """serial@kvm, serial@kmsg, serial@tty0, serial@net: refused, with the definition's own reason,
+    whatever policy says; serial@.. is no name at all. Which it was is on the record."""
+
+    def refused(endpoint, cause, *words, access="read_only"):
+        journal = lib.Journal()
+        parameters = expect_refused(endpoint, ("EndpointNotFound",), *words, access=access)
+        (entry,) = journal.wait("the refusal", DOORWARD_REQUEST=parameters["requestId"])
+        lib.expect(entry["DOORWARD_ERROR"], "EndpointNotFound", endpoint)
+        lib.expect(entry["DOORWARD_CAUSE"], cause, endpoint)
+
     with lib.rule(EVERYTHING):
         for instance in ("kvm", "kmsg", "tty0", "net", "null", "sda", "tty", "ptmx", "xttyS0"):
             for access in ("read_only", "full"):
-                expect_refused(
-                    f"serial@{instance}", ("EndpointNotFound",), "Instance=", access=access
+                refused(
+                    f"serial@{instance}", "not an instance that serial@ allows", "Instance=",
+                    access=access,
                 )
-        expect_refused("serial@..", ("EndpointNotFound",))
-        expect_refused("serial@../net/tun", ("EndpointNotFound",))
-        expect_refused("serial", ("EndpointNotFound",))
-        expect_refused("kvm@0", ("EndpointNotFound",))
+        for endpoint in ("serial@..", "serial@.", "serial@../net/tun", "serial@/dev/kvm"):
+            refused(endpoint, "not a name that an endpoint can have", "not by a path")
+        refused("serial", "a template, and no instance was named", "serial@INSTANCE")
+        refused("kvm@0", "no such definition")
 
 
 def test_instance_that_is_not_there():
