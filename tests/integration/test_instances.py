@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Templates, devices and paths: what an instance may be, and what a path may lead through."""
 
+import contextlib
+import errno
 import os
 import pty
 import stat
@@ -23,6 +25,15 @@ OpenFile={path}
 OpenFile={path}
 [Connect]
 {connect}
+"""
+
+SOCKET = """[Endpoint]
+Description=A socket of the tests
+[Full]
+ConnectStream={path}
+[Connect]
+Groups=doorward-echo
+PeerUser=root
 """
 
 
@@ -108,23 +119,62 @@ def test_links_that_root_made():
                     lib.expect(with_open[0], "granted", f"{path}: {with_open[1]}")
 
 
-def test_links_that_a_user_planted():
-    """A link, or a folder, where a user can write leads nowhere."""
-    with lib.scratch() as folder, lib.rule(EVERYTHING):
-        home = f"{folder}/alice"
+@contextlib.contextmanager
+def folders_of_users():
+    """A folder of alice's and one that everybody can write, in one of root's, which has a log that
+    only the group adm may read; in both of them alice planted links to it, and to its folder."""
+    with lib.scratch() as folder:
+        home, sticky = f"{folder}/alice", f"{folder}/sticky"
         os.mkdir(home, 0o755)
         lib.shutil.chown(home, "alice", "alice")
-        sticky = f"{folder}/sticky"
         os.mkdir(sticky)
         os.chmod(sticky, 0o1777)
         with lib.file(f"{folder}/log", "the log\n", mode=0o640, group="adm"):
             for place in (home, sticky):
                 lib.as_user("alice", os.symlink, f"{folder}/log", f"{place}/link")
                 lib.as_user("alice", os.symlink, folder, f"{place}/folder")
-                for path in (f"{place}/link", f"{place}/folder/log"):
-                    text = LOG.format(path=path, connect="Groups=adm")
-                    with lib.definition("log", text):
-                        expect_refused("log", ("EndpointUnavailable",))
+            yield home, sticky
+
+
+PLANTED = ("link", "folder/log")
+
+
+def test_links_that_a_user_planted():
+    """A link where a user can write leads nowhere, since nothing does: a folder of a user's, or one
+    that others can write, is not even gone into."""
+    with lib.rule(EVERYTHING), folders_of_users() as (home, sticky):
+        for place, reason in (
+            (home, "is a folder that belongs neither to root nor to PeerUser="),
+            (sticky, "is a folder that others can write"),
+        ):
+            for path in PLANTED:
+                text = LOG.format(path=f"{place}/{path}", connect="Groups=adm")
+                with lib.definition("log", text):
+                    expect_refused("log", ("EndpointUnavailable",), f"path: {place} {reason}")
+
+
+def test_links_in_a_folder_that_may_be_passed():
+    """Where a folder of a user's is gone into, by PeerUser=, a link in it, or below it, still leads
+    nowhere, whoever made it. Nor does one in a folder that everybody can write, where a socket is
+    looked for and PeerUser= says who may have made that."""
+    reason = "is a link in or below a folder that others can write"
+    with lib.rule(EVERYTHING), folders_of_users() as (home, sticky):
+        os.symlink(f"{home}/../log", f"{home}/roots")
+        os.mkdir(f"{home}/below")
+        os.symlink("../../log", f"{home}/below/roots")
+        for path in (*PLANTED, "roots", "below/roots"):
+            text = LOG.format(path=f"{home}/{path}", connect="Groups=adm\nPeerUser=alice")
+            first = f"{home}/{path.removesuffix('/log')}"
+            with lib.definition("log", text):
+                parameters = expect_refused("log", ("EndpointUnavailable",), f"{first} {reason}")
+                lib.expect(parameters["errno"], errno.ELOOP, path)
+
+        with lib.Backend("/run/doorward-echo/full") as backend:
+            backend.serve()
+            lib.as_user("alice", os.symlink, backend.path, f"{sticky}/socket")
+            with lib.definition("log", SOCKET.format(path=f"{sticky}/socket")):
+                expect_refused("log", ("EndpointUnavailable",), reason, access="full")
+            lib.expect(backend.connections, [])
 
 
 def test_folder_of_another_user():
