@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Bad input of each sort: a clear error or a closed connection, no leak, no crash."""
 
+import contextlib
+import errno
 import json
 import os
+import select
 import socket
 import time
 
@@ -260,36 +263,81 @@ def test_huge_numbers():
         lib.expect_true(isinstance(answer, str), f"granted: {answer}")
 
 
+def send_descriptors(client, count):
+    """A call, with so many descriptors of one pipe. What came of it, and the end of the pipe at
+    which can be read that nobody has the other any more."""
+    read_end, write_end = os.pipe()
+    try:
+        socket.send_fds(client.socket, [INFO + b"\0"], [write_end] * count)
+        client.receive()
+        return "served", read_end
+    except varlink.Closed:
+        return "closed", read_end
+    except OSError as error:
+        return errno.errorcode[error.errno], read_end
+    finally:
+        os.close(write_end)
+
+
+def expect_dropped(read_end):
+    """Nobody holds what was sent: not the broker, and not a socket on its way there."""
+    lib.expect_true(select.select([read_end], [], [], 5)[0], "the descriptors are closed")
+    lib.expect(os.read(read_end, 1), b"")
+    os.close(read_end)
+
+
 @lib.both_kernel_paths
 def test_descriptors_are_never_accepted():
-    """Descriptors that a client sends along are closed, and it is served or hung up on; the broker
-    keeps none."""
-    pid = lib.broker_pid()
+    """Descriptors that a client sends along get nowhere: since Linux 6.16 the client is told when
+    it sends them, and is served all the same; before, it is hung up on. The broker keeps none."""
+    kernel = tuple(int(part) for part in os.uname().release.split(".")[:2])
+    wanted = "EPERM" if kernel >= (6, 16) else "closed"
 
     def body():
-        outcomes = []
         for count in (1, 4, 253):
             with varlink.Client() as client:
-                fds = [os.open("/dev/null", os.O_RDONLY) for _ in range(count)]
-                try:
-                    socket.send_fds(client.socket, [INFO + b"\0"], fds)
-                    client.receive()
-                    outcomes.append("served")
-                except varlink.Closed:
-                    outcomes.append("closed")
-                except OSError as error:
-                    # SO_PASSRIGHTS=0, Linux 6.16: the kernel tells the sender.
-                    outcomes.append(os.strerror(error.errno))
-                finally:
-                    for fd in fds:
-                        os.close(fd)
-        return outcomes
+                what, read_end = send_descriptors(client, count)
+                lib.expect(what, wanted, f"{count} descriptors")
+                if wanted == "EPERM":
+                    lib.expect_in("interfaces", client.call("org.varlink.service.GetInfo"))
+                expect_dropped(read_end)
 
+    pid = lib.broker_pid()
     lib.as_user("alice", body)
     before = lib.kinds(pid)
     for _ in range(20):
         lib.as_user("alice", body)
     lib.expect_no_more(pid, before, "what clients sent")
+
+
+def test_descriptors_that_no_kernel_holds_back():
+    """As before Linux 6.16, on connections that were made while systemd alone listened: what is
+    sent on them arrives. Whether it came before the broker or later, it is closed with the
+    connection."""
+
+    def body():
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(varlink.Client()) for _ in range(4)]
+            for client, count in zip(clients, (1, 4, 253)):
+                # Already there when the broker starts, which is only now, and takes its time.
+                begin = time.monotonic()
+                what, read_end = send_descriptors(client, count)
+                lib.expect(what, "closed", f"{count} descriptors, {time.monotonic() - begin:.1f} s")
+                expect_dropped(read_end)
+            lib.expect_in("interfaces", clients[3].call("org.varlink.service.GetInfo"))
+            what, read_end = send_descriptors(clients[3], 1)
+            lib.expect(what, "closed", "in a later call")
+            expect_dropped(read_end)
+
+    with lib.drop_in("doorward.service", "[Service]\nExecStartPre=/bin/sleep 1\n"):
+        # The broker says to its socket what it wants: that of a broker that ran is no new one.
+        lib.systemctl("stop", "doorward.socket", "doorward.service")
+        lib.systemctl("start", "doorward.socket")
+        lib.as_user("alice", body)
+        pid = lib.broker_pid()
+        info = lib.as_user("bob", lambda: varlink.Client().call("org.varlink.service.GetInfo"))
+        lib.expect_in("interfaces", info)
+        lib.expect(lib.unit_pid("doorward.service"), pid, "the same broker")
 
 
 def test_connections_of_one_uid():
