@@ -72,8 +72,8 @@ def serve(listener):
         wanted = client.recv(100).decode()
         answers = {}
         if wanted == "this":
-            answers["this"] = ask(client.fileno())
-            answers["full"] = ask(client.fileno(), access=opener.FULL)
+            answers["read-only"] = ask(client.fileno(), access=opener.READ_ONLY)
+            answers["full"] = ask(client.fileno())
         elif wanted == "others":
             for name, fd in not_connections(listener):
                 answers[name] = ask(fd)

@@ -13,7 +13,7 @@ READ_ONLY, FULL = 1, 2
 OK, REFUSED_CLIENT = 1, 2
 
 
-def request(number=1, access=READ_ONLY, instance=b"", version=VERSION):
+def request(number=1, access=FULL, instance=b"", version=VERSION):
     return struct.pack("<IIBH", version, number, access, len(instance)) + instance
 
 

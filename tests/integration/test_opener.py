@@ -79,10 +79,11 @@ def test_broker_cannot_open_endpoints():
 
 def test_opener_takes_a_clients_connection():
     """What the tests below rely on: for a client that is connected the opener does open."""
-    with lib.echo(), hostile_broker():
+    with lib.echo() as full, hostile_broker():
         answers = lib.as_user("alice", ask_hostile, "this")
-        lib.expect(answers["this"], {"answer": [opener.OK, ""], "fds": 1})
+        lib.expect(answers["read-only"], {"answer": [opener.OK, ""], "fds": 1})
         lib.expect(answers["full"], {"answer": [opener.OK, ""], "fds": 1})
+        lib.wait_for(lambda: len(full.connections) == 1, "the backend is reached, at full")
 
 
 def test_opener_refuses_what_is_no_connection():
@@ -93,10 +94,8 @@ def test_opener_refuses_what_is_no_connection():
         lib.expect_true(len(answers) >= 12, f"all of them were tried: {answers}")
         for name, answer in answers.items():
             lib.expect(answer["fds"], 0, name)
-            lib.expect_true(
-                answer["answer"] is None or answer["answer"][0] == opener.REFUSED_CLIENT,
-                f"{name}: {answer}",
-            )
+            status = answer["answer"] and answer["answer"][0]
+            lib.expect(status, opener.REFUSED_CLIENT, f"{name}: {answer}")
         lib.expect(full.connections, [], "connections to the backend")
 
 
@@ -133,9 +132,10 @@ def as_broker_user(body, *args):
     return lib.as_user("doorward", body, *args)
 
 
-def forge(listener_path, kind):
+def forge(listener_path, kind, genuine=None):
     """In a mount namespace of our own, where we may bind what path we like: a socket with the name
-    of the broker's, that says of itself what kind wants. Gives what the opener said."""
+    of the broker's, that says of itself what kind wants; or else the genuine one. Gives what the
+    opener said."""
     CLONE_NEWNS, CLONE_NEWUSER, MS_REC, MS_PRIVATE = 0x20000, 0x10000000, 0x4000, 1 << 18
     uid, gid = os.getuid(), os.getgid()
     # While the real path is in sight.
@@ -153,7 +153,9 @@ def forge(listener_path, kind):
         target = os.open(listener_path, os.O_PATH)
     if libc.mount(b"tmpfs", b"/run/doorward", b"tmpfs", 0, None) != 0:
         raise OSError(ctypes.get_errno(), "mount")
-    if kind == "socketpair":
+    if kind == "genuine":
+        forged = genuine
+    elif kind == "socketpair":
         forged, _other = socket.socketpair()
         forged.bind(lib.BROKER_SOCKET)
     elif kind == "connected":
@@ -178,25 +180,60 @@ def lib_write(path, text):
         file.write(text)
 
 
-def expect_forgery_refused(kind, uid, listener_path=None):
+OWN_USERS = "the client runs as one of doorward's own users"
+NAMED = "the other end of the connection has a name, and a client's has none"
+
+
+def expect_forgery_refused(kind, uid, reason, listener_path=None):
     """uid is whom the forged connection names. (In the forger's own user namespace all but itself
     look like the overflow uid; the opener sees them as they are.)"""
     name, claimed, answer, fds = as_broker_user(forge, listener_path, kind)
     lib.expect(name, lib.BROKER_SOCKET, "the forged name")
     own = pwd.getpwnam("doorward").pw_uid
     lib.expect(claimed, own if uid == own else 65534, "the uid that the forged connection claims")
-    lib.expect(fds, 0, "descriptors")
-    lib.expect_true(
-        answer is None or answer[0] == opener.REFUSED_CLIENT, f"the opener's answer: {answer}"
-    )
+    lib.expect((answer, fds), ((opener.REFUSED_CLIENT, reason), 0), "answer and descriptors")
+
+
+@contextlib.contextmanager
+def connection_of(user):
+    """A client's connection to the broker's path, at the broker's end: we listen in its place."""
+
+    def connect(child):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(lib.BROKER_SOCKET)
+            child.tell()
+            child.hear()
+
+    lib.systemctl("stop", "doorward.socket", "doorward.service")
+    try:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(lib.BROKER_SOCKET)
+            os.chmod(lib.BROKER_SOCKET, 0o666)
+            listener.listen()
+            with lib.Child(user, connect) as child:
+                child.hear()
+                with listener.accept()[0] as accepted:
+                    yield accepted
+    finally:
+        os.unlink(lib.BROKER_SOCKET)
+        lib.restart_broker()
+
+
+def test_forgery_but_genuine():
+    """What the tests below rely on: it is not where forgers are that has them refused. From there,
+    a client's own connection is served."""
+    with lib.echo() as full, connection_of("alice") as genuine:
+        name, _, answer, fds = as_broker_user(forge, None, "genuine", genuine)
+        lib.expect((name, answer, fds), (lib.BROKER_SOCKET, (opener.OK, ""), 1))
+        lib.wait_for(lambda: len(full.connections) == 1, "the backend is reached")
 
 
 def test_forgery_by_socketpair():
     """A socketpair with the broker's path for a name claims its maker's uid, doorward: refused."""
     with lib.echo() as full:
         uid = pwd.getpwnam("doorward").pw_uid
-        expect_forgery_refused("socketpair", uid)
-        expect_forgery_refused("accepted", uid)
+        expect_forgery_refused("socketpair", uid, OWN_USERS)
+        expect_forgery_refused("accepted", uid, OWN_USERS)
         lib.expect(full.connections, [])
 
 
@@ -219,9 +256,9 @@ def test_forgery_by_a_bound_client():
                 os.chmod(folder, 0o1777)
                 with lib.Child(user, listen) as child:
                     child.hear()
-                    expect_forgery_refused("connected", pwd.getpwnam(user).pw_uid, path)
+                    expect_forgery_refused("connected", pwd.getpwnam(user).pw_uid, NAMED, path)
         # And a real service that root's systemd listens for.
-        expect_forgery_refused("connected", 0, "/run/systemd/journal/stdout")
+        expect_forgery_refused("connected", 0, NAMED, "/run/systemd/journal/stdout")
         lib.expect(full.connections, [])
 
 
