@@ -9,6 +9,7 @@ import json
 import os
 import select
 import socket
+import stat
 import sys
 import tempfile
 
@@ -85,14 +86,13 @@ def serve(listener):
         elif wanted == "files":
             for path in json.loads(client.recv(4096)):
                 try:
-                    if os.path.exists(path) and not os.path.isfile(path):
-                        probe = socket.socket(socket.AF_UNIX)
-                        probe.connect(path)
+                    if stat.S_ISSOCK(os.stat(path).st_mode):
+                        socket.socket(socket.AF_UNIX).connect(path)
                     else:
                         os.close(os.open(path, os.O_RDONLY))
                     answers[path] = "opened"
                 except OSError as error:
-                    answers[path] = error.strerror
+                    answers[path] = error.errno
         with contextlib.suppress(OSError):
             client.sendall(json.dumps(answers).encode() + b"\n")
         client.close()

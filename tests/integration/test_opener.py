@@ -3,16 +3,19 @@
 
 import contextlib
 import ctypes
+import errno
 import json
 import os
 import pwd
 import signal
 import socket
+import stat
 import struct
 import time
 
 import lib
 import opener
+import test_postgres
 import varlink
 
 HOSTILE = """[Service]
@@ -53,28 +56,66 @@ def ask_hostile(what, more=None):
     return json.loads(data)
 
 
+@contextlib.contextmanager
+def libvirt_of_a_group():
+    """libvirtd's socket is for the group libvirt, as where polkit is not to decide."""
+    sockets = ("libvirtd.socket", "libvirtd-ro.socket", "libvirtd-admin.socket")
+
+    def restart():
+        lib.systemctl("stop", "libvirtd.service", *sockets)
+        lib.systemctl("start", *sockets)
+
+    try:
+        with lib.drop_in("libvirtd.socket", "[Socket]\nSocketMode=0660\nSocketGroup=libvirt\n"):
+            restart()
+            yield
+    finally:
+        restart()
+
+
+@contextlib.contextmanager
+def device(path):
+    """A /dev/null that everybody can open, by another name."""
+    os.mknod(path, stat.S_IFCHR, os.makedev(1, 3))
+    os.chmod(path, 0o666)
+    try:
+        yield path
+    finally:
+        os.unlink(path)
+
+
+@lib.time_limit(120)
 def test_broker_cannot_open_endpoints():
-    """The broker itself, by its user and in its sandbox, cannot open what stands behind one."""
-    with lib.scratch() as folder, lib.echo():
-        with lib.file(f"{folder}/log", "secret", mode=0o640, group="adm"):
-            with hostile_broker():
-                paths = [
-                    f"{folder}/log",
-                    "/run/doorward-echo/full",
-                    "/run/doorward-echo/read-only",
-                    "/etc/shadow",
-                    "/dev/kmsg",
-                    "/dev/kvm",
-                    "/dev/ttyS0",
-                ]
-                answers = lib.as_user("alice", ask_hostile, "files", paths)
-                lib.expect(sorted(answers), sorted(paths))
-                for path, answer in answers.items():
-                    lib.expect_in(
-                        answer,
-                        ("Permission denied", "No such file or directory", "Operation not permitted"),
-                        path,
-                    )
+    """The broker itself, by its user and in its sandbox, cannot open what stands behind one: files
+    and sockets of groups, also of real services, are not for its user, and devices are out of its
+    sight, whatever their mode."""
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(lib.scratch())
+        stack.enter_context(lib.file(f"{folder}/log", "secret", mode=0o640, group="adm"))
+        stack.enter_context(lib.echo())
+        stack.enter_context(libvirt_of_a_group())
+        stack.enter_context(test_postgres.server(mode=0o770))
+        stack.enter_context(device("/dev/ttyUSB7"))
+        stack.enter_context(hostile_broker())
+        wanted = {
+            f"{folder}/log": errno.EACCES,
+            "/etc/shadow": errno.EACCES,
+            "/run/doorward-echo/full": errno.EACCES,
+            "/run/doorward-echo/read-only": errno.EACCES,
+            "/run/libvirt/libvirt-sock": errno.EACCES,
+            "/run/postgresql/.s.PGSQL.5432": errno.EACCES,
+            "/dev/ttyUSB7": errno.ENOENT,
+            # What everybody can have, to see that it would be found out.
+            "/etc/passwd": "opened",
+            "/run/dbus/system_bus_socket": "opened",
+        }
+        for path in wanted:
+            lib.expect_true(os.path.exists(path), f"{path} is there")
+        lib.expect(lib.as_user("alice", ask_hostile, "files", list(wanted)), wanted)
+        # These the container may not have at all.
+        more = ["/dev/kmsg", "/dev/kvm", "/dev/ttyS0"]
+        for path, answer in lib.as_user("alice", ask_hostile, "files", more).items():
+            lib.expect_in(answer, (errno.EACCES, errno.EPERM, errno.ENOENT), path)
 
 
 def test_opener_takes_a_clients_connection():

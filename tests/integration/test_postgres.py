@@ -11,7 +11,8 @@ import lib
 UNIT = """[Service]
 Type=notify
 User=postgres
-ExecStart={bin}/postgres -D {data} -c unix_socket_directories=/run/postgresql -c listen_addresses= -c fsync=off
+ExecStart={bin}/postgres -D {data} -c unix_socket_directories=/run/postgresql \\
+    -c unix_socket_permissions={mode:04o} -c listen_addresses= -c fsync=off
 RuntimeDirectory=postgresql
 RuntimeDirectoryPreserve=yes
 """
@@ -25,7 +26,8 @@ IDENT = "doorward doorward-postgresql app\n"
 
 
 @contextlib.contextmanager
-def server():
+def server(mode=0o777):
+    """The mode is its socket's, which belongs to the group postgres."""
     (programs,) = glob.glob("/usr/lib/postgresql/*/bin")[-1:]
     with lib.scratch() as folder:
         data = f"{folder}/data"
@@ -34,7 +36,7 @@ def server():
         lib.ok(f"{programs}/initdb", "-D", data, "--auth=peer", "--no-sync", user="postgres")
         lib.write(f"{data}/pg_hba.conf", HBA, 0o644)
         lib.write(f"{data}/pg_ident.conf", IDENT, 0o644)
-        with lib.unit("tests-postgres.service", UNIT.format(bin=programs, data=data)):
+        with lib.unit("tests-postgres.service", UNIT.format(bin=programs, data=data, mode=mode)):
             lib.systemctl("start", "tests-postgres.service")
             lib.ok(
                 "psql", "-h", "/run/postgresql", "-d", "postgres", "-c", "create role app login",
@@ -76,6 +78,10 @@ def test_psql():
         result = psql("/run/postgresql", "select 1")
         lib.expect(result.status, 2, f"{result!r}")
         lib.expect_in("Peer authentication failed", result.err)
+        # Nor is the broker's own user anybody there.
+        direct = ("psql", "-X", "-h", "/run/postgresql", "-U", "app", "-d", "postgres", "-c", "")
+        for user, status in (("doorward", 2), ("doorward-postgresql", 0)):
+            lib.run(*direct, user=user).expect_status(status)
 
         with forwarded() as folder:
             lib.expect(psql(folder, "select 1").status, 2, "without a rule")
