@@ -84,12 +84,19 @@ def test_as_number():
         lib.expect_not_in("socket:", out)
 
 
-def test_listen_fds():
-    """As LISTEN_FDS: a program with sd_listen_fds(3) takes it by its name."""
-    with log(), lib.scratch() as folder:
+@contextlib.contextmanager
+def listener():
+    """A program that reads from, and writes to, what sd_listen_fds(3) says that it has."""
+    with lib.scratch() as folder:
         lib.write(f"{folder}/listener.c", LISTENER)
         lib.ok("gcc", "-o", f"{folder}/listener", f"{folder}/listener.c", "-lsystemd")
-        out = lib.ok("doorward", "exec", "applog:ro", "--", f"{folder}/listener", user="alice")
+        yield f"{folder}/listener"
+
+
+def test_listen_fds():
+    """As LISTEN_FDS: a program with sd_listen_fds(3) takes it by its name."""
+    with log(), listener() as program:
+        out = lib.ok("doorward", "exec", "applog:ro", "--", program, user="alice")
         lib.expect(
             out.splitlines(),
             ["1", "applog: first line", "second line", "write: Bad file descriptor"],
@@ -275,7 +282,41 @@ def test_serial_line_read_only():
         lib.expect(out.split()[-1], "1200")
         text = lib.run("doorward", "explain", "line:ro", user="alice").out
         lib.expect_in("device controls", text)
-        lib.expect_in("device controls", lib.ok("doorward", "list", user="alice"))
+        out = lib.ok("doorward", "list", user="alice")
+        rows = {row.split()[0]: row for row in out.splitlines()}
+        lib.expect_in("no writes, but device controls work", rows["line"])
+        lib.expect_not_in("device controls", rows["echo"])
+
+
+def test_serial_line_by_listen_fds():
+    """A tty as LISTEN_FDS, at either level."""
+    with serial_line() as far, listener() as program, lib.rule(
+        lib.allow_generic("line", "read-only"), lib.allow_generic("line", "full")
+    ):
+        os.write(far, b"hello\n")
+        out = lib.ok("doorward", "exec", "line:ro", "--", program, user="alice")
+        lib.expect(out.splitlines(), ["1", "line: hello", "write: Bad file descriptor"])
+        lib.expect(select.select([far], [], [], 0.2)[0], [], "nothing is written")
+        os.write(far, b"hello again\n")
+        out = lib.ok("doorward", "exec", "line", "--", program, user="alice")
+        lib.expect(out.splitlines(), ["1", "line: hello again"])
+        lib.expect_true(select.select([far], [], [], 5)[0], "something is written")
+        lib.expect(os.read(far, 10), b"x")
+
+
+def test_serial_line_by_braces():
+    """A tty as the number that {} becomes, at either level."""
+    script = "head -n 1 <&{}; echo answer >&{}"
+    with serial_line() as far, lib.rule(
+        lib.allow_generic("line", "read-only"), lib.allow_generic("line", "full")
+    ):
+        for name, written in (("line:ro", b""), ("line", b"answer\n")):
+            os.write(far, b"question\n")
+            result = lib.run("doorward", "exec", name, "--", "bash", "-c", script, user="alice")
+            lib.expect(result.out, "question\n", name)
+            lib.expect("Bad file descriptor" in result.err, not written, f"{name}: {result!r}")
+            ready = select.select([far], [], [], 5 if written else 0.2)[0]
+            lib.expect(os.read(far, 100) if ready else b"", written, name)
 
 
 def test_real_serial_line():
