@@ -170,19 +170,25 @@ def test_client_timeout_is_shorter():
 
 
 def test_polkit_killed():
-    """polkit is killed in the middle of a question: no grant, and the next open has a new polkit."""
+    """polkit is killed in the middle of a question: no grant, others are served, and the next open
+    has a new polkit."""
     with lib.settings(PolicyTimeoutSec="5"), lib.echo(lib.allow("echo", "full")):
+        pid = lib.broker_pid()
         lib.expect(lib.as_user("alice", outcome), "granted")
         journal = lib.Journal()
         with lib.frozen("polkit.service") as polkit:
             with lib.Child("alice", lambda _: varlink.timed(outcome)) as alice:
                 select.select([], [], [], 0.3)
                 os.kill(polkit, signal.SIGKILL)
+                serves_others()
                 answer, taken = alice.result()
                 lib.expect(answer, "PolicyUnavailable")
                 lib.expect_true(taken < 6, f"refused after {taken:.2f} s")
+        serves_others()
         lib.expect(journal.entries(MESSAGE_ID=lib.GRANTED), [])
         lib.wait_for(lambda: lib.as_user("alice", outcome) == "granted", "polkit comes back")
+        serves_others()
+        lib.expect(lib.unit_pid("doorward.service"), pid, "the same broker")
 
 
 def test_polkit_absent():

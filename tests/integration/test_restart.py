@@ -7,6 +7,7 @@ import signal
 import socket
 
 import lib
+import test_peer
 import varlink
 
 
@@ -19,23 +20,32 @@ def outcome(endpoint="echo", access="full"):
 
 
 def test_killed_in_mid_request():
-    """The broker is killed while a request waits: the client is told clearly, and the next request
-    starts it again."""
-    with lib.echo(lib.allow("echo", "full")):
-        pid = lib.broker_pid()
-        with lib.frozen("polkit.service"):
-            command = lib.start(
-                "doorward", "exec", "echo", "--", "true", user="alice",
-                stdout=lib.subprocess.PIPE, stderr=lib.subprocess.PIPE,
-            )
-            select.select([], [], [], 0.5)
-            lib.expect(command.poll(), None, "the command waits")
-            os.kill(pid, signal.SIGKILL)
-            _, err = command.communicate(timeout=10)
-        lib.expect(command.returncode, 86, "the status of no-broker")
-        lib.expect_in("broker", err.decode())
-        lib.wait_for(lambda: lib.as_user("alice", outcome) == "granted", "it is there again")
-        lib.expect_true(lib.unit_pid("doorward.service") not in (0, pid), "a new broker")
+    """The broker is killed while polkit, or the opener, is waited for: the client is told clearly,
+    has nothing, and the next request starts the broker again, by its socket."""
+    unit = "doorward.service"
+    # By default systemd does it by itself, before anybody asks.
+    with lib.echo(lib.allow("echo", "full")) as full, lib.drop_in(unit, "[Service]\nRestart=no\n"):
+        for point in ("policy", "opener"):
+            with test_peer.WAITS[point]():
+                pid = lib.broker_pid()
+                command = lib.start(
+                    "doorward", "exec", "echo", "--", "true", user="alice",
+                    stdout=lib.subprocess.PIPE, stderr=lib.subprocess.PIPE,
+                )
+                select.select([], [], [], 0.5)
+                lib.expect(command.poll(), None, f"{point}: the command waits")
+                os.kill(pid, signal.SIGKILL)
+                # An opener that was asked has the client's connection, too, until it looks at it.
+                lib.run("systemctl", "kill", "--signal=CONT", "doorward-opener@echo.service")
+                _, err = command.communicate(timeout=10)
+            lib.expect(command.returncode, 86, f"{point}: the status of no-broker")
+            lib.expect_in("broker", err.decode())
+
+            lib.wait_for(lambda: lib.unit_property(unit, "ActiveState") == "failed", "it has ended")
+            lib.expect(lib.unit_property("doorward.socket", "SubState"), "listening", point)
+            lib.expect(lib.as_user("alice", outcome), "granted", point)
+            lib.expect_true(lib.unit_pid(unit) not in (0, pid), "a new broker")
+            full.expect_deserted()
 
 
 def test_killed_again_and_again():
