@@ -318,6 +318,57 @@ def test_checks_are_fair_by_uid():
         lib.note(f"{before} of alice's 16 went before bob's one")
 
 
+# Who asks cannot be seen.
+
+
+def expect_unseen(user, cause, hint):
+    """Neither level is granted to the user, for this reason; the hint says what would help."""
+    for access in ("read_only", "full"):
+        journal = lib.Journal()
+        error = lib.as_user(user, lambda: vars(varlink.refusal("echo", access)))
+        lib.expect(error["name"], f"{varlink.BROKER}.PolicyUnavailable", f"{user}, {access}")
+        lib.expect_in(hint, error["parameters"]["hint"])
+        request = error["parameters"]["requestId"]
+        (entry,) = journal.wait("the refusal", DOORWARD_REQUEST=request)
+        lib.expect_in(cause, entry["DOORWARD_CAUSE"])
+
+
+@lib.both_kernel_paths
+def test_proc_hides_who_asks():
+    """The broker's /proc is mounted with hidepid=2: nothing is granted, not to root either, and the
+    hint names that. What needs no policy is answered."""
+    with lib.echo(lib.allow("echo", "full"), lib.allow("echo", "read-only")) as full:
+        try:
+            with lib.drop_in("doorward.service", "[Service]\nProtectProc=invisible\n"):
+                lib.restart_broker()
+                mounts = lib.read(f"/proc/{lib.broker_pid()}/mountinfo")
+                lib.expect_in("hidepid=invisible", mounts, "the broker's mounts")
+                for user in ("alice", "root"):
+                    expect_unseen(user, "/proc does not show the client's process", "hidepid=")
+                serves_others()
+        finally:
+            lib.restart_broker()
+        lib.expect(full.connections, [])
+        lib.expect(lib.as_user("alice", outcome), "granted", "with the unit's own")
+
+
+def test_proc_hides_who_asks_from_polkit():
+    """The machine's /proc is: the broker's own shows it who asks, and polkit, which does not see
+    them, is no authority. Nothing is granted."""
+    with lib.echo(lib.allow("echo", "full"), lib.allow("echo", "read-only")) as full:
+        pid = lib.broker_pid()
+        lib.ok("mount", "-o", "remount,hidepid=2", "/proc")
+        try:
+            for user in ("alice", "root"):
+                expect_unseen(user, "polkit: ", "polkit")
+            serves_others()
+        finally:
+            lib.ok("mount", "-o", "remount,hidepid=0", "/proc")
+        lib.expect(full.connections, [])
+        lib.expect(lib.as_user("alice", outcome), "granted", "without hidepid=")
+        lib.expect(lib.unit_pid("doorward.service"), pid, "the same broker")
+
+
 # Somebody is asked. polkit's own text agent, on a terminal of its own.
 
 
