@@ -89,13 +89,15 @@ static void check_begin(Checks *checks) {
 
         process =
                 polkit_unix_process_new_for_owner(subject->pid, subject->start_time, subject->uid);
+        /* As question_ask() in the broker has it for the definition that ./measure writes. */
         details = polkit_details_new();
         polkit_details_insert(details, "endpoint", "bench");
         polkit_details_insert(details, "access", "full");
         polkit_details_insert(details, "kind", "stream");
-        polkit_details_insert(details, "connect-as", "doorward-opener");
+        polkit_details_insert(details, "connect-as", "service");
         polkit_details_insert(details, "polkit.message",
-                              "Authentication is required for full access to bench: Benchmark");
+                              "Authentication is required for full access to bench: What the "
+                              "benchmarks open");
         polkit_authority_check_authorization(checks->authority, process, checks->action, details,
                                              POLKIT_CHECK_AUTHORIZATION_FLAGS_NONE, NULL,
                                              on_checked, check);
