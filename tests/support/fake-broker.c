@@ -58,6 +58,8 @@ FakeBroker *fake_broker_start(FakeScript script, const void *data) {
         broker->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         assert_true(broker->listener >= 0);
         assert_int_equal(bind(broker->listener, (struct sockaddr *)&address, (socklen_t)n), 0);
+        /* As the socket unit has it: what is sent before the library asks for it is named, too. */
+        assert_int_equal(socket_set_passcred(broker->listener), 0);
         assert_int_equal(listen(broker->listener, 16), 0);
         assert_int_equal(setenv("DOORWARD_SOCKET", broker->path, 1), 0);
 
