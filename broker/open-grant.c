@@ -204,7 +204,7 @@ static void open_call_opener(Open *open) {
         Refusal refusal;
         int r;
 
-        r = openers_call(broker->openers, &open->name, open->access, session->fd,
+        r = openers_call(broker->openers, &open->name, open->definition, open->access, session->fd,
                          broker->settings->open_timeout_usec, on_opened, open, &open->opener);
         if (r < 0) {
                 refusal_init_unreachable(&refusal, -r, &open->name);

@@ -242,8 +242,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
-static int call_send(OpenerCall *call, Openers *openers, const Name *name, Access access,
-                     int client_fd) {
+static int call_send(OpenerCall *call, Openers *openers, const Name *name, const char *definition,
+                     Access access, int client_fd) {
         OpenerRequest request = {.id = call->id, .access = access};
         uint8_t buf[OPENER_MESSAGE_SIZE];
         ssize_t n = -EPIPE;
@@ -251,6 +251,7 @@ static int call_send(OpenerCall *call, Openers *openers, const Name *name, Acces
         int r;
 
         memcpy(request.instance, name->instance, sizeof(request.instance));
+        (void)snprintf(request.definition, sizeof(request.definition), "%s", definition);
         size = opener_request_encode(&request, buf);
 
         /* A connection that was kept can turn out to be to an opener that leaves, or has ended.
@@ -306,8 +307,8 @@ Openers *openers_free(Openers *openers) {
         return NULL;
 }
 
-int openers_call(Openers *openers, const Name *name, Access access, int client_fd, uint64_t usec,
-                 OpenerFunc func, void *userdata, OpenerCall **ret) {
+int openers_call(Openers *openers, const Name *name, const char *definition, Access access,
+                 int client_fd, uint64_t usec, OpenerFunc func, void *userdata, OpenerCall **ret) {
         _cleanup_(call_freep) OpenerCall *call = calloc(1, sizeof(*call));
         int r;
 
@@ -320,7 +321,7 @@ int openers_call(Openers *openers, const Name *name, Access access, int client_f
         r = sd_event_add_time_relative(openers->event, &call->timer, CLOCK_MONOTONIC, usec, 0,
                                        on_timer, call);
         if (r >= 0)
-                r = call_send(call, openers, name, access, client_fd);
+                r = call_send(call, openers, name, definition, access, client_fd);
         if (r < 0)
                 return r;
 

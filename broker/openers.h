@@ -31,9 +31,11 @@ int openers_new(sd_event *event, const char *folder, Openers **ret) _must_check_
 Openers *openers_free(Openers *openers);
 
 /* Asks the opener of name for a descriptor on behalf of whoever is connected by client_fd, which is
- * borrowed. func is called once, from the loop, after usec at the latest. -errno. */
-int openers_call(Openers *openers, const Name *name, Access access, int client_fd, uint64_t usec,
-                 OpenerFunc func, void *userdata, OpenerCall **ret) _must_check_;
+ * borrowed; definition is the hash of the one by which that was judged. func is called once, from
+ * the loop, after usec at the latest. -errno. */
+int openers_call(Openers *openers, const Name *name, const char *definition, Access access,
+                 int client_fd, uint64_t usec, OpenerFunc func, void *userdata,
+                 OpenerCall **ret) _must_check_;
 
 /* Nobody waits for the answer any more; a descriptor that still comes is closed. NULL is fine.
  * Returns NULL. */

@@ -113,7 +113,8 @@ static void judge_failure(const Question *question, const AuthorityAnswer *answe
         case AUTHORITY_UNAVAILABLE:
                 refusal_set_hint(ret_refusal, "polkit is not there, or could not tell: 'systemctl "
                                               "status polkit' and the record of this request say "
-                                              "why. Nothing is granted without it.");
+                                              "why (where it names /proc, see doorwardd(8) "
+                                              "on hidepid). Nothing is granted without it.");
                 break;
         }
 }

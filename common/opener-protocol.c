@@ -38,6 +38,7 @@ size_t opener_request_encode(const OpenerRequest *request, uint8_t buf[OPENER_ME
         bytes_put_u32(&writer, request->id);
         bytes_put_u8(&writer, (uint8_t)request->access);
         bytes_put_str(&writer, request->instance);
+        bytes_put_str(&writer, request->definition);
 
         return message_length(&writer);
 }
@@ -51,12 +52,15 @@ int opener_request_decode(const uint8_t *buf, size_t size, OpenerRequest *ret) {
         request.id = bytes_get_u32(&reader);
         access = bytes_get_u8(&reader);
         bytes_get_str(&reader, request.instance, sizeof(request.instance));
+        bytes_get_str(&reader, request.definition, sizeof(request.definition));
 
         if (bytes_get_end(&reader) < 0 || version != OPENER_PROTOCOL_VERSION)
                 return -EBADMSG;
         if (access == 0 || access >= _ACCESS_MAX)
                 return -EBADMSG;
         if (request.instance[0] && !name_is_valid_instance(request.instance))
+                return -EBADMSG;
+        if (strspn(request.definition, "0123456789abcdef") != OPENER_DEFINITION_SIZE - 1)
                 return -EBADMSG;
 
         request.access = (Access)access;

@@ -7,11 +7,15 @@
  * One seqpacket message each way, little endian, nothing optional. Encoding and decoding work on
  * plain buffers: who sends and receives them is not their business.
  *
- *   request  u32 version, u32 id, u8 access, str instance (at most 64)      + 1 descriptor
+ *   request  u32 version, u32 id, u8 access, str instance (at most 64), str definition (64)
+ *                                                                          + 1 descriptor
  *   reply    u32 version, u32 id, u8 status, u32 errno, str detail (≤ 200)  + 1 descriptor iff ok
  *
  * A str is a u16 length and that many bytes, none of them NUL. The descriptor of a request is the
  * client's own connection to the broker, from which the opener itself reads who the client is.
+ *
+ * definition is the hash of the text by which the broker has judged the request: an opener whose
+ * own is another is stale to it, whichever of the two has not been told of a change.
  *
  * An opener that is about to end shuts its connections for reading, answers what had arrived, and
  * closes them. A request that fails with EPIPE was therefore seen by nobody, and can be made again
@@ -24,6 +28,8 @@
 
 #define OPENER_PROTOCOL_VERSION 1U
 #define OPENER_DETAIL_MAX 200
+/* A SHA-256 in hexadecimal, and its NUL. */
+#define OPENER_DEFINITION_SIZE 65
 /* A request and a reply at their longest, rounded up. */
 #define OPENER_MESSAGE_SIZE 256
 
@@ -33,7 +39,8 @@ typedef enum OpenerStatus {
                                 */
         OPENER_NO_ACCESS,      /* the definition does not provide this access */
         OPENER_INSTANCE,       /* the template does not allow this instance */
-        OPENER_STALE,          /* the definition changed since the unit was generated */
+        OPENER_STALE,          /* the definition changed since the unit was generated, or since the
+                                  broker read it */
         OPENER_GROUP_MISSING,  /* a group or user of the definition does not exist here */
         OPENER_PATH,           /* the path cannot be walked, or not safely */
         OPENER_PEER_USER,      /* somebody else made the backend's socket */
@@ -48,6 +55,7 @@ typedef struct OpenerRequest {
         uint32_t id;
         Access access;
         char instance[NAME_INSTANCE_MAX + 1]; /* "" if the definition is no template */
+        char definition[OPENER_DEFINITION_SIZE];
 } OpenerRequest;
 
 typedef struct OpenerReply {

@@ -156,6 +156,11 @@ static int server_begin(OpenerServer *server, OpenerSlot *slot, const OpenerRequ
                 return r;
         }
 
+        /* Policy was asked about, and the lease is made of, what the broker has read. */
+        if (!streq(request->definition, server->definition->definition->hash))
+                return opener_refuse(reply, OPENER_STALE, 0,
+                                     "the broker has not read the definition as it is");
+
         server_stay(server, now, server->idle_usec);
         return opener_request_begin(&slot->task, request, server->definition->definition,
                                     &server->path, now + server->patience_usec, ret_fd, reply);

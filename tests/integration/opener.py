@@ -5,6 +5,8 @@ The encoding is written down here a second time on purpose: from the design, not
 """
 
 import array
+import glob
+import re
 import socket
 import struct
 
@@ -13,8 +15,19 @@ READ_ONLY, FULL = 1, 2
 OK, REFUSED_CLIENT = 1, 2
 
 
-def request(number=1, access=FULL, instance=b"", version=VERSION):
-    return struct.pack("<IIBH", version, number, access, len(instance)) + instance
+def definition_of(name="echo"):
+    """The hash of the definition that the opener's unit was written from, as anybody can read it."""
+    for path in glob.glob(f"/run/systemd/generator/doorward-opener@{name}.service.d/*.conf"):
+        with open(path, encoding="utf-8") as file:
+            if found := re.search(r"DOORWARD_DEFINITION=([0-9a-f]{64})", file.read()):
+                return found[1].encode()
+    return b"0" * 64
+
+
+def request(number=1, access=FULL, instance=b"", version=VERSION, definition=None):
+    text = definition_of() if definition is None else definition
+    head = struct.pack("<IIBH", version, number, access, len(instance)) + instance
+    return head + struct.pack("<H", len(text)) + text
 
 
 def parse(data):

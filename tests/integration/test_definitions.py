@@ -118,16 +118,20 @@ def test_changed():
 
 
 def test_changed_with_daemon_reload_only():
-    """daemon-reload alone: the broker's own copy is the old one, and what only that provides is not
-    given: the opener, which has the new one, says that there is none."""
-    changed = OTHER.replace("[Full]\nConnectStream=/run/doorward-echo/full\n", "")
+    """daemon-reload alone: the broker would judge by the old text, and the opener open by the new
+    one, so nothing is opened at either level."""
+    changed = OTHER.replace("[Full]\nConnectStream=/run/doorward-echo/full\n", "").replace(
+        "ConnectStream=/run/doorward-echo/read-only",
+        "ConnectStream=/run/doorward-echo/full\nLease=revocable",
+    )
     with echo_works(), lib.definition("other", OTHER):
         expect_outcome("granted", access="full")
         lib.write(f"{lib.DEFINITIONS}/other.conf", changed)
         lib.systemctl("daemon-reload")
         # Also by the opener that was started with the old one, and by the next.
         for _ in range(2):
-            expect_outcome("AccessUnsupported", access="full", hint="doorward verify other")
+            expect_outcome("EndpointUnavailable", access="full", hint=COMMANDS)
+            expect_outcome("EndpointUnavailable", hint=COMMANDS)
         lib.systemctl("reload", "doorward")
         expect_outcome("AccessUnsupported", access="full", hint="other has no full form")
         expect_outcome("granted")

@@ -9,15 +9,18 @@
 
 #include "common/opener-protocol.h"
 
+#define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
 static void test_request(void **state) {
-        OpenerRequest request = {.id = 0x01020304, .access = ACCESS_FULL, .instance = "ttyUSB0"};
+        OpenerRequest request = {
+                .id = 0x01020304, .access = ACCESS_FULL, .instance = "ttyUSB0", .definition = HASH};
         uint8_t buf[OPENER_MESSAGE_SIZE];
         OpenerRequest got = {};
         size_t n;
 
         n = opener_request_encode(&request, buf);
-        assert_int_equal(n, 4 + 4 + 1 + 2 + 7);
-        assert_memory_equal(buf, "\1\0\0\0\4\3\2\1\2\7\0ttyUSB0", n);
+        assert_int_equal(n, 4 + 4 + 1 + 2 + 7 + 2 + 64);
+        assert_memory_equal(buf, "\1\0\0\0\4\3\2\1\2\7\0ttyUSB0\100\0" HASH, n);
         assert_int_equal(opener_request_decode(buf, n, &got), 0);
         assert_int_equal(got.id, request.id);
         assert_int_equal(got.access, request.access);
@@ -104,10 +107,11 @@ static void check_bad_reply(const void *data, size_t n) {
 }
 
 static void test_bad_requests(void **state) {
-        OpenerRequest request = {.id = 1, .access = ACCESS_READ_ONLY, .instance = "a"};
+        OpenerRequest request = {
+                .id = 1, .access = ACCESS_READ_ONLY, .instance = "a", .definition = HASH};
         uint8_t good[OPENER_MESSAGE_SIZE], bad[OPENER_MESSAGE_SIZE];
         size_t n = opener_request_encode(&request, good);
-        char *instance = (char *)bad + n - 1;
+        char *instance = (char *)bad + 4 + 4 + 1 + 2, *definition = (char *)bad + n - 64;
 
         for (size_t i = 0; i < n; i++)
                 check_bad_request(good, i);
@@ -141,15 +145,33 @@ static void test_bad_requests(void **state) {
         }
         *instance = 0;
         check_bad_request(bad, n);
+
+        /* No hash. */
+        for (const char *c = "AgG/ \x7f\xff"; *c; c++) {
+                memcpy(bad, good, n);
+                *definition = *c;
+                check_bad_request(bad, n);
+        }
+        request.definition[63] = 0;
+        n = opener_request_encode(&request, bad);
+        check_bad_request(bad, n);
 }
 
 static void test_long_instance(void **state) {
-        uint8_t bad[OPENER_MESSAGE_SIZE] = {1, 0, 0, 0, 1, 0, 0, 0, 1, NAME_INSTANCE_MAX + 1, 0};
+        uint8_t message[OPENER_MESSAGE_SIZE] = {1, 0, 0, 0, 1, 0, 0, 0, 1};
 
-        memset(bad + 11, 'a', NAME_INSTANCE_MAX + 1);
-        check_bad_request(bad, 11 + NAME_INSTANCE_MAX + 1);
-        bad[9] = NAME_INSTANCE_MAX;
-        assert_int_equal(opener_request_decode(bad, 11 + NAME_INSTANCE_MAX, &(OpenerRequest){}), 0);
+        for (uint8_t n = NAME_INSTANCE_MAX; n <= NAME_INSTANCE_MAX + 1; n++) {
+                size_t size = 11 + (size_t)n;
+
+                message[9] = n;
+                memset(message + 11, 'a', n);
+                memcpy(message + size, "\100\0" HASH, 66);
+                if (n > NAME_INSTANCE_MAX)
+                        check_bad_request(message, size + 66);
+                else
+                        assert_int_equal(
+                                opener_request_decode(message, size + 66, &(OpenerRequest){}), 0);
+        }
 }
 
 static void test_bad_replies(void **state) {

@@ -40,6 +40,11 @@ enum {
         "[Full]\n"                    \
         "ConnectStream=/backend\n"
 
+/* The definition by which the broker says that it has judged: the opener's own, if nobody says
+ * otherwise. */
+static char judged_by[OPENER_DEFINITION_SIZE] =
+        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
 typedef struct Fixture {
         char root[64];
         char client_path[96];
@@ -202,8 +207,8 @@ static int serve(const Fixture *f) {
         return r < 0 ? EXIT_FAILED : useless ? EXIT_USELESS : EXIT_IDLE;
 }
 
-/* Starts an opener for the definition as it is now. */
-static void start(Fixture *f) {
+/* The broker, and whoever writes the unit, read the definition as it is now. */
+static void read_definition(Fixture *f) {
         _cleanup_(definition_freep) Definition *d = NULL;
         _cleanup_(strv_freep) char **folders = NULL;
 
@@ -211,7 +216,12 @@ static void start(Fixture *f) {
         assert_int_equal(definition_load_for_opener(folders, getuid(), "test", &d), 0);
         assert_null(d->problem);
         memcpy(f->hash, d->hash, sizeof(f->hash));
+        memcpy(judged_by, d->hash, sizeof(judged_by));
+}
 
+/* Starts an opener for it. */
+static void start(Fixture *f) {
+        read_definition(f);
         f->pid = fork();
         assert_true(f->pid >= 0);
         if (f->pid == 0) {
@@ -237,6 +247,7 @@ static int send_request(int fd, uint32_t id, Access access, const char *instance
         size_t n;
 
         (void)snprintf(request.instance, sizeof(request.instance), "%s", instance);
+        memcpy(request.definition, judged_by, sizeof(request.definition));
         n = opener_request_encode(&request, buf);
         return (int)socket_send(fd, buf, n, client);
 }
@@ -389,9 +400,11 @@ static void test_malformed(void **state) {
         _cleanup_close_ int good = -EBADF, client = -EBADF, ours = make_client(f, &client);
         OpenerRequest request = {.id = 9, .access = ACCESS_FULL};
         uint8_t buf[OPENER_MESSAGE_SIZE + 64] = {};
-        size_t n = opener_request_encode(&request, buf);
+        size_t n;
 
         start(f);
+        memcpy(request.definition, judged_by, sizeof(request.definition));
+        n = opener_request_encode(&request, buf);
         good = connect_broker(f);
         for (int i = 0; i < 8; i++) {
                 _cleanup_close_ int fd = connect_broker(f);
@@ -459,13 +472,15 @@ static void test_two_descriptors(void **state) {
                 struct cmsghdr align;
                 char data[CMSG_SPACE(2 * sizeof(int))];
         } control = {};
-        struct iovec iov = {.iov_base = buf, .iov_len = opener_request_encode(&request, buf)};
+        struct iovec iov = {.iov_base = buf, .iov_len = 0};
         struct msghdr msg = {.msg_iov = &iov,
                              .msg_iovlen = 1,
                              .msg_control = control.data,
                              .msg_controllen = sizeof(control.data)};
 
         start(f);
+        memcpy(request.definition, judged_by, sizeof(request.definition));
+        iov.iov_len = opener_request_encode(&request, buf);
         ours = make_client(f, &client);
         fd = connect_broker(f);
         control.align.cmsg_level = SOL_SOCKET;
@@ -525,6 +540,7 @@ static void test_stale(void **state) {
 
         /* What connects by then waits in the queue for it. */
         late = connect_broker(f);
+        read_definition(f);
         ask(f, late, 4, ACCESS_FULL);
         start(f);
         assert_reply(late, 4, OPENER_OK);
@@ -786,6 +802,22 @@ static void test_many(void **state) {
         assert_ended(f, EXIT_IDLE);
 }
 
+/* The broker has not read a change that systemd was told of: it judged by the old text, and nothing
+ * is opened by the new one. Nor is this opener to blame, so it stays. */
+static void test_judged_by_another_definition(void **state) {
+        Fixture *f = *state;
+        _cleanup_close_ int fd = -EBADF;
+
+        start(f);
+        fd = connect_broker(f);
+        judged_by[0] = judged_by[0] == 'a' ? 'b' : 'a';
+        ask(f, fd, 1, ACCESS_FULL);
+        assert_reply(fd, 1, OPENER_STALE);
+        memcpy(judged_by, f->hash, sizeof(judged_by));
+        ask(f, fd, 2, ACCESS_FULL);
+        assert_reply(fd, 2, OPENER_OK);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_open, setup, teardown),
@@ -793,6 +825,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_instance, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_template, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_malformed, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_judged_by_another_definition, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_empty_message, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_two_descriptors, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_other_sender, setup, teardown),

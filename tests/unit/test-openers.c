@@ -20,6 +20,8 @@
 
 #define LONG_USEC (60 * UINT64_C(1000000))
 
+#define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
 typedef struct Fixture {
         sd_event *event;
         char folder[32];
@@ -118,8 +120,8 @@ static OpenerCall *call_as(Fixture *f, const Name *name, uint64_t usec, Called *
         OpenerCall *call = NULL;
 
         called->fd = -EBADF;
-        assert_int_equal(openers_call(f->openers, name, ACCESS_FULL, STDIN_FILENO, usec, on_reply,
-                                      called, &call),
+        assert_int_equal(openers_call(f->openers, name, HASH, ACCESS_FULL, STDIN_FILENO, usec,
+                                      on_reply, called, &call),
                          0);
         return call;
 }
@@ -367,13 +369,13 @@ static void test_nobody_listens(void **state) {
         OpenerCall *pending;
         Name none = {.endpoint = "none"};
 
-        assert_int_equal(openers_call(f->openers, &none, ACCESS_FULL, STDIN_FILENO, LONG_USEC,
+        assert_int_equal(openers_call(f->openers, &none, HASH, ACCESS_FULL, STDIN_FILENO, LONG_USEC,
                                       on_reply, &called, &pending),
                          -ENOENT);
         f->listen_fd = close_fd(f->listen_fd);
         f->n_fds--;
-        assert_int_equal(openers_call(f->openers, &docker, ACCESS_FULL, STDIN_FILENO, LONG_USEC,
-                                      on_reply, &called, &pending),
+        assert_int_equal(openers_call(f->openers, &docker, HASH, ACCESS_FULL, STDIN_FILENO,
+                                      LONG_USEC, on_reply, &called, &pending),
                          -ECONNREFUSED);
         assert_int_equal(called.answers, 0);
 }
