@@ -20,10 +20,15 @@ static size_t message_length(const BytesWriter *writer) {
 }
 
 void prompt_set_text(Prompt *prompt, const char *text) {
-        /* A character that the end of the buffer cuts is cut off by utf8_clean(). */
-        (void)memccpy(prompt->text, text, 0, sizeof(prompt->text));
-        prompt->text[CONVERSATION_TEXT_MAX] = 0;
-        utf8_clean(prompt->text, CONVERSATION_TEXT_MAX);
+        /* With what may be left of the last character that begins within the limit: one that is
+         * whole and does not fit is cut, one that is not whole is replaced. */
+        char copy[CONVERSATION_TEXT_MAX + 4];
+        size_t n = strnlen(text, sizeof(copy) - 1);
+
+        memcpy(copy, text, n);
+        copy[n] = 0;
+        utf8_clean(copy, CONVERSATION_TEXT_MAX);
+        memcpy(prompt->text, copy, strlen(copy) + 1);
 }
 
 size_t prompt_encode(const Prompt *prompt, uint8_t buf[CONVERSATION_MESSAGE_SIZE]) {

@@ -61,7 +61,7 @@ int pam_request_decode(const uint8_t *buf, size_t size, PamRequest *ret) {
         request.tty = bytes_get_u32(&reader);
         request.uid = bytes_get_u32(&reader);
         bytes_get_str(&reader, request.user, sizeof(request.user));
-        bytes_get_str(&reader, request.cookie, sizeof(request.cookie));
+        bytes_get_printable(&reader, request.cookie, sizeof(request.cookie));
 
         if (bytes_get_end(&reader) < 0 || version != PAM_PROTOCOL_VERSION)
                 return -EBADMSG;

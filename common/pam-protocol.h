@@ -11,11 +11,12 @@
  *   begun    u8 1                                                          + 1 descriptor
  *   verdict  u8 2, u8 code, u32 uid, str name (≤ 256), str detail (≤ 200)
  *
- * A str is a u16 length and that many bytes, none of them NUL. The descriptor of a request is the
- * client's own connection to the broker, from which the helper itself reads who the client is; that
- * of begun is the client's end of the conversation, for the broker to pass on. Begun comes at most
- * once (never for PAM_USE_ACCOUNT), and the verdict is the last message. The helper sends as root;
- * the broker takes it from nobody else. Without a verdict, nothing was proven.
+ * A str is a u16 length and that many bytes, none of them NUL; cookie and detail are printable
+ * ASCII. The descriptor of a request is the client's own connection to the broker, from which the
+ * helper itself reads who the client is; that of begun is the client's end of the conversation, for
+ * the broker to pass on. Begun comes at most once (never for PAM_USE_ACCOUNT), and the verdict is
+ * the last message. The helper sends as root; the broker takes it from nobody else. Without a
+ * verdict, nothing was proven.
  */
 
 #include <sys/types.h>

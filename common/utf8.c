@@ -2,6 +2,11 @@
 
 #include "common/utf8.h"
 
+/* A line or paragraph separator, or what turns the direction in which the rest is shown. */
+static bool is_format_control(uint32_t value) {
+        return (value >= 0x2028 && value <= 0x202e) || (value >= 0x2066 && value <= 0x2069);
+}
+
 /* How many bytes the UTF-8 character at text has; 0 if it is none, or a control character. */
 static size_t character_length(const unsigned char *text) {
         size_t n = text[0] < 0x80 ? 1 : text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : 4;
@@ -16,9 +21,9 @@ static size_t character_length(const unsigned char *text) {
                 value = value << 6 | (text[i] & 0x3f);
         }
 
-        /* Too long a form, C0, C1, a surrogate, a line or paragraph separator, no character. */
+        /* Too long a form, C0, C1, a surrogate, a format control, no character. */
         if (value < least[n - 1] || (value >= 0xd800 && value <= 0xdfff) || value > 0x10ffff ||
-            value == 0x2028 || value == 0x2029)
+            is_format_control(value))
                 return 0;
 
         return n;

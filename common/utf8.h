@@ -4,7 +4,8 @@
 /*
  * UTF-8: texts of others, made fit to be shown
  *
- * One line, no control characters (what a terminal would obey), well-formed, not too long.
+ * One line, no control characters (what a terminal would obey, or what would have a reader see
+ * another text than there is), well-formed, not too long.
  */
 
 #include "common/macros.h"
