@@ -14,12 +14,15 @@
 #define NAME "doorward"
 #define SECTION "Broker"
 #define WARNINGS_MAX 32U
+/* Of a user's name, here as in common/pam-protocol.h. */
+#define USER_NAME_MAX 256U
 
 typedef enum Type {
         TYPE_NUMBER,
         TYPE_TIME,
         TYPE_BOOLEAN,
         TYPE_CHOICE, /* of words */
+        TYPE_USERS,  /* their names; added up, and an empty list takes back what came before */
 } Type;
 
 /* What a choice writes is an enumeration's value or, for two words, a bool. */
@@ -76,6 +79,7 @@ static const Setting settings_table[] = {
         {"AllowForeignUserNamespace", TYPE_CHOICE, offsetof(Settings, allow_foreign_user_namespace),
          FOREIGN_NAMESPACE_READ_ONLY, 0, 0, foreign_words},
         {"IdentityProof", TYPE_CHOICE, offsetof(Settings, proof_always), false, 0, 0, proof_words},
+        {"Identities", TYPE_USERS, offsetof(Settings, identities), 0, 0, 0, NULL},
 };
 
 _Static_assert(sizeof(ForeignNamespace) == sizeof(unsigned), "store() writes it as a number");
@@ -92,8 +96,12 @@ static void store(Settings *settings, const Setting *setting, uint64_t value) {
 }
 
 static void set_default(Settings *settings, const Setting *setting) {
-        store(settings, setting,
-              setting->type == TYPE_TIME ? setting->preset * USEC_PER_SEC : setting->preset);
+        if (setting->type == TYPE_USERS)
+                settings->identities = strv_free(settings->identities);
+        else
+                store(settings, setting,
+                      setting->type == TYPE_TIME ? setting->preset * USEC_PER_SEC
+                                                 : setting->preset);
 }
 
 static void set_defaults(Settings *settings) {
@@ -151,6 +159,8 @@ static int parse_value(const char *text, const Setting *setting, uint64_t *ret) 
                 return r < 0 ? r : 0;
         case TYPE_CHOICE:
                 return parse_choice(text, setting->words, ret);
+        case TYPE_USERS:
+                break;
         }
 
         return -EINVAL;
@@ -182,6 +192,9 @@ static void describe_range(const Setting *setting, char *buf, size_t size) {
                                                                 : " or ",
                                                  word->name);
                 break;
+        case TYPE_USERS:
+                (void)snprintf(buf, size, "a list of users' names, and root is none of them");
+                break;
         }
 }
 
@@ -202,6 +215,25 @@ static int warn_of_value(Settings *settings, const IniLine *line, const Setting 
                             strv_format("%s:%u: %s= is %s, not \"%s\", which is "
                                         "ignored",
                                         line->file, line->number, line->key, range, line->value));
+}
+
+/* A directory's names can have characters that this machine's own have not, but none that a line of
+ * /etc/passwd or a path could not hold. */
+static bool is_user_name(const char *text) {
+        size_t n = strlen(text);
+
+        return n <= USER_NAME_MAX && text[0] != '-' && !text[strcspn(text, ":/,")] &&
+               !streq(text, "root");
+}
+
+static int take_users(Settings *settings, const IniLine *line, const Setting *setting) {
+        _cleanup_(strv_freep) char **names = NULL;
+        int r = strv_push_words(&names, line->value);
+
+        for (char **name = names; r == 0 && name && *name; name++)
+                if (!is_user_name(*name))
+                        return warn_of_value(settings, line, setting);
+        return r < 0 ? r : strv_push_words(&settings->identities, line->value);
 }
 
 static int warn_of_key(Settings *settings, const IniLine *line) {
@@ -234,6 +266,8 @@ static int take_line(const IniLine *line, void *userdata) {
                         continue;
                 if (!*line->value)
                         set_default(settings, setting);
+                else if (setting->type == TYPE_USERS)
+                        return take_users(settings, line, setting);
                 else if (parse_value(line->value, setting, &value) == 0)
                         store(settings, setting, value);
                 else
@@ -320,6 +354,7 @@ Settings *settings_free(Settings *settings) {
                 return NULL;
 
         free(settings->text);
+        strv_free(settings->identities);
         strv_free(settings->warnings);
         free(settings->problem);
         free(settings);

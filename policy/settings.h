@@ -52,6 +52,8 @@ typedef struct Settings {
         ForeignNamespace allow_foreign_user_namespace;
         bool proof_always; /* IdentityProof=always: as on a kernel without SO_PEERPIDFD */
 
+        char **identities; /* whom the PAM helper takes although they are no ordinary users */
+
         char *text; /* the files as merged */
         char **warnings;
         char *problem; /* NULL if all is well; else everything above is at its default */

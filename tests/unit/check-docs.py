@@ -73,7 +73,7 @@ def check_settings():
             values = [time_text(value) for value in values]
         wanted = "Default: {}. From {} to {}.".format(*values)
         expect(wanted in text, f"doorward.conf(5), {key}=: no '{wanted}' in '{text}'")
-    for key in re.findall(r'\{"(\w+)", TYPE_(?:BOOLEAN|CHOICE)', source):
+    for key in re.findall(r'\{"(\w+)", TYPE_(?:BOOLEAN|CHOICE|USERS)', source):
         known.add(key)
         expect("Default: " in described.get(key, ""), f"doorward.conf(5) does not describe {key}=")
     expect(len(known) >= 15, "settings are not found in the source")

@@ -45,6 +45,7 @@ static void assert_defaults(const Settings *s) {
         assert_int_equal(s->idle_exit_usec, 60 * USEC_PER_SEC);
         assert_int_equal(s->allow_foreign_user_namespace, FOREIGN_NAMESPACE_READ_ONLY);
         assert_false(s->proof_always);
+        assert_null(s->identities);
 }
 
 static void test_defaults(void **state) {
@@ -74,6 +75,7 @@ static void test_values(void **state) {
                                                       "IdleExitSec=1500ms\n"
                                                       "AllowForeignUserNamespace=yes\n"
                                                       "IdentityProof=always\n"
+                                                      "Identities=backup www-data\n"
                                                       "X-Mine=1\n");
 
         assert_null(s->warnings);
@@ -96,15 +98,18 @@ static void test_values(void **state) {
         assert_int_equal(s->idle_exit_usec, 1500000);
         assert_int_equal(s->allow_foreign_user_namespace, FOREIGN_NAMESPACE_YES);
         assert_true(s->proof_always);
+        assert_int_equal(strv_length(s->identities), 2);
+        assert_string_equal(s->identities[0], "backup");
+        assert_string_equal(s->identities[1], "www-data");
 }
 
 /* Set to what is not the default and then to nothing, everything is at its default again. */
 static void test_reset(void **state) {
         _cleanup_(settings_freep) Settings *s =
                 parse("ConnectionsPerUser=1\nPolicyTimeoutSec=1\nAuditRequired=no\n"
-                      "AllowForeignUserNamespace=no\nIdentityProof=always\n"
+                      "AllowForeignUserNamespace=no\nIdentityProof=always\nIdentities=a b\n"
                       "ConnectionsPerUser=\nPolicyTimeoutSec=\nAuditRequired=\n"
-                      "AllowForeignUserNamespace=\nIdentityProof=\n");
+                      "AllowForeignUserNamespace=\nIdentityProof=\nIdentities=\n");
 
         assert_defaults(s);
         assert_null(s->warnings);
@@ -134,6 +139,11 @@ static void test_refused_values(void **state) {
                 {"AllowForeignUserNamespace=never", "no, read-only or yes"},
                 {"AllowForeignUserNamespace=No", "no, read-only or yes"},
                 {"IdentityProof=never", "auto or always"},
+                {"Identities=backup root", "a list of users' names, and root is none"},
+                {"Identities=a:b", "a list of users' names"},
+                {"Identities=a, b", "a list of users' names"},
+                {"Identities=../a", "a list of users' names"},
+                {"Identities=-a", "a list of users' names"},
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -153,6 +163,18 @@ static void test_last_good_value(void **state) {
         _cleanup_(settings_freep) Settings *s = parse("LeasesMax=500\nLeasesMax=many\n");
 
         assert_int_equal(s->leases_max, 500);
+        assert_int_equal(strv_length(s->warnings), 1);
+}
+
+/* They are added up; and of a line with one that is none nothing counts. */
+static void test_users(void **state) {
+        _cleanup_(settings_freep) Settings *s =
+                parse("Identities=a@example.org  DOMAIN\\b\nIdentities=c\nIdentities=d e:f\n");
+
+        assert_int_equal(strv_length(s->identities), 3);
+        assert_string_equal(s->identities[0], "a@example.org");
+        assert_string_equal(s->identities[1], "DOMAIN\\b");
+        assert_string_equal(s->identities[2], "c");
         assert_int_equal(strv_length(s->warnings), 1);
 }
 
@@ -184,10 +206,13 @@ static void test_problem(void **state) {
         _cleanup_(settings_freep) Settings *s = NULL;
 
         assert_int_equal(
-                settings_parse("/x", "[Broker]\nAllowForeignUserNamespace=yes # for a while\n", &s),
+                settings_parse(
+                        "/x",
+                        "[Broker]\nIdentities=a\nAllowForeignUserNamespace=yes # for a while\n",
+                        &s),
                 0);
         assert_defaults(s);
-        assert_non_null(strstr(s->problem, "/x:2: "));
+        assert_non_null(strstr(s->problem, "/x:3: "));
 }
 
 static void test_files(void **state) {
@@ -239,7 +264,7 @@ static void test_shipped_file(void **state) {
                 to += sprintf(to, "%s\n", setting ? line + 1 : line);
         }
 
-        assert_int_equal(n, 22);
+        assert_int_equal(n, 23);
         assert_int_equal(settings_parse("/x", uncommented, &s), 0);
         assert_null(s->problem);
         assert_null(s->warnings);
@@ -257,10 +282,10 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_defaults),        cmocka_unit_test(test_values),
                 cmocka_unit_test(test_reset),           cmocka_unit_test(test_refused_values),
-                cmocka_unit_test(test_last_good_value), cmocka_unit_test(test_unknown),
-                cmocka_unit_test(test_contradictions),  cmocka_unit_test(test_problem),
-                cmocka_unit_test(test_files),           cmocka_unit_test(test_shipped_file),
-                cmocka_unit_test(test_to_string),
+                cmocka_unit_test(test_last_good_value), cmocka_unit_test(test_users),
+                cmocka_unit_test(test_unknown),         cmocka_unit_test(test_contradictions),
+                cmocka_unit_test(test_problem),         cmocka_unit_test(test_files),
+                cmocka_unit_test(test_shipped_file),    cmocka_unit_test(test_to_string),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
