@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "common/socket.h"
+#include "pam/requester.h"
+#include "tests/support/tree.h"
+
+/* The two ends of a connection, of which the test made both. */
+typedef struct Fixture {
+        int broker, helper;
+        Requester requester;
+        unsigned n_fds;
+} Fixture;
+
+static const PamRequest step_up = {.use = PAM_USE_STEP_UP, .uid = PAM_PROTOCOL_NO_UID};
+
+static void make_pair(int type, int *ret_a, int *ret_b) {
+        int fds[2];
+
+        assert_int_equal(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds), 0);
+        *ret_a = fds[0];
+        *ret_b = fds[1];
+}
+
+static int setup(void **state) {
+        Fixture *f = calloc(1, sizeof(*f));
+
+        if (!f)
+                return -1;
+        f->n_fds = tree_count_fds();
+        make_pair(SOCK_SEQPACKET, &f->broker, &f->helper);
+        assert_int_equal(socket_set_passcred(f->helper), 0);
+        assert_int_equal(socket_set_passcred(f->broker), 0);
+        assert_int_equal(requester_init(&f->requester, f->helper, getuid()), 0);
+        *state = f;
+        return 0;
+}
+
+static int teardown(void **state) {
+        Fixture *f = *state;
+
+        f->broker = close_fd(f->broker);
+        f->helper = close_fd(f->helper);
+        assert_int_equal(tree_count_fds(), f->n_fds);
+        free(f);
+        return 0;
+}
+
+static void test_init(void **state) {
+        Fixture *f = *state;
+        Requester requester = {.fd = 77};
+        int a, b;
+
+        assert_int_equal(f->requester.fd, f->helper);
+        assert_int_equal(f->requester.pid, getpid());
+        assert_int_equal(f->requester.uid, getuid());
+
+        assert_int_equal(requester_init(&requester, f->helper, getuid() + 1), -EPERM);
+
+        /* Messages that do not say who sent them. */
+        make_pair(SOCK_SEQPACKET, &a, &b);
+        assert_int_equal(requester_init(&requester, a, getuid()), -EPROTOTYPE);
+        close_fd(a);
+        close_fd(b);
+
+        make_pair(SOCK_STREAM, &a, &b);
+        assert_int_equal(socket_set_passcred(a), 0);
+        assert_int_equal(requester_init(&requester, a, getuid()), -EPROTOTYPE);
+        close_fd(a);
+        close_fd(b);
+
+        a = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(a, &(struct sockaddr){.sa_family = AF_UNIX}, sizeof(sa_family_t)), 0);
+        assert_int_equal(listen(a, 1), 0);
+        assert_int_equal(socket_set_passcred(a), 0);
+        assert_int_equal(requester_init(&requester, a, getuid()), -EPROTOTYPE);
+        close_fd(a);
+
+        a = open("/dev/null", O_RDWR | O_CLOEXEC);
+        assert_int_equal(requester_init(&requester, a, getuid()), -EPROTOTYPE);
+        close_fd(a);
+        assert_int_equal(requester_init(&requester, a, getuid()), -EPROTOTYPE);
+        assert_int_equal(requester.fd, 77);
+}
+
+static void send_request(Fixture *f, const PamRequest *request, int fd) {
+        uint8_t buf[PAM_REQUEST_SIZE];
+        size_t n = pam_request_encode(request, buf);
+
+        assert_int_equal(socket_send(f->broker, buf, n, fd), n);
+}
+
+static void test_request(void **state) {
+        Fixture *f = *state;
+        PamRequest request = {.use = PAM_USE_AGENT, .uid = 5}, got = {};
+        int client = -EBADF;
+
+        /* As long as can be. */
+        memset(request.cookie, 'c', PAM_PROTOCOL_COOKIE_MAX);
+        send_request(f, &request, STDIN_FILENO);
+        assert_int_equal(requester_receive(&f->requester, 1000, &got, &client), 0);
+        assert_int_equal(got.use, PAM_USE_AGENT);
+        assert_string_equal(got.cookie, request.cookie);
+        assert_true(client >= 0);
+        assert_int_equal(fcntl(client, F_GETFD), FD_CLOEXEC);
+        close_fd(client);
+}
+
+/* Nothing was taken; no descriptor stays. */
+static void check_refused(Fixture *f, int expected) {
+        unsigned before = tree_count_fds();
+        PamRequest got = {.tty = 77};
+        int client = 77;
+
+        assert_int_equal(requester_receive(&f->requester, 100, &got, &client), expected);
+        assert_int_equal(got.tty, 77);
+        assert_int_equal(client, 77);
+        assert_int_equal(tree_count_fds(), before);
+}
+
+static void test_nothing(void **state) {
+        check_refused(*state, -ETIMEDOUT);
+}
+
+static void test_gone(void **state) {
+        Fixture *f = *state;
+
+        f->broker = close_fd(f->broker);
+        check_refused(f, -EBADMSG);
+}
+
+static void test_without_descriptor(void **state) {
+        send_request(*state, &step_up, -EBADF);
+        check_refused(*state, -EBADMSG);
+}
+
+static void test_two_descriptors(void **state) {
+        Fixture *f = *state;
+        uint8_t buf[PAM_REQUEST_SIZE];
+        struct iovec iov = {buf, pam_request_encode(&step_up, buf)};
+        union {
+                struct cmsghdr align;
+                char data[CMSG_SPACE(2 * sizeof(int))];
+        } control = {.align = {CMSG_LEN(2 * sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+        struct msghdr msg = {.msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control)};
+
+        memcpy(CMSG_DATA(&control.align), (int[]){STDIN_FILENO, STDIN_FILENO}, 2 * sizeof(int));
+        assert_int_equal(sendmsg(f->broker, &msg, 0), iov.iov_len);
+        check_refused(f, -EBADMSG);
+}
+
+static void test_malformed(void **state) {
+        Fixture *f = *state;
+        uint8_t buf[PAM_REQUEST_SIZE + 1] = {};
+        size_t n = pam_request_encode(&step_up, buf);
+
+        assert_int_equal(socket_send(f->broker, buf, n - 1, STDIN_FILENO), n - 1);
+        check_refused(f, -EBADMSG);
+        assert_int_equal(socket_send(f->broker, buf, n + 1, STDIN_FILENO), n + 1);
+        check_refused(f, -EBADMSG);
+        assert_int_equal(socket_send(f->broker, buf, sizeof(buf), STDIN_FILENO), sizeof(buf));
+        check_refused(f, -EBADMSG);
+        buf[0]++;
+        assert_int_equal(socket_send(f->broker, buf, n, STDIN_FILENO), n);
+        check_refused(f, -EBADMSG);
+}
+
+/* Another process that was passed the broker's end is not the broker. */
+static void test_another_sender(void **state) {
+        Fixture *f = *state;
+        uint8_t buf[PAM_REQUEST_SIZE];
+        size_t n = pam_request_encode(&step_up, buf);
+        pid_t pid = fork();
+
+        if (pid == 0)
+                _exit(socket_send(f->broker, buf, n, STDIN_FILENO) != (ssize_t)n);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        check_refused(f, -EBADMSG);
+
+        /* Nor is another user. */
+        send_request(f, &step_up, STDIN_FILENO);
+        f->requester.uid++;
+        check_refused(f, -EBADMSG);
+}
+
+static void test_send(void **state) {
+        PamReply begun = {.type = PAM_REPLY_BEGUN}, got;
+        PamReply verdict = {.type = PAM_REPLY_VERDICT,
+                            .code = VERDICT_FAILED,
+                            .uid = PAM_PROTOCOL_NO_UID,
+                            .detail = "no"};
+        Fixture *f = *state;
+        SocketAncillary ancillary;
+        uint8_t buf[PAM_REPLY_SIZE];
+        ssize_t n;
+
+        assert_int_equal(requester_send(&f->requester, &begun, STDIN_FILENO), 0);
+        assert_int_equal(requester_send(&f->requester, &verdict, -EBADF), 0);
+
+        n = socket_receive(f->broker, buf, sizeof(buf), 1, &ancillary);
+        assert_int_equal(pam_reply_decode(buf, (size_t)n, &got), 0);
+        assert_int_equal(got.type, PAM_REPLY_BEGUN);
+        assert_int_equal(ancillary.n_fds, 1);
+        close_fd(ancillary.fds[0]);
+        n = socket_receive(f->broker, buf, sizeof(buf), 1, &ancillary);
+        assert_int_equal(pam_reply_decode(buf, (size_t)n, &got), 0);
+        assert_int_equal(got.code, VERDICT_FAILED);
+        assert_int_equal(ancillary.n_fds, 0);
+
+        f->broker = close_fd(f->broker);
+        assert_int_equal(requester_send(&f->requester, &verdict, -EBADF), -EPIPE);
+}
+
+/* What a module can be at when the broker hangs up. */
+typedef enum Busy {
+        BUSY_WAITING,
+        BUSY_SPINNING,
+        BUSY_READING,
+        BUSY_POLLING,
+} Busy;
+
+_noreturn_ static void be_busy(Busy busy, int fd) {
+        static volatile unsigned n;
+        char byte;
+
+        for (;;)
+                switch (busy) {
+                case BUSY_WAITING:
+                        (void)pause();
+                        break;
+                case BUSY_SPINNING:
+                        n++;
+                        break;
+                case BUSY_READING:
+                        (void)!read(fd, &byte, 1);
+                        break;
+                case BUSY_POLLING:
+                        (void)poll(NULL, 0, 100000);
+                        break;
+                }
+}
+
+/* A helper in a child, which has told that it watches. */
+static pid_t start_watching(Fixture *f, Busy busy) {
+        int fds[2], more[2];
+        pid_t pid;
+        char byte;
+
+        assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+        assert_int_equal(pipe2(more, O_CLOEXEC), 0);
+        pid = fork();
+        if (pid == 0) {
+                (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+                close_fd(f->broker);
+                if (requester_watch(&f->requester) < 0)
+                        _exit(EXIT_FAILURE);
+                (void)!write(fds[1], "w", 1);
+                be_busy(busy, more[0]);
+        }
+
+        close_fd(fds[1]);
+        close_fd(more[0]);
+        assert_int_equal(read(fds[0], &byte, 1), 1);
+        close_fd(fds[0]);
+        close_fd(more[1]);
+        return pid;
+}
+
+static bool has_ended(pid_t pid, int msec) {
+        int pidfd = pidfd_open(pid, 0);
+        struct pollfd p = {.fd = pidfd, .events = POLLIN};
+        bool ended;
+
+        assert_true(pidfd >= 0);
+        ended = poll(&p, 1, msec) > 0;
+        close_fd(pidfd);
+        return ended;
+}
+
+static void check_ended_well(pid_t pid) {
+        int status = -1;
+
+        if (!has_ended(pid, 5000)) {
+                (void)kill(pid, SIGKILL);
+                (void)waitpid(pid, &status, 0);
+                fail_msg("it does not end");
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void test_hang_up(void **state) {
+        static const Busy busy[] = {BUSY_WAITING, BUSY_SPINNING, BUSY_READING, BUSY_POLLING};
+
+        for (size_t i = 0; i < ELEMENTSOF(busy); i++) {
+                Fixture *f;
+                pid_t pid;
+
+                assert_int_equal(setup((void **)&f), 0);
+                pid = start_watching(f, busy[i]);
+                assert_false(has_ended(pid, 50));
+                f->broker = close_fd(f->broker);
+                check_ended_well(pid);
+                assert_int_equal(teardown((void **)&f), 0);
+        }
+}
+
+static void test_shut_down(void **state) {
+        Fixture *f = *state;
+        pid_t pid = start_watching(f, BUSY_WAITING);
+
+        assert_int_equal(shutdown(f->broker, SHUT_WR), 0);
+        check_ended_well(pid);
+}
+
+/* More from the broker is no reason to end; nor is a signal that somebody sends. */
+static void test_no_hang_up(void **state) {
+        Fixture *f = *state;
+        pid_t pid = start_watching(f, BUSY_WAITING);
+
+        send_request(f, &step_up, STDIN_FILENO);
+        assert_int_equal(kill(pid, SIGIO), 0);
+        assert_false(has_ended(pid, 100));
+        f->broker = close_fd(f->broker);
+        check_ended_well(pid);
+}
+
+/* It hung up before anybody watched. */
+static void test_hung_up_before(void **state) {
+        Fixture *f = *state;
+        pid_t pid;
+
+        f->broker = close_fd(f->broker);
+        pid = fork();
+        if (pid == 0) {
+                int r = requester_watch(&f->requester);
+
+                _exit(r < 0 ? EXIT_FAILURE : EXIT_FAILURE + 1);
+        }
+        check_ended_well(pid);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(test_init),
+                TEST(test_request),
+                TEST(test_nothing),
+                TEST(test_gone),
+                TEST(test_without_descriptor),
+                TEST(test_two_descriptors),
+                TEST(test_malformed),
+                TEST(test_another_sender),
+                TEST(test_send),
+                cmocka_unit_test(test_hang_up),
+                TEST(test_shut_down),
+                TEST(test_no_hang_up),
+                TEST(test_hung_up_before),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
