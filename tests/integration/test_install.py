@@ -24,11 +24,13 @@ def test_destdir():
         "/usr/bin/doorward",
         "/usr/libexec/doorward/doorwardd",
         "/usr/libexec/doorward/doorward-opener",
+        "/usr/libexec/doorward/doorward-pam",
         "/usr/include/doorward.h",
         "/usr/share/polkit-1/actions/org.doorward.policy",
         "/usr/lib/doorward/endpoints.d/libvirt.conf",
         "/usr/lib/sysusers.d/doorward.conf",
         "/usr/lib/tmpfiles.d/doorward.conf",
+        "/usr/lib/pam.d/doorward",
         "/usr/share/bash-completion/completions/doorward",
     ):
         lib.expect_in(path, found)
@@ -39,6 +41,8 @@ def test_destdir():
         "doorward-opener@.socket",
         "doorward-opener@.service",
         "doorward-openers.target",
+        "doorward-pam.socket",
+        "doorward-pam@.service",
         "doorward.catalog",
         "doorward.pc",
         "doorward-stdio-libvirt",
@@ -78,7 +82,8 @@ def test_nothing_of_the_build_inside():
 
 def test_programs_are_hardened():
     """Position-independent, all relocations read-only, no executable stack."""
-    for name in ("bin/doorward", "libexec/doorward/doorwardd", "libexec/doorward/doorward-opener"):
+    for name in ("bin/doorward", "libexec/doorward/doorwardd", "libexec/doorward/doorward-opener",
+                 "libexec/doorward/doorward-pam"):
         headers = lib.ok("readelf", "-W", "-l", "-d", "-h", f"/usr/{name}")
         lib.expect_in("DYN", headers, name)
         lib.expect_in("GNU_RELRO", headers, name)
@@ -104,7 +109,8 @@ def test_library_exports_its_own_names_only():
 def test_units_are_well_formed():
     """systemd-analyze verify has nothing to say, also of what the generator made."""
     units = ["doorward.socket", "doorward.service", "doorward-openers.target",
-             "doorward-opener@libvirt.service", "doorward-opener@libvirt.socket"]
+             "doorward-opener@libvirt.service", "doorward-opener@libvirt.socket",
+             "doorward-pam@1.service", "doorward-pam.socket"]
     result = lib.run("systemd-analyze", "verify", *units, timeout=60)
     said = [line for line in result.err.splitlines() if "doorward" in line]
     lib.expect((result.status, said), (0, []))
@@ -133,16 +139,18 @@ def limit_of(definition):
 
 
 def test_security_scores():
-    """systemd-analyze security of the loaded units: the broker and each shipped opener have at most
-    what the table in units/README.md says of them, and that is within the limits of their class."""
-    limits = {"doorward.service": 0.7}
+    """systemd-analyze security of the loaded units: the broker, each shipped opener and the PAM
+    helper have at most what the table in units/README.md says of them, and that is within the
+    limits of their class."""
+    limits = {"doorward.service": 0.7, "doorward-pam@": 1.5}
     for name in os.listdir("/usr/lib/doorward/endpoints.d"):
         limits["doorward-opener@" + name.removesuffix(".conf").rstrip("@")] = limit_of(name)
     table = score_table()
     lib.expect({name: most for name, (_, most) in table.items()}, limits, "the limits in the table")
     figures = []
     for name, (score, most) in table.items():
-        measured = exposure(name if name.endswith(".service") else f"{name}.service")
+        instance = f"{name}1" if name.endswith("@") else name
+        measured = exposure(f"{instance.removesuffix('.service')}.service")
         figures.append(f"{name} {measured}")
         lib.expect_true(measured <= score, f"{name}: {measured}, and {score} in the table")
         lib.expect_true(score <= most, f"{name}: {score} in the table, where the limit is {most}")
@@ -175,7 +183,7 @@ def test_generated_drop_ins():
 
 
 def test_sockets():
-    """The broker's socket is for everybody and says whose it is; the openers' are the broker's."""
+    """The broker's socket is for everybody and says whose it is; the helpers' are the broker's."""
     status = os.stat(lib.BROKER_SOCKET)
     owner = lib.pwd.getpwnam("doorward").pw_uid
     lib.expect((stat.S_IMODE(status.st_mode), status.st_uid), (0o666, owner))
@@ -187,10 +195,18 @@ def test_sockets():
     for name in os.listdir(lib.OPENER_SOCKETS):
         status = os.stat(f"{lib.OPENER_SOCKETS}/{name}")
         lib.expect((stat.S_IMODE(status.st_mode), status.st_uid), (0o600, owner), name)
+    status = os.stat("/run/doorward/pam")
+    lib.expect((stat.S_IMODE(status.st_mode), status.st_uid), (0o600, owner), "pam")
+
+
+def test_pam_helper_is_roots_to_run():
+    """The PAM helper, which is root, is a file that only root can read and execute."""
+    status = os.stat("/usr/libexec/doorward/doorward-pam")
+    lib.expect((stat.S_IMODE(status.st_mode), status.st_uid), (0o700, 0))
 
 
 def test_enabled_by_preset():
     """What the preset enables is enabled, and nothing of doorward has failed."""
-    for unit in ("doorward.socket", "doorward-openers.target"):
+    for unit in ("doorward.socket", "doorward-pam.socket", "doorward-openers.target"):
         lib.expect(lib.ok("systemctl", "is-enabled", unit).strip(), "enabled")
     lib.expect(lib.ok("systemctl", "list-units", "--failed", "--no-legend", "doorward*").strip(), "")
