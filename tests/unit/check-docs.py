@@ -103,7 +103,7 @@ def check_threats():
         path, wanted = test_functions(name)
         there = os.path.exists(os.path.join(root, path))
         expect(there and re.search(wanted, read(path), re.M), f"docs/THREATS.md: no test {name}")
-    for path in re.findall(r"`((?:broker|cli|client|common|helpers|policy|units)/[\w@./-]+)`", text):
+    for path in re.findall(r"`((?:broker|cli|client|common|helpers|pam|policy|units)/[\w@./-]+)`", text):
         expect(os.path.exists(os.path.join(root, path)), f"docs/THREATS.md: no file {path}")
     for function, path in re.findall(r"`(\w+)\(\)` in `([\w/.-]+)`", text):
         expect(f"{function}(" in read(path), f"docs/THREATS.md: no {function}() in {path}")
