@@ -311,6 +311,16 @@ static int fail_unnamed(doorward_error *error) {
         return -EINVAL;
 }
 
+/* To be somebody else is to prove it, and nobody can be asked to. */
+static int fail_unasked(doorward_error *error, const Uri *uri) {
+        error_set(error, DOORWARD_DOMAIN_AUTH, DOORWARD_ERR_AUTH_NEEDED, EACCES,
+                  "To open %s as %s a password is needed, and nobody may be asked for it.",
+                  uri->endpoint, uri->user[0] ? uri->user : "another user");
+        error_set_hint(error, "Leave the user out of the URI, or open it in a way that may ask for "
+                              "a password.");
+        return -EACCES;
+}
+
 int conn_open(const char *text, Access access, unsigned flags, doorward_conn **ret,
               doorward_error *error) {
         Uri uri;
@@ -333,7 +343,7 @@ int conn_open(const char *text, Access access, unsigned flags, doorward_conn **r
         if (uri.access == 0)
                 uri.access = (int)access;
 
-        r = conn_ask(&uri, flags, ret, error);
+        r = uri.has_user ? fail_unasked(error, &uri) : conn_ask(&uri, flags, ret, error);
         if (r < 0)
                 error_set_endpoint(error, uri.endpoint);
         return r;

@@ -6,7 +6,8 @@
 #include "common/nearest.h"
 
 #define SCHEME "doorward"
-#define LOCAL_PREFIX SCHEME ":///"
+#define USER_PREFIX SCHEME "://"
+#define LOCAL_PREFIX USER_PREFIX "/"
 #define PARAMETER_ACCESS "access"
 /* How much of what was written is repeated to whoever wrote it. */
 #define QUOTE "\"%.100s\""
@@ -141,15 +142,64 @@ static int parse_query(const char *text, char *query, Uri *uri, doorward_error *
         return r;
 }
 
-/* What stands before the endpoint in a URI with a host or a user: "bob@" of "//bob@/docker". */
-static int parse_authority(const char *text, const char *authority, const char *endpoint,
-                           doorward_error *error) {
-        size_t n = strlen(authority);
+bool uri_is_valid_user(const char *user) {
+        static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
+        static const char others[] = "0123456789.-";
+        size_t n = strlen(user);
 
-        if (n == 0)
+        if (n == 0 || n > URI_USER_MAX || !strchr(letters, user[0]))
+                return false;
+
+        for (const char *c = user; *c; c++)
+                if (!strchr(letters, *c) && !strchr(others, *c))
+                        return false;
+
+        return true;
+}
+
+/* "doorward://bob:secret@/docker". */
+static bool holds_password(const char *text) {
+        const char *authority = strstr(text, "://");
+        size_t n = authority ? strcspn(authority + 3, "/") : 0;
+        const char *colon = n > 0 ? memchr(authority + 3, ':', n) : NULL;
+
+        return colon && memchr(colon, '@', n - (size_t)(colon - authority - 3));
+}
+
+/* It is not even repeated: errors are shown and kept. */
+static int fail_password(doorward_error *error) {
+        error_set(error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_BAD_URI, EINVAL,
+                  "A password never stands in a URI.");
+        error_set_hint(error, "It is asked for when it is needed; leave it out, and change it if "
+                              "others may have seen it.");
+        return -EINVAL;
+}
+
+static int parse_user(const char *text, const char *user, Uri *uri, doorward_error *error) {
+        if (user[0] && !uri_is_valid_user(user)) {
+                (void)fail(error, text, "what stands before the @ is not the name of a user");
+                error_set_hint(error, "Names are of letters, digits, '_', '.' and '-', and begin "
+                                      "with a letter or '_'.");
+                return -EINVAL;
+        }
+
+        uri->has_user = true;
+        memcpy(uri->user, user, strlen(user) + 1);
+        return 0;
+}
+
+/* What stands before the endpoint in a URI with a host or a user: "bob@" of "//bob@/docker". It is
+ * the parser's to write in. */
+static int parse_authority(const char *text, char *authority, const char *endpoint, Uri *uri,
+                           doorward_error *error) {
+        char *at = strrchr(authority, '@');
+
+        if (!authority[0])
                 return 0;
-        if (authority[n - 1] == '@')
-                return fail_later(error, text, "authenticating as another user");
+        if (at && !at[1]) {
+                *at = 0;
+                return parse_user(text, authority, uri, error);
+        }
 
         (void)fail(error, text, "what is on this machine has no host before it");
         suggest_endpoint(error, endpoint, "");
@@ -170,7 +220,7 @@ static int parse_hierarchy(const char *text, char *hierarchy, Uri *uri, doorward
 
         authority = hierarchy + 2;
         *endpoint++ = 0;
-        r = parse_authority(text, authority, endpoint, error);
+        r = parse_authority(text, authority, endpoint, uri, error);
         return r < 0 ? r : parse_endpoint(text, endpoint, uri, error);
 }
 
@@ -236,6 +286,8 @@ int uri_parse(const char *text, Uri *ret, doorward_error *error) {
         Uri uri = {};
         int r;
 
+        if (holds_password(text))
+                return fail_password(error);
         if (strnlen(text, URI_MAX + 1) > URI_MAX)
                 return fail(error, text, "it is too long");
         for (const char *c = text; *c; c++)
@@ -255,7 +307,8 @@ int uri_parse(const char *text, Uri *ret, doorward_error *error) {
 }
 
 const char *uri_to_string(const Uri *uri, char buf[URI_TEXT_SIZE]) {
-        (void)snprintf(buf, URI_TEXT_SIZE, LOCAL_PREFIX "%s%s%s", uri->endpoint,
+        (void)snprintf(buf, URI_TEXT_SIZE, USER_PREFIX "%s%s/%s%s%s", uri->user,
+                       uri->has_user ? "@" : "", uri->endpoint,
                        uri->access > 0 ? "?" PARAMETER_ACCESS "=" : "",
                        uri->access > 0 ? access_to_string((Access)uri->access) : "");
         return buf;

@@ -5,6 +5,7 @@
  * URI: how a connection is named
  *
  *   doorward:///ENDPOINT[?access=full|read-only]
+ *   doorward://USER@/ENDPOINT[?...]     authenticating as USER; as whom is asked if there is none
  *   ENDPOINT
  *
  * Pure and strict: text in, structure out, no look at the environment or the disk. A guess that is
@@ -20,13 +21,21 @@
 
 /* Longer ones are refused unread. */
 #define URI_MAX 4096U
-/* "doorward:///", a name and "?access=read-only". */
-#define URI_TEXT_SIZE (12 + NAME_TEXT_SIZE + 17)
+/* What a user can be called is useradd(8)'s to say, and what nobody would need to escape here:
+ * [A-Za-z_][A-Za-z0-9_.-]*. The PAM helper takes none that is longer. */
+#define URI_USER_MAX 256U
+/* "doorward://", a user and "@", "/", a name and "?access=read-only". */
+#define URI_TEXT_SIZE (11 + URI_USER_MAX + 2 + NAME_TEXT_SIZE + 17)
 
 typedef struct Uri {
+        bool has_user;
+        char user[URI_USER_MAX + 1];   /* "": as whom is to be asked */
         char endpoint[NAME_TEXT_SIZE]; /* as name_parse() takes it */
         int access;                    /* an Access, or 0 if the URI does not say */
 } Uri;
+
+/* Whether a user can be called so in a URI; "" is nobody's name. */
+bool uri_is_valid_user(const char *user);
 
 /* 0, or -EINVAL (DOORWARD_ERR_BAD_URI) or -EOPNOTSUPP (DOORWARD_ERR_UNSUPPORTED). text is neither
  * NULL nor empty: what that means is not for the parser to say. */

@@ -27,10 +27,12 @@ static void check_good(const Uri *uri) {
         PROMISE(name_parse(uri->endpoint, &name) == 0);
         PROMISE(streq(name_to_string(&name, name_buf), uri->endpoint));
         PROMISE(uri->access >= 0 && uri->access < _ACCESS_MAX);
+        PROMISE(uri->has_user ? !uri->user[0] || uri_is_valid_user(uri->user) : !uri->user[0]);
 
         PROMISE(uri_parse(uri_to_string(uri, buf), &again, &error) == 0);
         PROMISE(streq(again.endpoint, uri->endpoint));
         PROMISE(again.access == uri->access);
+        PROMISE(again.has_user == uri->has_user && streq(again.user, uri->user));
         PROMISE(!error.message);
 }
 

@@ -232,6 +232,19 @@ static void test_open_as_the_uri_says(void **state) {
         check_error(DOORWARD_ERR_BAD_URI, EINVAL);
 }
 
+/* Without anybody to ask there is nothing to ask the broker, either. */
+static void test_another_user(void **state) {
+        assert_int_equal(setenv("DOORWARD_SOCKET", "/nonexistent/broker", 1), 0);
+        assert_null(doorward_open("doorward://bob@/docker"));
+        check_error(DOORWARD_ERR_AUTH_NEEDED, EACCES);
+        assert_non_null(strstr(doorward_get_last_error_message(), "bob"));
+        assert_non_null(doorward_get_last_error()->hint);
+        assert_string_equal(doorward_get_last_error()->endpoint, "docker");
+        assert_null(doorward_open_read_only("doorward://@/docker"));
+        check_error(DOORWARD_ERR_AUTH_NEEDED, EACCES);
+        assert_int_equal(unsetenv("DOORWARD_SOCKET"), 0);
+}
+
 /* Nothing is held: the connection has no wire, and closing it hangs up on nobody. */
 static void test_no_lease(void **state) {
         static const struct {
@@ -908,6 +921,7 @@ int main(void) {
                 TEST(test_open),
                 TEST(test_open_read_only),
                 TEST(test_open_as_the_uri_says),
+                TEST(test_another_user),
                 TEST(test_no_lease),
                 TEST(test_interaction),
                 TEST(test_references),

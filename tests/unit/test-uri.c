@@ -14,7 +14,9 @@
 #define NAME_48 "abcdefghijklmnopqrstuvwxyz0123456789-abcdefghijk"
 #define NAME_64 "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._"
 
-static void check_good(const char *text, const char *endpoint, int access, const char *canonical) {
+/* user NULL: none stands in it. */
+static void check_good_user(const char *text, const char *user, const char *endpoint, int access,
+                            const char *canonical) {
         doorward_error error = {};
         char buf[URI_TEXT_SIZE];
         Uri uri = {}, again = {};
@@ -23,12 +25,20 @@ static void check_good(const char *text, const char *endpoint, int access, const
         assert_null(error.message);
         assert_string_equal(uri.endpoint, endpoint);
         assert_int_equal(uri.access, access);
+        assert_int_equal(uri.has_user, user != NULL);
+        assert_string_equal(uri.user, user ?: "");
         assert_string_equal(uri_to_string(&uri, buf), canonical);
 
         /* The canonical form means the same. */
         assert_int_equal(uri_parse(buf, &again, &error), 0);
         assert_string_equal(again.endpoint, endpoint);
         assert_int_equal(again.access, access);
+        assert_int_equal(again.has_user, user != NULL);
+        assert_string_equal(again.user, user ?: "");
+}
+
+static void check_good(const char *text, const char *endpoint, int access, const char *canonical) {
+        check_good_user(text, NULL, endpoint, access, canonical);
 }
 
 static void test_good(void **state) {
@@ -72,6 +82,68 @@ static void check_bad(const char *text, const char *reason, const char *hint) {
         doorward_error_clear(&error);
 }
 
+static void test_users(void **state) {
+        const char *form = "Names are of letters, digits, '_', '.' and '-', and begin with a "
+                           "letter or '_'.";
+        char user[URI_USER_MAX + 2], text[URI_USER_MAX + 32], longest[1024];
+
+        check_good_user("doorward://bob@/docker", "bob", "docker", 0, "doorward://bob@/docker");
+        check_good_user("doorward://@/docker", "", "docker", 0, "doorward://@/docker");
+        check_good_user("doorward://_B.o-b_9@/serial@tty?access=read-only", "_B.o-b_9",
+                        "serial@tty", ACCESS_READ_ONLY,
+                        "doorward://_B.o-b_9@/serial@tty?access=read-only");
+        check_good_user("doorward://@/docker?access=full", "", "docker", ACCESS_FULL,
+                        "doorward://@/docker?access=full");
+        /* Who it is, and whether they may, is not for the parser to say. */
+        check_good_user("doorward://root@/docker", "root", "docker", 0, "doorward://root@/docker");
+
+        check_bad("doorward://9bob@/docker", "not the name of a user", form);
+        check_bad("doorward://-bob@/docker", "not the name of a user", form);
+        check_bad("doorward://.bob@/docker", "not the name of a user", form);
+        check_bad("doorward://bob%20b@/docker", "not the name of a user", form);
+        check_bad("doorward://b$b@/docker", "not the name of a user", form);
+        check_bad("doorward://bob@@/docker", "not the name of a user", form);
+        check_bad("doorward://bob@/", "no name", NULL);
+        check_bad("doorward://bob@", "three slashes", NULL);
+        check_bad("doorward:///bob@/docker", "never a path", NULL);
+        check_bad("bob@/docker", "never a path", NULL);
+
+        /* The longest there can be fits. */
+        memset(user, 'a', sizeof(user));
+        user[URI_USER_MAX] = 0;
+        (void)snprintf(text, sizeof(text), "doorward://%s@/docker", user);
+        check_good_user(text, user, "docker", 0, text);
+        (void)snprintf(longest, sizeof(longest),
+                       "doorward://%s@/" NAME_48 "@" NAME_64 "?access=read-only", user);
+        check_good_user(longest, user, NAME_48 "@" NAME_64, ACCESS_READ_ONLY, longest);
+        user[URI_USER_MAX] = 'a';
+        user[URI_USER_MAX + 1] = 0;
+        (void)snprintf(text, sizeof(text), "doorward://%s@/docker", user);
+        check_bad(text, "not the name of a user", form);
+}
+
+/* It is refused, and not repeated where it would be seen. */
+static void test_passwords(void **state) {
+        static const char *const texts[] = {
+                "doorward://bob:secret@/docker",      "doorward://:secret@/docker",
+                "doorward+ssh://bob:secret@host/x",   "doorward://bob:secret@",
+                "doorward://bob:sec ret#?@/docker",   "doorward://a:b:secret@/docker",
+                "dorward://bob:secret@host/docker#x",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                doorward_error error = {};
+                Uri uri;
+
+                assert_int_equal(uri_parse(texts[i], &uri, &error), -EINVAL);
+                assert_int_equal(error.code, DOORWARD_ERR_BAD_URI);
+                assert_non_null(strstr(error.message, "password"));
+                assert_null(strstr(error.message, "sec"));
+                assert_null(strstr(error.hint, "secret"));
+                doorward_error_clear(&error);
+        }
+}
+
 static void test_slashes(void **state) {
         const char *meant = "Did you mean doorward:///docker?";
 
@@ -84,6 +156,8 @@ static void test_slashes(void **state) {
         check_bad("doorward:///docker/x", "never a path", NULL);
         check_bad("doorward://host/docker", "no host", meant);
         check_bad("doorward://localhost:22/docker", "no host", meant);
+        check_bad("doorward://bob@host/docker", "no host", meant);
+        check_bad("doorward://@host/docker", "no host", meant);
         check_bad("doorward://../docker", "no host", meant);
         check_bad("doorward://HOST", "three slashes", NULL);
         check_bad("doorward:", "three slashes", NULL);
@@ -134,8 +208,6 @@ static void test_later(void **state) {
         check_later("doorward+ssh://host/docker", "doorward+ssh");
         check_later("doorward+unix:///docker?socket=/run/other", "doorward+unix");
         check_later("doorward+ext:///docker?command=/bin/sh", "doorward+ext");
-        check_later("doorward://bob@/docker", "another user");
-        check_later("doorward://@/docker", "another user");
 }
 
 static void test_names(void **state) {
@@ -248,6 +320,8 @@ static void test_message_is_clean(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_good),
+                cmocka_unit_test(test_users),
+                cmocka_unit_test(test_passwords),
                 cmocka_unit_test(test_slashes),
                 cmocka_unit_test(test_schemes),
                 cmocka_unit_test(test_later),
