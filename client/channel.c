@@ -14,7 +14,6 @@
 #define SOCKET_VARIABLE "DOORWARD_SOCKET"
 /* connect(2) on a full queue fails at once, and there is nothing to poll for. */
 #define CONNECT_RETRY_MS 10
-#define UID_MAP_SIZE 16384U
 
 static int64_t now_ms(void) {
         struct timespec t;
@@ -105,9 +104,7 @@ int channel_fail_memory(Channel *channel, doorward_error *error) {
 
 int channel_fail_system(Channel *channel, doorward_error *error, int r, const char *what) {
         channel_close(channel);
-        error_set(error, DOORWARD_DOMAIN_SYSTEM, DOORWARD_ERR_SYSTEM, -r, "%s: %s.", what,
-                  errno_text(r));
-        return r;
+        return error_system(error, r, what);
 }
 
 /* Whoever answers is not who may. Nothing that it says is repeated. */
@@ -149,24 +146,6 @@ static int fail_connect(Channel *channel, doorward_error *error, int r) {
                 error_set_hint(error, "If doorward is installed, an administrator starts it with: "
                                       "systemctl start doorward.socket");
         return r;
-}
-
-/* The map of our user namespace; false if there is none to read. */
-static bool read_uid_map(char buf[UID_MAP_SIZE]) {
-        _cleanup_close_ int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
-        size_t n = 0;
-        ssize_t k = 1;
-
-        while (fd >= 0 && k > 0 && n < UID_MAP_SIZE - 1) {
-                k = read(fd, buf + n, UID_MAP_SIZE - 1 - n);
-                if (k < 0 && errno == EINTR)
-                        k = 1;
-                else if (k > 0)
-                        n += (size_t)k;
-        }
-
-        buf[n] = 0;
-        return n > 0;
 }
 
 /* uid_map is NULL if there is none. */
@@ -238,7 +217,7 @@ static int make_connection(Channel *channel, int64_t deadline) {
 }
 
 int channel_open(Channel *channel, const char *path, int64_t deadline, doorward_error *error) {
-        char uid_map[UID_MAP_SIZE];
+        char uid_map[TRUST_UID_MAP_SIZE];
         bool mapped;
         int r;
 
@@ -254,7 +233,7 @@ int channel_open(Channel *channel, const char *path, int64_t deadline, doorward_
 
         /* What takes time comes before the connection: the broker then finds the call there when it
          * accepts it. */
-        mapped = read_uid_map(uid_map);
+        mapped = trust_read_uid_map(uid_map);
         r = make_socket(channel);
         if (r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -ENOBUFS)
                 return channel_fail_system(channel, error, r, "No socket can be made");

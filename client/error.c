@@ -139,6 +139,12 @@ int error_no_memory(doorward_error *error) {
         return -ENOMEM;
 }
 
+int error_system(doorward_error *error, int r, const char *what) {
+        error_set(error, DOORWARD_DOMAIN_SYSTEM, DOORWARD_ERR_SYSTEM, -r, "%s: %s.", what,
+                  strerrordesc_np(-r) ?: "unknown error");
+        return r;
+}
+
 DOORWARD_EXPORT void doorward_error_clear(doorward_error *error) {
         if (!error)
                 return;

@@ -38,6 +38,9 @@ void error_set_request(doorward_error *error, const char *request_id);
 /* Sets DOORWARD_ERR_SYSTEM with ENOMEM; returns -ENOMEM. */
 int error_no_memory(doorward_error *error);
 
+/* Sets DOORWARD_ERR_SYSTEM for a negative errno, which it returns: "WHAT: strerror." */
+int error_system(doorward_error *error, int r, const char *what);
+
 /* Begins an exported function: forgets the thread's last error. */
 void error_begin(void);
 

@@ -1,12 +1,29 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <fcntl.h>
 #include <stdio.h>
 
 #include "client/trust.h"
 #include "common/peer.h"
 
-/* As what uid the machine's root appears here: the overflow uid if no line of the map has it. */
-static uid_t root_uid(const char *uid_map) {
+bool trust_read_uid_map(char buf[TRUST_UID_MAP_SIZE]) {
+        _cleanup_close_ int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+        size_t n = 0;
+        ssize_t k = 1;
+
+        while (fd >= 0 && k > 0 && n < TRUST_UID_MAP_SIZE - 1) {
+                k = read(fd, buf + n, TRUST_UID_MAP_SIZE - 1 - n);
+                if (k < 0 && errno == EINTR)
+                        k = 1;
+                else if (k > 0)
+                        n += (size_t)k;
+        }
+
+        buf[n] = 0;
+        return n > 0;
+}
+
+uid_t trust_root_uid(const char *uid_map) {
         unsigned inside, outside, count;
         int n;
 
@@ -24,7 +41,7 @@ static uid_t root_uid(const char *uid_map) {
 }
 
 int trust_judge(const TrustEvidence *evidence, bool *ret_secure) {
-        uid_t root = root_uid(evidence->uid_map);
+        uid_t root = trust_root_uid(evidence->uid_map);
 
         if (evidence->listener == root) {
                 *ret_secure = root != PEER_UID_OVERFLOW && evidence->owner != PEER_UID_OVERFLOW;

@@ -19,6 +19,8 @@
 
 #include "common/macros.h"
 
+#define TRUST_UID_MAP_SIZE 16384U
+
 typedef struct TrustEvidence {
         uid_t owner;         /* of the socket's inode */
         uid_t listener;      /* SO_PEERCRED */
@@ -26,6 +28,13 @@ typedef struct TrustEvidence {
         bool is_default;     /* the system's own path: nobody's own instance */
         const char *uid_map; /* the text of /proc/self/uid_map; NULL if there is none */
 } TrustEvidence;
+
+/* The map of our user namespace; false if there is none to read. */
+bool trust_read_uid_map(char buf[TRUST_UID_MAP_SIZE]);
+
+/* As what uid the machine's root appears here: the overflow uid if no line of the map has it.
+ * uid_map is NULL if there is none. */
+uid_t trust_root_uid(const char *uid_map);
 
 /* 0 and whether it is certain, or -EPERM. */
 int trust_judge(const TrustEvidence *evidence, bool *ret_secure) _must_check_;

@@ -80,9 +80,25 @@ static void test_judge(void **state) {
         }
 }
 
+static void test_root(void **state) {
+        char map[TRUST_UID_MAP_SIZE];
+
+        assert_int_equal(trust_root_uid(NULL), 0);
+        assert_int_equal(trust_root_uid(WHOLE), 0);
+        assert_int_equal(trust_root_uid("1000 1000 1\n5 0 1\n"), 5);
+        assert_int_equal(trust_root_uid("0 1000 1\n1 100000 65536\n"), OVERFLOW);
+        assert_int_equal(trust_root_uid(""), OVERFLOW);
+
+        /* Ours has at least a line, of three numbers. */
+        assert_true(trust_read_uid_map(map));
+        assert_int_equal(strspn(map, " \n0123456789"), strlen(map));
+        assert_non_null(strchr(map, '\n'));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_judge),
+                cmocka_unit_test(test_root),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
