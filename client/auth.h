@@ -6,9 +6,9 @@
  *
  * A program says which credentials its callback can collect, and gets asked for no others; needing
  * one is DOORWARD_ERR_AUTH_UNAVAILABLE. What PAM asks maps to them so: a prompt without echo is
- * PASSPHRASE if that is listed, else NOECHOPROMPT; one with echo is ECHOPROMPT; whom to authenticate
- * as is AUTHNAME; texts are INFO and ERROR_MSG, and dropped where those are not listed; EXTERNAL
- * says that somebody else asks.
+ * PASSPHRASE if that is listed, else NOECHOPROMPT; one with echo is ECHOPROMPT; whom to
+ * authenticate as is AUTHNAME; texts are INFO and ERROR_MSG, and dropped where those are not
+ * listed; EXTERNAL says that somebody else asks.
  *
  * Whatever a callback puts into a result is erased and freed here, on every way out.
  */
@@ -17,6 +17,11 @@
 #include "client/error.h"
 #include "common/conversation-protocol.h"
 
+/* What is to be done with every answer. */
+static inline void answer_erase(Answer *answer) {
+        explicit_bzero(answer, sizeof(*answer));
+}
+
 /* Whether the callback takes this type (a doorward_credential_type). auth may be NULL. */
 bool auth_takes(const doorward_auth *auth, int type);
 
@@ -24,12 +29,12 @@ bool auth_takes(const doorward_auth *auth, int type);
 bool auth_takes_passwords(const doorward_auth *auth);
 
 /* Asks for a prompt of a conversation, or shows its text. origin is put before it ("user@host: "),
- * or NULL. 0: *ret is the answer, which the caller erases (for a text it is not touched); -errno and
- * the error: -ECANCELED (AUTH_CANCELLED) if the callback said no, -ENOSYS (AUTH_UNAVAILABLE) if it
- * does not take what is needed, -EINVAL (INVALID_ARG) if it left the result empty or gave one that is
- * too long or holds a NUL. */
-int auth_ask_prompt(const doorward_auth *auth, const char *origin, const Prompt *prompt, Answer *ret,
-                    doorward_error *error) _must_check_;
+ * or NULL. 0: *ret is the answer, which the caller erases (for a text it is not touched); -errno
+ * and the error: -ECANCELED (AUTH_CANCELLED) if the callback said no, -ENOSYS (AUTH_UNAVAILABLE) if
+ * it does not take what is needed, -EINVAL (INVALID_ARG) if it left the result empty or gave one
+ * that is too long or holds a NUL. */
+int auth_ask_prompt(const doorward_auth *auth, const char *origin, const Prompt *prompt,
+                    Answer *ret, doorward_error *error) _must_check_;
 
 /* Asks which of several it is to be: AUTHNAME, with challenge listing the names and defresult the
  * first. Without AUTHNAME it is the first. 0 and the index, or -errno as above; a name that is none

@@ -144,6 +144,80 @@ typedef struct doorward_error {
 typedef void (*doorward_error_func)(void *userdata, const doorward_error *error);
 
 /*
+ * Credentials: what a program can be asked for on the way to a connection.
+ *
+ * A program lists those that its callback can collect, and is asked for no others; where one that
+ * it does not list is needed, the open fails with DOORWARD_ERR_AUTH_UNAVAILABLE. The numbers are
+ * frozen, and libvirt's where libvirt has the same. Expect one that you do not know only if you
+ * listed it.
+ */
+typedef enum doorward_credential_type {
+        /* As whom to authenticate: the name of a user. Asked for by "doorward://@/ENDPOINT", and
+         * where policy takes the password of any of several administrators. challenge then has
+         * their names, with ", " between them, and defresult the first, which an empty answer
+         * means, too. Where this is not listed, the first of several is taken. */
+        DOORWARD_CRED_AUTHNAME = 2,
+        /* A password, or whatever else nobody may see as it is typed. */
+        DOORWARD_CRED_PASSPHRASE = 5,
+        /* Something that may be seen as it is typed. */
+        DOORWARD_CRED_ECHOPROMPT = 6,
+        /* The same as PASSPHRASE, for programs that list this and not that. */
+        DOORWARD_CRED_NOECHOPROMPT = 7,
+        /* Nothing to collect: by now somebody else may be asking, such as the authentication agent
+         * of the desktop. challenge says who: "polkit". A program can say so, or step aside.
+         * Dropped where it is not listed. */
+        DOORWARD_CRED_EXTERNAL = 9,
+        /* Nothing to collect: a text to show. Dropped where it is not listed. */
+        DOORWARD_CRED_INFO = 100,
+        /* The same, of something that went wrong. */
+        DOORWARD_CRED_ERROR_MSG = 101
+} doorward_credential_type;
+
+/*
+ * One thing to collect, or to show.
+ *
+ * Everything but the result is the library's, and gone when the callback returns. Texts are of one
+ * line, without control characters, and to be shown as they are: a prompt has its colon already.
+ *
+ * The result is memory from malloc(3) that holds a string, ended by a NUL and at most 511 bytes
+ * long, with resultlen for its length. It is the library's from then on, whatever the callback
+ * returns, and is erased before it is freed; copies that the callback makes are the callback's to
+ * erase. An empty string is an answer: who was asked only pressed Enter. To leave the result NULL
+ * where something is to be collected is a mistake of the program, DOORWARD_ERR_INVALID_ARG, and so
+ * is a resultlen that is beyond the string.
+ */
+typedef struct doorward_credential {
+        int type;              /* a doorward_credential_type */
+        const char *prompt;    /* what is asked, or said */
+        const char *challenge; /* more that is to be shown with it, or NULL */
+        const char *defresult; /* what an empty answer means, or NULL */
+        char *result;          /* NULL when the callback is called */
+        unsigned resultlen;    /* 0 when the callback is called */
+} doorward_credential;
+
+/*
+ * A callback that collects credentials, ncred of them in an array: one at a time in this version,
+ * in the order in which they are wanted.
+ *
+ * It is called by the open that wants them, in its thread, and may take as long as a person does;
+ * who waits at the other end gives up after two minutes, and the answer is then in vain. It may use
+ * this library, and must return.
+ *
+ * Returns 0, or -1 to cancel: the open then fails with DOORWARD_ERR_AUTH_CANCELLED.
+ */
+typedef int (*doorward_auth_cb)(doorward_credential *cred, unsigned ncred, void *cbdata);
+
+/* Who collects credentials, and which. It is read while an open goes on, and stays the caller's.
+ * One that lists nothing needs no callback: nothing is asked of the program, but an authentication
+ * agent of the desktop may ask. */
+typedef struct doorward_auth {
+        const int *credtype; /* the doorward_credential_types that the callback can collect */
+        unsigned ncredtype;  /* how many */
+        doorward_auth_cb cb;
+        void *cbdata; /* handed to the callback as it is */
+} doorward_auth;
+
+/*
  * Opens a connection with full access, or with what the URI says. Nobody is asked for a password:
  * where policy wants one, the call fails with DOORWARD_ERR_AUTH_NEEDED.
  *

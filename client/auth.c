@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <malloc.h>
+#include <stdio.h>
+
+#include "client/auth.h"
+
+/* What a program is told that could be asked and was not, or not in the right way. */
+static int fail_program(doorward_error *error, const char *what) {
+        error_set(error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_INVALID_ARG, EINVAL,
+                  "The program's credentials callback %s.", what);
+        return -EINVAL;
+}
+
+static int fail_cancelled(doorward_error *error) {
+        error_set(error, DOORWARD_DOMAIN_AUTH, DOORWARD_ERR_AUTH_CANCELLED, ECANCELED,
+                  "Authentication was cancelled by who was asked.");
+        return -ECANCELED;
+}
+
+static int fail_untaken(doorward_error *error, PromptKind kind) {
+        const char *what = kind == PROMPT_NAME       ? "the name of a user"
+                           : kind == PROMPT_ECHO_OFF ? "a password"
+                                                     : "an answer that can be seen";
+        const char *type = kind == PROMPT_NAME       ? "AUTHNAME"
+                           : kind == PROMPT_ECHO_OFF ? "PASSPHRASE"
+                                                     : "ECHOPROMPT";
+
+        error_set(error, DOORWARD_DOMAIN_AUTH, DOORWARD_ERR_AUTH_UNAVAILABLE, ENOSYS,
+                  "Authentication wants %s, and this program cannot be asked for one.", what);
+        error_set_hint(error,
+                       "Its callback does not list DOORWARD_CRED_%s. The doorward command "
+                       "can be asked, on a terminal.",
+                       type);
+        return -ENOSYS;
+}
+
+bool auth_takes(const doorward_auth *auth, int type) {
+        for (unsigned i = 0; auth && i < auth->ncredtype; i++)
+                if (auth->credtype[i] == type)
+                        return true;
+
+        return false;
+}
+
+bool auth_takes_passwords(const doorward_auth *auth) {
+        return auth_takes(auth, DOORWARD_CRED_PASSPHRASE) ||
+               auth_takes(auth, DOORWARD_CRED_NOECHOPROMPT);
+}
+
+/* As which type it is asked for; 0 if the callback takes none that would do. */
+static int type_of_prompt(const doorward_auth *auth, PromptKind kind) {
+        int type = kind == PROMPT_NAME      ? DOORWARD_CRED_AUTHNAME
+                   : kind == PROMPT_ECHO_ON ? DOORWARD_CRED_ECHOPROMPT
+                   : kind == PROMPT_INFO    ? DOORWARD_CRED_INFO
+                   : kind == PROMPT_ERROR   ? DOORWARD_CRED_ERROR_MSG
+                                            : DOORWARD_CRED_PASSPHRASE;
+
+        if (kind == PROMPT_ECHO_OFF && !auth_takes(auth, type))
+                type = DOORWARD_CRED_NOECHOPROMPT;
+        return auth_takes(auth, type) ? type : 0;
+}
+
+/* As much as the callback can have written to, however long it says that is. */
+static size_t result_size(const doorward_credential *cred) {
+        return cred->result ? malloc_usable_size(cred->result) : 0;
+}
+
+static void credential_deinit(doorward_credential *cred) {
+        if (cred->result)
+                explicit_bzero(cred->result, result_size(cred));
+        free(cred->result);
+        *cred = (doorward_credential){};
+}
+
+/* The credential is to be deinitialised in any case. */
+static int auth_call(const doorward_auth *auth, doorward_credential *cred, doorward_error *error) {
+        return auth->cb(cred, 1, auth->cbdata) == 0 ? 0 : fail_cancelled(error);
+}
+
+/* The length of the result. */
+static int result_check(const doorward_credential *cred, size_t *ret, doorward_error *error) {
+        size_t size = result_size(cred), n;
+
+        if (!cred->result)
+                return fail_program(error, "left a result empty that it said it would collect");
+
+        n = strnlen(cred->result, size);
+        if (n == size)
+                return fail_program(error, "gave a result that no NUL ends");
+        if (cred->resultlen > n)
+                return fail_program(error, "gave a result that is shorter than its length, or "
+                                           "holds a NUL");
+        if (n > CONVERSATION_ANSWER_MAX)
+                return fail_program(error, "gave a result that is too long");
+
+        *ret = n;
+        return 0;
+}
+
+static int auth_collect(const doorward_auth *auth, doorward_credential *cred, Answer *ret,
+                        doorward_error *error) {
+        size_t n;
+        int r;
+
+        r = auth_call(auth, cred, error);
+        if (r == 0)
+                r = result_check(cred, &n, error);
+        if (r < 0)
+                return r;
+
+        memcpy(ret->text, cred->result, n + 1);
+        return 0;
+}
+
+/* "user@host: Password: ". */
+static int prompt_compose(const char *origin, const Prompt *prompt, char **ret) {
+        size_t n = strlen(origin);
+        char *text;
+
+        text = malloc(n + sizeof(prompt->text));
+        if (!text)
+                return -ENOMEM;
+
+        memcpy(text, origin, n);
+        memcpy(text + n, prompt->text, sizeof(prompt->text));
+        *ret = text;
+        return 0;
+}
+
+int auth_ask_prompt(const doorward_auth *auth, const char *origin, const Prompt *prompt,
+                    Answer *ret, doorward_error *error) {
+        _cleanup_(credential_deinit) doorward_credential cred = {};
+        _cleanup_free_ char *text = NULL;
+        bool wanted = prompt_wants_answer(prompt->kind);
+
+        cred.type = type_of_prompt(auth, prompt->kind);
+        if (cred.type == 0)
+                return wanted ? fail_untaken(error, prompt->kind) : 0;
+        if (prompt_compose(origin ?: "", prompt, &text) < 0)
+                return error_no_memory(error);
+
+        cred.prompt = text;
+        if (!wanted)
+                return auth_call(auth, &cred, error);
+
+        ret->number = prompt->number;
+        ret->cancelled = false;
+        return auth_collect(auth, &cred, ret, error);
+}
+
+/* "alice, bob". */
+static char *names_join(char *const *names) {
+        size_t n = 1;
+        char *text, *end;
+
+        for (size_t i = 0; names[i]; i++)
+                n += strlen(names[i]) + strlen(", ");
+        text = malloc(n);
+        if (!text)
+                return NULL;
+
+        end = stpcpy(text, names[0]);
+        for (size_t i = 1; names[i]; i++)
+                end = stpcpy(stpcpy(end, ", "), names[i]);
+        return text;
+}
+
+int auth_ask_choice(const doorward_auth *auth, const char *prompt, char *const *names, size_t *ret,
+                    doorward_error *error) {
+        _cleanup_free_ char *challenge = NULL;
+        _cleanup_(credential_deinit) doorward_credential cred = {
+                .type = DOORWARD_CRED_AUTHNAME,
+                .prompt = prompt,
+                .defresult = names[0],
+        };
+        _cleanup_(answer_erase) Answer answer = {};
+        int r;
+
+        if (!names[1] || !auth_takes(auth, DOORWARD_CRED_AUTHNAME)) {
+                *ret = 0;
+                return 0;
+        }
+
+        challenge = names_join(names);
+        if (!challenge)
+                return error_no_memory(error);
+        cred.challenge = challenge;
+
+        r = auth_collect(auth, &cred, &answer, error);
+        if (r < 0)
+                return r;
+
+        for (size_t i = 0; names[i]; i++)
+                if (streq(answer.text, names[i]) || !answer.text[0]) {
+                        *ret = i;
+                        return 0;
+                }
+
+        return fail_program(error, "chose a name that was not among those to choose from");
+}
+
+int auth_tell_external(const doorward_auth *auth, const char *prompt, doorward_error *error) {
+        _cleanup_(credential_deinit) doorward_credential cred = {
+                .type = DOORWARD_CRED_EXTERNAL,
+                .prompt = prompt,
+                .challenge = "polkit",
+        };
+
+        return auth_takes(auth, DOORWARD_CRED_EXTERNAL) ? auth_call(auth, &cred, error) : 0;
+}
