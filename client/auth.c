@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "client/auth.h"
+#include "client/terminal.h"
 
 /* What a program is told that could be asked and was not, or not in the right way. */
 static int fail_program(doorward_error *error, const char *what) {
@@ -48,6 +49,13 @@ bool auth_takes_passwords(const doorward_auth *auth) {
                auth_takes(auth, DOORWARD_CRED_NOECHOPROMPT);
 }
 
+int auth_check(const doorward_auth *auth, doorward_error *error) {
+        if (!auth_takes_passwords(auth))
+                return fail_untaken(error, PROMPT_ECHO_OFF);
+
+        return terminal_is_callback(auth) ? terminal_check(error) : 0;
+}
+
 /* As which type it is asked for; 0 if the callback takes none that would do. */
 static int type_of_prompt(const doorward_auth *auth, PromptKind kind) {
         int type = kind == PROMPT_NAME      ? DOORWARD_CRED_AUTHNAME
@@ -74,7 +82,11 @@ static void credential_deinit(doorward_credential *cred) {
 }
 
 /* The credential is to be deinitialised in any case. */
-static int auth_call(const doorward_auth *auth, doorward_credential *cred, doorward_error *error) {
+static int auth_call(const doorward_auth *auth, doorward_credential *cred, const AuthWatch *watch,
+                     doorward_error *error) {
+        if (terminal_is_callback(auth))
+                return terminal_ask(cred, watch, error);
+
         return auth->cb(cred, 1, auth->cbdata) == 0 ? 0 : fail_cancelled(error);
 }
 
@@ -98,12 +110,12 @@ static int result_check(const doorward_credential *cred, size_t *ret, doorward_e
         return 0;
 }
 
-static int auth_collect(const doorward_auth *auth, doorward_credential *cred, Answer *ret,
-                        doorward_error *error) {
+static int auth_collect(const doorward_auth *auth, doorward_credential *cred,
+                        const AuthWatch *watch, Answer *ret, doorward_error *error) {
         size_t n;
         int r;
 
-        r = auth_call(auth, cred, error);
+        r = auth_call(auth, cred, watch, error);
         if (r == 0)
                 r = result_check(cred, &n, error);
         if (r < 0)
@@ -129,7 +141,7 @@ static int prompt_compose(const char *origin, const Prompt *prompt, char **ret) 
 }
 
 int auth_ask_prompt(const doorward_auth *auth, const char *origin, const Prompt *prompt,
-                    Answer *ret, doorward_error *error) {
+                    const AuthWatch *watch, Answer *ret, doorward_error *error) {
         _cleanup_(credential_deinit) doorward_credential cred = {};
         _cleanup_free_ char *text = NULL;
         bool wanted = prompt_wants_answer(prompt->kind);
@@ -142,11 +154,11 @@ int auth_ask_prompt(const doorward_auth *auth, const char *origin, const Prompt 
 
         cred.prompt = text;
         if (!wanted)
-                return auth_call(auth, &cred, error);
+                return auth_call(auth, &cred, watch, error);
 
         ret->number = prompt->number;
         ret->cancelled = false;
-        return auth_collect(auth, &cred, ret, error);
+        return auth_collect(auth, &cred, watch, ret, error);
 }
 
 /* "alice, bob". */
@@ -187,7 +199,7 @@ int auth_ask_choice(const doorward_auth *auth, const char *prompt, char *const *
                 return error_no_memory(error);
         cred.challenge = challenge;
 
-        r = auth_collect(auth, &cred, &answer, error);
+        r = auth_collect(auth, &cred, NULL, &answer, error);
         if (r < 0)
                 return r;
 
@@ -207,5 +219,5 @@ int auth_tell_external(const doorward_auth *auth, const char *prompt, doorward_e
                 .challenge = "polkit",
         };
 
-        return auth_takes(auth, DOORWARD_CRED_EXTERNAL) ? auth_call(auth, &cred, error) : 0;
+        return auth_takes(auth, DOORWARD_CRED_EXTERNAL) ? auth_call(auth, &cred, NULL, error) : 0;
 }

@@ -22,19 +22,32 @@ static inline void answer_erase(Answer *answer) {
         explicit_bzero(answer, sizeof(*answer));
 }
 
+/* What ends a prompt on the terminal besides its answer: the other end of fd hangs up, or time is
+ * over (channel_deadline()). A program's own callback cannot be interrupted. */
+typedef struct AuthWatch {
+        int fd; /* borrowed, or -EBADF */
+        int64_t deadline;
+} AuthWatch;
+
 /* Whether the callback takes this type (a doorward_credential_type). auth may be NULL. */
 bool auth_takes(const doorward_auth *auth, int type);
 
 /* Whether it could answer a prompt for a password, however it is called. auth may be NULL. */
 bool auth_takes_passwords(const doorward_auth *auth);
 
+/* Whether a password could be asked for now: 0, or -ENOSYS (AUTH_UNAVAILABLE), if the callback
+ * takes none, or the terminal is not there or not ours. */
+int auth_check(const doorward_auth *auth, doorward_error *error) _must_check_;
+
 /* Asks for a prompt of a conversation, or shows its text. origin is put before it ("user@host: "),
- * or NULL. 0: *ret is the answer, which the caller erases (for a text it is not touched); -errno
- * and the error: -ECANCELED (AUTH_CANCELLED) if the callback said no, -ENOSYS (AUTH_UNAVAILABLE) if
- * it does not take what is needed, -EINVAL (INVALID_ARG) if it left the result empty or gave one
- * that is too long or holds a NUL. */
+ * or NULL; watch may be NULL. 0: *ret is the answer, which the caller erases (for a text it is not
+ * touched); -errno and the error: -ECANCELED (AUTH_CANCELLED) if the callback said no, -ENOSYS
+ * (AUTH_UNAVAILABLE) if it does not take what is needed, or there is no terminal to ask on, -EINVAL
+ * (INVALID_ARG) if it left the result empty or gave one that is too long or holds a NUL, -ETIMEDOUT
+ * (TIMEOUT). -EPIPE, with no error set: what is watched hung up, and nobody wants to know any more.
+ */
 int auth_ask_prompt(const doorward_auth *auth, const char *origin, const Prompt *prompt,
-                    Answer *ret, doorward_error *error) _must_check_;
+                    const AuthWatch *watch, Answer *ret, doorward_error *error) _must_check_;
 
 /* Asks which of several it is to be: AUTHNAME, with challenge listing the names and defresult the
  * first. Without AUTHNAME it is the first. 0 and the index, or -errno as above; a name that is none

@@ -38,8 +38,8 @@
  * close-on-exec, so an executed program inherits none that it was not given. Fork while no other
  * thread is inside the library, or call nothing of it in the child.
  *
- * Signals. SIGPIPE is never raised, no handler is installed, no child is started. A call that a
- * signal interrupts goes on.
+ * Signals. SIGPIPE is never raised, and a call that a signal interrupts goes on. No handler is
+ * installed, but by doorward_auth_default for the time of a prompt.
  */
 
 #ifdef __cplusplus
@@ -216,6 +216,31 @@ typedef struct doorward_auth {
         doorward_auth_cb cb;
         void *cbdata; /* handed to the callback as it is */
 } doorward_auth;
+
+/*
+ * Asks on the terminal: for programs that people run in one. It collects every type there is.
+ *
+ * It writes to and reads from /dev/tty, whatever the standard streams are, and never uses those.
+ * What is typed in answer to DOORWARD_CRED_PASSPHRASE and its like is not shown, and what was typed
+ * before the prompt does not count for it. A line that is too long is refused, not cut. ^D, or the
+ * terminal's end, cancels.
+ *
+ * While it waits it catches SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGTSTP,
+ * SIGTTIN and SIGTTOU, but for those that the program ignores. When one comes, the terminal is put
+ * back as it was, so are the handlers and the mask of the program, and the signal is sent again: ^C
+ * ends a program that does not handle it, and one that does gets it, and then
+ * DOORWARD_ERR_AUTH_CANCELLED. After ^Z, and after any stop in which somebody changed the terminal,
+ * it asks anew when the program goes on. Handlers are of the whole process: a program that changes
+ * its own at that moment, in another thread, will find its changes undone.
+ *
+ * Without a controlling terminal, or in the background of one, there is nobody to ask: what needs
+ * a password then fails with DOORWARD_ERR_AUTH_UNAVAILABLE. Threads that ask at once wait for each
+ * other.
+ *
+ * The callback can be used in a program's own doorward_auth, with any cbdata, and be called from a
+ * program's own callback; there it returns -1 for every reason.
+ */
+extern const doorward_auth *const doorward_auth_default;
 
 /*
  * Opens a connection with full access, or with what the URI says. Nobody is asked for a password:

@@ -64,14 +64,19 @@ text = read(header)
 declared = {}
 for match in re.finditer(r"(\*/\n)?^[a-z][^;{}/]*?\b(doorward_\w+)\([^;{}]*\);$", text, re.M):
     declared[match[2]] = bool(match[1])
-expect({n for n in declared if n != "doorward_error_func"}, mapped, "declared functions")
+for match in re.finditer(r"(\*/\n)?^extern [^;{}()]*?\b(doorward_\w+);$", text, re.M):
+    declared[match[2]] = bool(match[1])
+expect(set(declared), mapped, "declared functions and variables")
 for name, commented in declared.items():
     if not commented:
         failures.append(f"{name} has no comment in the header")
 
-# What the page says of: every function, class and domain.
+# What the page says of: every function and variable, class and domain, credential and flag.
 manual = read(page)
-expect(set(re.findall(r"\*(doorward_\w+)\*\(", manual)), mapped, "documented functions")
+expect(set(re.findall(r"\*(doorward_\w+)\*[(;]", manual)), mapped, "documented functions")
+for constant, number in re.findall(r"^        (DOORWARD_CRED_\w+) = (\d+),?$", text, re.M):
+    if f"*{constant}* ({number})" not in manual:
+        failures.append(f"{constant}, {number} is not in the man page")
 classes = re.findall(r"^        (DOORWARD_ERR_\w+) = (\d+),?$", text, re.M)
 comments = re.findall(r"/\* \(([a-z-]+)\)[^*]*(?:\*(?!/)[^*]*)*\*/\n +(DOORWARD_\w+) =", text)
 words = {constant: word for word, constant in comments}

@@ -147,7 +147,7 @@ static void test_mapping(void **state) {
                 doorward_error error = {};
                 int r;
 
-                r = auth_ask_prompt(&auth, NULL, &prompt, &answer, &error);
+                r = auth_ask_prompt(&auth, NULL, &prompt, NULL, &answer, &error);
                 assert_int_equal(script.n_calls, mappings[i].expected ? 1 : 0);
                 assert_int_equal(script.type, mappings[i].expected);
 
@@ -177,11 +177,14 @@ static void test_nobody_to_ask(void **state) {
         doorward_auth none = {};
         Answer answer;
 
-        assert_int_equal(auth_ask_prompt(NULL, NULL, &prompt, &answer, &error), -ENOSYS);
+        assert_int_equal(auth_check(NULL, &error), -ENOSYS);
+        assert_int_equal(auth_check(&none, &error), -ENOSYS);
         assert_int_equal(error.code, DOORWARD_ERR_AUTH_UNAVAILABLE);
-        assert_int_equal(auth_ask_prompt(&none, NULL, &prompt, &answer, &error), -ENOSYS);
+        assert_int_equal(auth_ask_prompt(NULL, NULL, &prompt, NULL, &answer, &error), -ENOSYS);
+        assert_int_equal(error.code, DOORWARD_ERR_AUTH_UNAVAILABLE);
+        assert_int_equal(auth_ask_prompt(&none, NULL, &prompt, NULL, &answer, &error), -ENOSYS);
         prompt.kind = PROMPT_INFO;
-        assert_int_equal(auth_ask_prompt(NULL, NULL, &prompt, &answer, &error), 0);
+        assert_int_equal(auth_ask_prompt(NULL, NULL, &prompt, NULL, &answer, &error), 0);
         doorward_error_clear(&error);
 }
 
@@ -189,7 +192,7 @@ static int ask(Script *script, PromptKind kind, Answer *answer, doorward_error *
         doorward_auth auth = auth_of(all, ELEMENTSOF(all), script);
         Prompt prompt = {.kind = kind};
 
-        return auth_ask_prompt(&auth, NULL, &prompt, answer, error);
+        return auth_ask_prompt(&auth, NULL, &prompt, NULL, answer, error);
 }
 
 static void test_origin(void **state) {
@@ -200,7 +203,7 @@ static void test_origin(void **state) {
         Answer answer;
 
         memset(prompt.text, 'p', CONVERSATION_TEXT_MAX);
-        assert_int_equal(auth_ask_prompt(&auth, "bob@far: ", &prompt, &answer, &error), 0);
+        assert_int_equal(auth_ask_prompt(&auth, "bob@far: ", &prompt, NULL, &answer, &error), 0);
         assert_int_equal(strlen(script.prompt), 9 + CONVERSATION_TEXT_MAX);
         assert_memory_equal(script.prompt, "bob@far: ppp", 12);
 }
