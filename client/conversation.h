@@ -5,9 +5,9 @@
  * Conversation: PAM asks, the callback answers
  *
  * The descriptor came from the broker, and is believed only as far as the kernel speaks for it: who
- * made the pair of sockets (SO_PEERCRED) and who sent each prompt (SCM_CREDENTIALS) must be root, so
- * that whatever is written on it reaches root and nobody else. A broker that was taken over can pass
- * on a socket of its own, and gets no answer.
+ * made the pair of sockets (SO_PEERCRED) and who sent each prompt (SCM_CREDENTIALS) must be root,
+ * so that whatever is written on it reaches root and nobody else. A broker that was taken over can
+ * pass on a socket of its own, and gets no answer.
  */
 
 #include "client/auth.h"

@@ -19,8 +19,9 @@ bool trust_read_uid_map(char buf[TRUST_UID_MAP_SIZE]) {
                         n += (size_t)k;
         }
 
+        /* An empty one maps nobody, which is another thing than none. */
         buf[n] = 0;
-        return n > 0;
+        return fd >= 0 && k == 0;
 }
 
 uid_t trust_root_uid(const char *uid_map) {

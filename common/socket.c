@@ -48,7 +48,8 @@ static bool ancillary_take_fds(SocketAncillary *ancillary, size_t want_fds,
         return ok;
 }
 
-ssize_t socket_receive(int fd, void *buf, size_t size, size_t want_fds, SocketAncillary *ret) {
+static ssize_t receive(int fd, void *buf, size_t size, size_t want_fds, int flags,
+                       SocketAncillary *ret) {
         union {
                 struct cmsghdr align;
                 char data[CMSG_SPACE(sizeof(struct ucred)) +
@@ -71,7 +72,7 @@ ssize_t socket_receive(int fd, void *buf, size_t size, size_t want_fds, SocketAn
                 msg.msg_controllen += CMSG_SPACE(want_fds * sizeof(int));
 
         do
-                n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+                n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC | flags);
         while (n < 0 && errno == EINTR);
         if (n < 0)
                 return -errno;
@@ -96,6 +97,14 @@ ssize_t socket_receive(int fd, void *buf, size_t size, size_t want_fds, SocketAn
 
         *ret = ancillary;
         return n;
+}
+
+ssize_t socket_receive(int fd, void *buf, size_t size, size_t want_fds, SocketAncillary *ret) {
+        return receive(fd, buf, size, want_fds, 0, ret);
+}
+
+ssize_t socket_receive_now(int fd, void *buf, size_t size, size_t want_fds, SocketAncillary *ret) {
+        return receive(fd, buf, size, want_fds, MSG_DONTWAIT, ret);
 }
 
 ssize_t socket_send(int fd, const void *data, size_t size, int pass_fd) {

@@ -34,6 +34,11 @@ int socket_address(const char *path, struct sockaddr_un *ret) _must_check_;
 ssize_t socket_receive(int fd, void *buf, size_t size, size_t want_fds,
                        SocketAncillary *ret) _must_check_;
 
+/* The same, and -EAGAIN if nothing is there, whatever the descriptor's mode: where others hold
+ * copies of a socket, they have a say in that. */
+ssize_t socket_receive_now(int fd, void *buf, size_t size, size_t want_fds,
+                           SocketAncillary *ret) _must_check_;
+
 /* One sendmsg(2), never raising SIGPIPE, with one descriptor unless pass_fd is negative. The number
  * of bytes or -errno. */
 ssize_t socket_send(int fd, const void *data, size_t size, int pass_fd);
