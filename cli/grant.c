@@ -16,12 +16,12 @@ static bool terminal_is_there(void) {
 int grant_open(const Options *options, const Argument *argument, doorward_conn **ret,
                doorward_error *error) {
         char name[NAME_TEXT_SIZE];
-        unsigned flags = 0;
+        const doorward_auth *auth = NULL;
 
         if (!options_has(options, OPTION_NO_ASK_PASSWORD) && terminal_is_there())
-                flags |= CONN_ALLOW_INTERACTION;
+                auth = doorward_auth_default;
 
-        return conn_open(name_to_string(&argument->name, name), argument->access, flags, ret,
+        return conn_open(name_to_string(&argument->name, name), argument->access, auth, 0, ret,
                          error);
 }
 

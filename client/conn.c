@@ -8,23 +8,11 @@
 
 #include "client/channel.h"
 #include "client/conn.h"
-#include "common/interface.h"
+#include "client/opening.h"
 
 /* /dev/net/tun. */
 #define TUN_MAJOR 10
 #define TUN_MINOR 200
-
-/* What an Open answers. Borrowed from the reply. */
-typedef struct OpenReply {
-        const char *state;
-        int access;
-        int mode;
-        const char *lease;
-        bool kept;
-        int64_t expires;
-        const char *reason;
-        const char *request_id;
-} OpenReply;
 
 static int socket_find_kind(int fd) {
         socklen_t n = sizeof(int);
@@ -65,39 +53,21 @@ static bool fd_is_read_only(int fd) {
         return (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
 }
 
-static int reply_read(const WireReply *reply, OpenReply *ret) {
-        OpenReply open = {};
-        const WireField fields[] = {
-                {"state", WIRE_STRING, false, &open.state},
-                {"access", WIRE_ENUM, true, &open.access, access_from_wire},
-                {"mode", WIRE_ENUM, true, &open.mode, lease_mode_from_wire},
-                {"lease", WIRE_STRING, true, &open.lease},
-                {"kept", WIRE_BOOL, true, &open.kept},
-                {"expires", WIRE_INT, true, &open.expires},
-                {"reason", WIRE_STRING, true, &open.reason},
-                {"requestId", WIRE_STRING, false, &open.request_id},
-                {},
-        };
-        int r;
-
-        r = wire_read(reply->parameters, fields);
-        if (r == 0)
-                *ret = open;
-        return r;
-}
-
 /* What a grant must be to be believed: what was asked for, with a descriptor, and leased only if
- * the call goes on. A lease without a call that carries it would not end with us; so a detached
- * call, which has but one reply, cannot be given one. */
-static const char *grant_problem(const WireReply *reply, const OpenReply *open, const Uri *uri) {
+ * the call goes on, and if that is what was asked for: a lease without a call that carries it would
+ * not end with us. */
+static const char *grant_problem(const WireReply *reply, const OpeningReply *open,
+                                 const OpeningSpec *spec) {
         bool leased = open->mode != LEASE_MODE_NONE;
 
         if (reply->connection < 0)
                 return "granted a connection and did not send it";
-        if (open->access != uri->access)
+        if (open->access != spec->uri->access)
                 return "granted another access than was asked for";
         if (open->mode == 0 || open->expires < 0)
                 return "did not say what it granted";
+        if (spec->detached && (leased || reply->continues))
+                return "granted a lease that nobody asked for";
         if (leased && (!reply->continues || !open->lease))
                 return "granted a lease that has no end";
 
@@ -121,7 +91,7 @@ static int fail_protocol(doorward_error *error, const Wire *wire, const char *wh
 }
 
 /* Makes the connection of a grant. The wire is taken if it is needed for the lease. */
-static int conn_new(Wire **wire, WireReply *reply, const OpenReply *open, const Uri *uri,
+static int conn_new(Wire **wire, WireReply *reply, const OpeningReply *open, const Uri *uri,
                     doorward_conn **ret, doorward_error *error) {
         _cleanup_(conn_unrefp) doorward_conn *conn = NULL;
 
@@ -152,96 +122,24 @@ static int conn_new(Wire **wire, WireReply *reply, const OpenReply *open, const 
         return 0;
 }
 
-static int take_grant(Wire **wire, WireReply *reply, const OpenReply *open, const Uri *uri,
-                      doorward_conn **ret, doorward_error *error) {
-        const char *problem = grant_problem(reply, open, uri);
-
-        if (!problem)
-                problem = fd_problem(reply->connection, uri->access);
-        if (problem)
-                return fail_protocol(error, *wire, problem);
-
-        return conn_new(wire, reply, open, uri, ret, error);
-}
-
-/* The first reply is the only one that this version waits for: it has nobody to hold a conversation
- * with. */
-static int take_reply(Wire **wire, WireReply *reply, const Uri *uri, doorward_conn **ret,
-                      doorward_error *error) {
-        OpenReply open;
-
-        if (reply_read(reply, &open) < 0)
-                return fail_protocol(error, *wire, "sent a reply that cannot be read");
-        if (streq(open.state, "granted") && reply->conversation < 0)
-                return take_grant(wire, reply, &open, uri, ret, error);
-
-        if (streq(open.state, "conversation")) {
-                error_set(error, DOORWARD_DOMAIN_AUTH, DOORWARD_ERR_AUTH_UNAVAILABLE, EACCES,
-                          "%s asks for a password in a way that this version cannot answer.",
-                          uri->endpoint);
-                error_set_hint(error, "The endpoint's definition wants step-up authentication, "
-                                      "which a later version of the library provides.");
-        } else if (streq(open.state, "ended")) {
-                error_set(error, DOORWARD_DOMAIN_BROKER, DOORWARD_ERR_LEASE_ENDED, ECONNABORTED,
-                          "Access to %s ended before it began: %s.", uri->endpoint,
-                          open.reason ?: "no reason given");
-        } else
-                return fail_protocol(error, *wire, "sent a reply that cannot be read");
-
-        error_set_request(error, open.request_id);
-        return -EREMOTEIO;
-}
-
-static json_t *open_parameters(const Uri *uri, unsigned flags) {
-        json_t *parameters = json_pack("{s:s, s:s}", "endpoint", uri->endpoint, "access",
-                                       access_to_wire((Access)uri->access));
-        int r = 0;
-
-        if (parameters && (flags & CONN_ALLOW_INTERACTION))
-                r = json_object_set_new(parameters, "allowInteractiveAuthentication", json_true());
-        if (parameters && r == 0 && (flags & CONN_DETACHED))
-                r = json_object_set_new(parameters, "detached", json_true());
-        if (r < 0) {
-                json_decref(parameters);
-                return NULL;
-        }
-
-        return parameters;
-}
-
-/* The only reply that is waited for. */
-static int wire_ask(Wire *wire, json_t *parameters, unsigned flags, int64_t deadline,
-                    WireReply *ret, doorward_error *error) {
-        int left = channel_deadline_left(deadline);
-        int r;
-
-        if (flags & CONN_DETACHED)
-                return wire_call(wire, METHOD_OPEN, parameters, left, ret, error);
-
-        /* No time at all would mean not to wait, which is another thing than to wait in vain. */
-        r = wire_call_more(wire, METHOD_OPEN, parameters, left, error);
-        if (r == 0)
-                r = wire_next(wire, channel_deadline_left(deadline) ?: 1, ret, error);
-        return r;
-}
-
-static int conn_ask(const Uri *uri, unsigned flags, doorward_conn **ret, doorward_error *error) {
-        bool interactive = flags & CONN_ALLOW_INTERACTION;
-        int64_t deadline =
-                channel_deadline(interactive ? WIRE_TIMEOUT_INTERACTIVE_MS : WIRE_TIMEOUT_MS);
+static int conn_ask(const OpeningSpec *spec, doorward_conn **ret, doorward_error *error) {
         _cleanup_(wire_reply_deinit) WireReply reply = WIRE_REPLY_NULL;
-        json_t *parameters = open_parameters(uri, flags);
         _cleanup_(wire_freep) Wire *wire = NULL;
+        const char *problem;
+        OpeningReply open;
         int r;
 
-        r = wire_open(NULL, WIRE_TIMEOUT_MS, &wire, error);
-        if (r < 0) {
-                json_decref(parameters);
+        r = opening_run(spec, &wire, &reply, &open, error);
+        if (r < 0)
                 return r;
-        }
 
-        r = wire_ask(wire, parameters, flags, deadline, &reply, error);
-        return r < 0 ? r : take_reply(&wire, &reply, uri, ret, error);
+        problem = grant_problem(&reply, &open, spec);
+        if (!problem)
+                problem = fd_problem(reply.connection, spec->uri->access);
+        if (problem)
+                return fail_protocol(error, wire, problem);
+
+        return conn_new(&wire, &reply, &open, spec->uri, ret, error);
 }
 
 /* Appends ", NAME", or says once that there are more than there is room for. */
@@ -321,8 +219,63 @@ static int fail_unasked(doorward_error *error, const Uri *uri) {
         return -EACCES;
 }
 
-int conn_open(const char *text, Access access, unsigned flags, doorward_conn **ret,
-              doorward_error *error) {
+/* Whether it was for want of permission that it was refused. */
+static bool is_refusal(const doorward_error *error) {
+        switch (error->code) {
+        case DOORWARD_ERR_ACCESS_UNSUPPORTED:
+        case DOORWARD_ERR_DENIED:
+        case DOORWARD_ERR_AUTH_NEEDED:
+        case DOORWARD_ERR_AUTH_FAILED:
+        case DOORWARD_ERR_AUTH_CANCELLED:
+        case DOORWARD_ERR_AUTH_UNAVAILABLE:
+                return true;
+        default:
+                return false;
+        }
+}
+
+/* Read-only in place of full access, which was refused; where both are, it is the first refusal
+ * that people want to know of, unless it was that there is no full access at all. Who has dismissed
+ * a prompt is not asked again. */
+static int conn_fall_back(const OpeningSpec *full, doorward_conn **ret, doorward_error *error) {
+        bool cancelled = error->code == DOORWARD_ERR_AUTH_CANCELLED;
+        _cleanup_error_ doorward_error again = {};
+        OpeningSpec spec = *full;
+        Uri uri = *full->uri;
+        int r;
+
+        if (uri.has_user && cancelled)
+                return -ECANCELED;
+
+        uri.access = ACCESS_READ_ONLY;
+        spec.uri = &uri;
+        if (cancelled)
+                spec.auth = NULL;
+
+        r = conn_ask(&spec, ret, &again);
+        if (r == 0)
+                doorward_error_clear(error);
+        else if (error->code == DOORWARD_ERR_ACCESS_UNSUPPORTED)
+                error_replace(error, &again);
+        return r;
+}
+
+static int fail_contradiction(doorward_error *error) {
+        error_set(error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_BAD_URI, EINVAL,
+                  "The URI asks for full access, and the call for read-only access.");
+        error_set_hint(error, "Leave access=full out of the URI, or do not ask for read-only "
+                              "access.");
+        return -EINVAL;
+}
+
+int conn_open(const char *text, Access access, const doorward_auth *auth, unsigned flags,
+              doorward_conn **ret, doorward_error *error) {
+        OpeningSpec spec = {
+                .auth = auth,
+                .detached = flags & CONN_DETACHED,
+                .deadline = channel_deadline(auth ? WIRE_TIMEOUT_INTERACTIVE_MS : WIRE_TIMEOUT_MS),
+        };
+        bool may_fall_back;
         Uri uri;
         int r;
 
@@ -332,18 +285,18 @@ int conn_open(const char *text, Access access, unsigned flags, doorward_conn **r
         r = uri_parse(text, &uri, error);
         if (r < 0)
                 return r;
+        if (access == ACCESS_READ_ONLY && uri.access == ACCESS_FULL)
+                return fail_contradiction(error);
 
-        if (access == ACCESS_READ_ONLY && uri.access == ACCESS_FULL) {
-                error_set(error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_BAD_URI, EINVAL,
-                          "The URI asks for full access, and the call for read-only access.");
-                error_set_hint(error, "Leave access=full out of the URI, or do not ask for "
-                                      "read-only access.");
-                return -EINVAL;
-        }
+        /* What the URI says is what is wanted. */
+        may_fall_back = (flags & CONN_FALL_BACK) && uri.access == 0 && access == ACCESS_FULL;
         if (uri.access == 0)
                 uri.access = (int)access;
+        spec.uri = &uri;
 
-        r = uri.has_user ? fail_unasked(error, &uri) : conn_ask(&uri, flags, ret, error);
+        r = uri.has_user && !auth ? fail_unasked(error, &uri) : conn_ask(&spec, ret, error);
+        if (r < 0 && may_fall_back && (auth || !uri.has_user) && is_refusal(error))
+                r = conn_fall_back(&spec, ret, error);
         if (r < 0)
                 error_set_endpoint(error, uri.endpoint);
         return r;
@@ -377,7 +330,7 @@ int conn_get_control_fd(const doorward_conn *conn) {
 
 int conn_process(doorward_conn *conn, int *ret, doorward_error *error) {
         _cleanup_(wire_reply_deinit) WireReply reply = WIRE_REPLY_NULL;
-        OpenReply open;
+        OpeningReply read;
         int r;
 
         if (!conn->wire)
@@ -388,11 +341,11 @@ int conn_process(doorward_conn *conn, int *ret, doorward_error *error) {
                 return 0;
         if (r < 0)
                 return r;
-        if (r == 0 || reply_read(&reply, &open) < 0 || !streq(open.state, "ended"))
+        if (r == 0 || opening_reply_read(&reply, &read) < 0 || !streq(read.state, "ended"))
                 return fail_protocol(error, conn->wire,
                                      "said something else than that the lease has ended");
 
-        r = open.reason ? end_reason_from_wire(open.reason) : 0;
+        r = read.reason ? end_reason_from_wire(read.reason) : 0;
         *ret = r > 0 ? r : 0;
         return 1;
 }

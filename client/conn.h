@@ -4,7 +4,7 @@
 /*
  * Connection: what a client gets
  *
- * Both exported opens and the doorward command come through conn_open(). Unless it is detached, a
+ * All exported opens and the doorward command come through conn_open(). Unless it is detached, a
  * connection keeps the wire on which it was asked for: the lease lives exactly as long as that
  * call, so hanging up is how it ends, and the kernel does that for a process that dies.
  *
@@ -19,12 +19,11 @@
 #include "client/wire.h"
 
 typedef enum ConnFlags {
-        /* Somebody may be asked for a password: by a polkit agent, that is. Without it nobody is.
-         */
-        CONN_ALLOW_INTERACTION = 1 << 0,
         /* No lease: nothing is held by anybody, and the connection has no wire. Only where the
          * definition allows it. */
-        CONN_DETACHED = 1 << 1,
+        CONN_DETACHED = 1 << 0,
+        /* Read-only, if full access is refused and the URI does not say which it is to be. */
+        CONN_FALL_BACK = 1 << 1,
 } ConnFlags;
 
 struct doorward_conn {
@@ -44,9 +43,10 @@ struct doorward_conn {
 };
 
 /* Opens. ACCESS_FULL means what the URI says, full if it does not say; ACCESS_READ_ONLY contradicts
- * a URI that says full. */
-int conn_open(const char *uri, Access access, unsigned flags, doorward_conn **ret,
-              doorward_error *error) _must_check_;
+ * a URI that says full. Through auth people are asked; without it nobody is, by polkit's agents as
+ * little as by us. */
+int conn_open(const char *uri, Access access, const doorward_auth *auth, unsigned flags,
+              doorward_conn **ret, doorward_error *error) _must_check_;
 
 /* Gives one reference back; true if it was the last and the connection is gone. */
 bool conn_unref(doorward_conn *conn);

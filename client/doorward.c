@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <stdio.h>
+
 #include "client/conn.h"
 #include "config.h"
 
@@ -33,12 +35,58 @@ static bool conn_check(const doorward_conn *conn) {
         return false;
 }
 
-static doorward_conn *open_with(const char *uri, Access access) {
+static int fail_argument(doorward_error *error, const char *format, ...) _printf_(2, 3);
+
+static int fail_argument(doorward_error *error, const char *format, ...) {
+        char text[256];
+        va_list args;
+
+        va_start(args, format);
+        (void)vsnprintf(text, sizeof(text), format, args);
+        va_end(args);
+
+        error_set(error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_INVALID_ARG, EINVAL, "%s", text);
+        return -EINVAL;
+}
+
+static int check_open(const doorward_auth *auth, unsigned flags, doorward_error *error) {
+        const unsigned known = DOORWARD_RO | DOORWARD_NO_ALIASES | DOORWARD_NO_INTERACTION |
+                               DOORWARD_FALLBACK_RO | DOORWARD_DETACHED | DOORWARD_LOCAL_ONLY;
+
+        if (flags & ~known)
+                return fail_argument(error, "There are no such flags: 0x%x.", flags & ~known);
+        if (auth && auth->ncredtype > 0 && (!auth->credtype || !auth->cb))
+                return fail_argument(error, "Credentials are listed, and there is no %s.",
+                                     auth->cb ? "list of them" : "callback to collect them");
+
+        return 0;
+}
+
+static int open_checked(const char *uri, const doorward_auth *auth, unsigned flags,
+                        doorward_conn **ret, doorward_error *error) {
+        unsigned conn_flags = 0;
+        int r;
+
+        r = check_open(auth, flags, error);
+        if (r < 0)
+                return r;
+
+        if (flags & DOORWARD_DETACHED)
+                conn_flags |= CONN_DETACHED;
+        if (flags & DOORWARD_FALLBACK_RO)
+                conn_flags |= CONN_FALL_BACK;
+
+        /* Of the others there is nothing yet that they would keep from happening. */
+        return conn_open(uri, flags & DOORWARD_RO ? ACCESS_READ_ONLY : ACCESS_FULL,
+                         flags & DOORWARD_NO_INTERACTION ? NULL : auth, conn_flags, ret, error);
+}
+
+static doorward_conn *open_with(const char *uri, const doorward_auth *auth, unsigned flags) {
         _cleanup_error_ doorward_error error = {};
         doorward_conn *conn;
 
         error_begin();
-        if (conn_open(uri, access, 0, &conn, &error) < 0) {
+        if (open_checked(uri, auth, flags, &conn, &error) < 0) {
                 error_raise(&error);
                 return NULL;
         }
@@ -47,11 +95,16 @@ static doorward_conn *open_with(const char *uri, Access access) {
 }
 
 DOORWARD_EXPORT doorward_conn *doorward_open(const char *uri) {
-        return open_with(uri, ACCESS_FULL);
+        return open_with(uri, NULL, 0);
 }
 
 DOORWARD_EXPORT doorward_conn *doorward_open_read_only(const char *uri) {
-        return open_with(uri, ACCESS_READ_ONLY);
+        return open_with(uri, NULL, DOORWARD_RO);
+}
+
+DOORWARD_EXPORT doorward_conn *doorward_open_auth(const char *uri, const doorward_auth *auth,
+                                                  unsigned flags) {
+        return open_with(uri, auth, flags);
 }
 
 DOORWARD_EXPORT int doorward_ref(doorward_conn *conn) {

@@ -20,9 +20,10 @@
  *         doorward_close(c);
  *
  * URIs. "doorward:///ENDPOINT" is an endpoint of this machine; a bare "ENDPOINT" is short for it.
- * "?access=full" or "?access=read-only" may follow the long form. An endpoint is a name such as
- * docker or serial@ttyUSB0, never a path. Everything else is refused, with a hint where there is a
- * likely intention.
+ * "doorward://USER@/ENDPOINT" is the same as somebody else, who is to be proven to be: by USER's
+ * password, as a rule; "doorward://@/ENDPOINT" asks as whom. "?access=full" or "?access=read-only"
+ * may follow the long forms. An endpoint is a name such as docker or serial@ttyUSB0, never a path.
+ * Everything else is refused, with a hint where there is a likely intention.
  *
  * Errors. A function that fails says so by what it returns (NULL or -1), sets errno, and leaves an
  * error for its thread that doorward_get_last_error() shows: a class to decide by, a sentence for
@@ -244,7 +245,7 @@ extern const doorward_auth *const doorward_auth_default;
 
 /*
  * Opens a connection with full access, or with what the URI says. Nobody is asked for a password:
- * where policy wants one, the call fails with DOORWARD_ERR_AUTH_NEEDED.
+ * where policy wants one, and for a URI with a user, the call fails with DOORWARD_ERR_AUTH_NEEDED.
  *
  * The call waits for the broker, the policy and the service, for a minute at most.
  *
@@ -261,6 +262,52 @@ doorward_conn *doorward_open(const char *uri);
  * DOORWARD_ERR_BAD_URI. In all else like doorward_open().
  */
 doorward_conn *doorward_open_read_only(const char *uri);
+
+/*
+ * What doorward_open_auth() can be told besides. The numbers are frozen, and more may be added;
+ * whatever is no flag of the library's version is DOORWARD_ERR_INVALID_ARG.
+ */
+typedef enum doorward_flags {
+        /* Read-only access, as doorward_open_read_only() has it. */
+        DOORWARD_RO = 1,
+        /* Take the URI for one, even where an alias is called so. There are no aliases in this
+         * version. */
+        DOORWARD_NO_ALIASES = 2,
+        /* Ask nobody, as if auth were NULL. */
+        DOORWARD_NO_INTERACTION = 4,
+        /* Where full access is refused, by policy or by who was asked for a password, or where
+         * there is none, open read-only instead; doorward_get_uri() says which it became. Where
+         * read-only is refused as well, the error is that of full access, unless there is none. A
+         * prompt that was dismissed is not followed by another. What the URI says is not changed:
+         * then, and with DOORWARD_RO, this has no effect. */
+        DOORWARD_FALLBACK_RO = 8,
+        /* Without a lease: the broker keeps nothing and ends nothing, and the descriptor can
+         * outlive the connection and the process. Only where the endpoint's definition says so
+         * (Lease=none), else DOORWARD_ERR_ACCESS_UNSUPPORTED. */
+        DOORWARD_DETACHED = 16,
+        /* Refuse what is on another machine. So does everything, in this version. */
+        DOORWARD_LOCAL_ONLY = 32
+} doorward_flags;
+
+/*
+ * Opens a connection, and has people asked for a password where policy wants one. auth says how and
+ * for what the program can be asked (doorward_auth_default: on the terminal); NULL means that
+ * nobody is asked, which makes this doorward_open() with flags.
+ *
+ * Who is asked, and through whom, is for policy to say. Where the user's session has an
+ * authentication agent, as a desktop has, polkit asks through that; DOORWARD_CRED_EXTERNAL says so,
+ * if there is no answer for half a second. Where the endpoint's definition wants the caller's own
+ * password besides, and for "doorward://USER@/ENDPOINT", the callback is asked. Its answers go to a
+ * process of root's, and neither the broker nor another process of the user sees them.
+ *
+ * There is one attempt: a wrong password is DOORWARD_ERR_AUTH_FAILED, and who wants another opens
+ * again. A callback that cancels ends the open with DOORWARD_ERR_AUTH_CANCELLED, and whatever waits
+ * for a password elsewhere is withdrawn.
+ *
+ * The call waits for five minutes at most, if people may be asked. What the URI is, and what is
+ * returned, is as for doorward_open(). flags are those of doorward_flags.
+ */
+doorward_conn *doorward_open_auth(const char *uri, const doorward_auth *auth, unsigned flags);
 
 /*
  * Takes one more reference, to be given back with doorward_close(). Atomic.

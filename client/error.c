@@ -128,6 +128,20 @@ void error_set_request(doorward_error *error, const char *request_id) {
         text_replace(&error->request_id, request_id);
 }
 
+void error_replace(doorward_error *error, doorward_error *by) {
+        doorward_error earlier = *error;
+
+        *error = *by;
+        *by = (doorward_error){};
+        if (!error->endpoint)
+                error->endpoint = TAKE_PTR(earlier.endpoint);
+        if (!error->action_id)
+                error->action_id = TAKE_PTR(earlier.action_id);
+        if (!error->request_id)
+                error->request_id = TAKE_PTR(earlier.request_id);
+        doorward_error_clear(&earlier);
+}
+
 int error_no_memory(doorward_error *error) {
         doorward_error_clear(error);
         *error = (doorward_error){

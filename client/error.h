@@ -35,6 +35,10 @@ void error_set_endpoint(doorward_error *error, const char *endpoint);
 void error_set_action(doorward_error *error, const char *action_id);
 void error_set_request(doorward_error *error, const char *request_id);
 
+/* Takes another in its place, which keeps what only the first knew: the endpoint, the action, the
+ * request. by is left all zero. */
+void error_replace(doorward_error *error, doorward_error *by);
+
 /* Sets DOORWARD_ERR_SYSTEM with ENOMEM; returns -ENOMEM. */
 int error_no_memory(doorward_error *error);
 

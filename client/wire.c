@@ -292,6 +292,10 @@ static int wire_wait(Wire *wire, int64_t deadline, WireReply *ret, doorward_erro
         return r;
 }
 
+int wire_expire(Wire *wire, doorward_error *error) {
+        return channel_fail_timeout(&wire->channel, error);
+}
+
 int wire_next(Wire *wire, int timeout_ms, WireReply *ret, doorward_error *error) {
         int r;
 

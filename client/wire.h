@@ -98,6 +98,9 @@ int wire_call_more(Wire *wire, MethodId method, json_t *parameters, int timeout_
  * is there. */
 int wire_next(Wire *wire, int timeout_ms, WireReply *ret, doorward_error *error) _must_check_;
 
+/* Gives up waiting for a reply: closes the wire, sets DOORWARD_ERR_TIMEOUT, returns -ETIMEDOUT. */
+int wire_expire(Wire *wire, doorward_error *error);
+
 void wire_reply_deinit(WireReply *reply);
 
 /* Reads members of a message. Members that the table does not name are ignored: a later broker may

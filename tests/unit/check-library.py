@@ -74,7 +74,10 @@ for name, commented in declared.items():
 # What the page says of: every function and variable, class and domain, credential and flag.
 manual = read(page)
 expect(set(re.findall(r"\*(doorward_\w+)\*[(;]", manual)), mapped, "documented functions")
-for constant, number in re.findall(r"^        (DOORWARD_CRED_\w+) = (\d+),?$", text, re.M):
+credentials = re.findall(r"^        (DOORWARD_CRED_\w+) = (\d+),?$", text, re.M)
+flags = re.search(r"^typedef enum doorward_flags {\n(.*?)^}", text, re.M | re.S)
+flags = re.findall(r"^        (DOORWARD_\w+) = (\d+),?$", flags[1], re.M)
+for constant, number in credentials + flags:
     if f"*{constant}* ({number})" not in manual:
         failures.append(f"{constant}, {number} is not in the man page")
 classes = re.findall(r"^        (DOORWARD_ERR_\w+) = (\d+),?$", text, re.M)
@@ -86,7 +89,7 @@ for constant, number in classes:
 for constant in re.findall(r"^        (DOORWARD_DOMAIN_\w+) =", text, re.M):
     if constant != "DOORWARD_DOMAIN_NONE" and f"*{words.get(constant)}*" not in manual:
         failures.append(f"the domain {words.get(constant)} is not in the man page")
-if len(classes) < 21 or len(mapped) < 22:
+if len(classes) < 21 or len(mapped) < 24 or len(credentials) < 7 or len(flags) < 6:
     failures.append("the header or the map was not understood")
 
 # A public header says more than it declares.

@@ -96,6 +96,23 @@ static doorward_auth auth_of(const int *types, size_t n, Script *script) {
         return (doorward_auth){types, (unsigned)n, callback, script};
 }
 
+/* Frozen, and libvirt's where libvirt has the same. */
+static void test_numbers(void **state) {
+        assert_int_equal(DOORWARD_CRED_AUTHNAME, 2);
+        assert_int_equal(DOORWARD_CRED_PASSPHRASE, 5);
+        assert_int_equal(DOORWARD_CRED_ECHOPROMPT, 6);
+        assert_int_equal(DOORWARD_CRED_NOECHOPROMPT, 7);
+        assert_int_equal(DOORWARD_CRED_EXTERNAL, 9);
+        assert_int_equal(DOORWARD_CRED_INFO, 100);
+        assert_int_equal(DOORWARD_CRED_ERROR_MSG, 101);
+        assert_int_equal(DOORWARD_RO, 1);
+        assert_int_equal(DOORWARD_NO_ALIASES, 2);
+        assert_int_equal(DOORWARD_NO_INTERACTION, 4);
+        assert_int_equal(DOORWARD_FALLBACK_RO, 8);
+        assert_int_equal(DOORWARD_DETACHED, 16);
+        assert_int_equal(DOORWARD_LOCAL_ONLY, 32);
+}
+
 static void test_takes(void **state) {
         static const int no_echo[] = {DOORWARD_CRED_INFO, DOORWARD_CRED_NOECHOPROMPT};
         static const int texts[] = {DOORWARD_CRED_INFO, DOORWARD_CRED_ERROR_MSG};
@@ -385,10 +402,10 @@ static void test_external(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                TEST(test_takes),        TEST(test_mapping),   TEST(test_nobody_to_ask),
-                TEST(test_origin),       TEST(test_answers),   TEST(test_mistakes),
-                TEST(test_unterminated), TEST(test_cancelled), TEST(test_choice),
-                TEST(test_no_choice),    TEST(test_external),
+                TEST(test_numbers),       TEST(test_takes),        TEST(test_mapping),
+                TEST(test_nobody_to_ask), TEST(test_origin),       TEST(test_answers),
+                TEST(test_mistakes),      TEST(test_unterminated), TEST(test_cancelled),
+                TEST(test_choice),        TEST(test_no_choice),    TEST(test_external),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

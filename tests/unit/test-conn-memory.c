@@ -13,12 +13,19 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 #include <jansson.h>
 
 #include "client/conn.h"
+#include "client/conversation.h"
+#include "common/socket.h"
 #include "tests/support/fake-broker.h"
+
+#define GRANT_READ_ONLY                                                                     \
+        "{\"parameters\":{\"state\":\"granted\",\"connection\":0,\"access\":\"read_only\"," \
+        "\"mode\":\"tracked\",\"lease\":\"l\",\"requestId\":\"r\"},\"continues\":true}"
 
 /* How many allocations of this thread succeed before one does not; negative: all do. */
 static _Thread_local long countdown = -1;
@@ -96,11 +103,7 @@ static void script_serve(FakeBroker *b) {
                 }
 
                 fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
-                fake_send_fds(b,
-                              "{\"parameters\":{\"state\":\"granted\",\"connection\":0,"
-                              "\"access\":\"read_only\",\"mode\":\"tracked\",\"lease\":"
-                              "\"l\",\"requestId\":\"r\"},\"continues\":true}",
-                              &fd, 1);
+                fake_send_fds(b, GRANT_READ_ONLY, &fd, 1);
         }
 }
 
@@ -161,6 +164,105 @@ static void test_open(void **state) {
 
         check_all(attempt_open, 30);
         fake_broker_stop(broker);
+}
+
+/* The same after a conversation, which is held with whoever runs the tests in root's place. */
+int __real_conversation_hold_consume_fd(int fd, ConversationTrust trust, const doorward_auth *auth,
+                                        const char *origin, int64_t deadline,
+                                        doorward_error *error);
+int __wrap_conversation_hold_consume_fd(int fd, ConversationTrust trust, const doorward_auth *auth,
+                                        const char *origin, int64_t deadline,
+                                        doorward_error *error);
+
+int __wrap_conversation_hold_consume_fd(int fd, ConversationTrust trust, const doorward_auth *auth,
+                                        const char *origin, int64_t deadline,
+                                        doorward_error *error) {
+        (void)trust;
+        return __real_conversation_hold_consume_fd(fd, CONVERSATION_OF_OURSELVES, auth,
+                                                   "far: ", deadline, error);
+}
+
+static void script_converse(FakeBroker *b) {
+        while (!fake_broker_is_stopping(b)) {
+                Prompt prompt = {.kind = PROMPT_ECHO_OFF, .text = "Password: "};
+                uint8_t buf[CONVERSATION_MESSAGE_SIZE];
+                int ends[2], fd;
+                size_t n;
+
+                if (!fake_try_accept(b, 10) || !fake_try_read(b))
+                        continue;
+                if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0 ||
+                    socket_set_passcred(ends[0]) < 0 || socket_set_passcred(ends[1]) < 0)
+                        fake_fail(b, "socketpair: %s", strerror(errno));
+                n = prompt_encode(&prompt, buf);
+                if (send(ends[0], buf, n, MSG_NOSIGNAL) < 0)
+                        fake_fail(b, "send: %s", strerror(errno));
+                fake_send_fds(b,
+                              "{\"parameters\":{\"state\":\"conversation\",\"conversation\":0,"
+                              "\"requestId\":\"r\"},\"continues\":true}",
+                              &ends[1], 1);
+                (void)!recv(ends[0], buf, sizeof(buf), 0);
+                close_fd(ends[0]);
+                fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+                fake_send_fds(b, GRANT_READ_ONLY, &fd, 1);
+        }
+}
+
+static int collect(doorward_credential *cred, unsigned ncred, void *cbdata) {
+        assert_string_equal(cred->prompt, "far: Password: ");
+        cred->result = strdup("secret");
+        return cred->result ? 0 : -1;
+}
+
+static int choose(doorward_credential *cred, unsigned ncred, void *cbdata) {
+        cred->result = strdup("bob");
+        return cred->result ? 0 : -1;
+}
+
+static bool attempt_open_auth(void) {
+        static const int types[] = {DOORWARD_CRED_PASSPHRASE};
+        static const doorward_auth auth = {types, 1, collect, NULL};
+        doorward_conn *conn = doorward_open_auth("doorward://bob@/docker", &auth, DOORWARD_RO);
+
+        if (!conn) {
+                countdown = -1;
+                /* The callback's own memory is the callback's own matter. */
+                if (doorward_get_last_error_code() != DOORWARD_ERR_AUTH_CANCELLED)
+                        check_no_memory();
+                return false;
+        }
+
+        assert_false(fired);
+        assert_int_equal(doorward_close(conn), 0);
+        return true;
+}
+
+static void test_open_auth(void **state) {
+        FakeBroker *broker = fake_broker_start(script_converse, NULL);
+
+        check_all(attempt_open_auth, 40);
+        fake_broker_stop(broker);
+}
+
+/* A choice among administrators needs a list of them. */
+static bool attempt_choice(void) {
+        static const int types[] = {DOORWARD_CRED_AUTHNAME};
+        char alice[] = "alice", bob[] = "bob", *names[] = {alice, bob, NULL};
+        doorward_auth auth = {types, 1, choose, NULL};
+        _cleanup_error_ doorward_error error = {};
+        size_t choice = 77;
+        int r;
+
+        r = auth_ask_choice(&auth, "Who? ", names, &choice, &error);
+        countdown = -1;
+        assert_int_equal(r == 0 ? 1 : 77, choice);
+        if (r < 0 && r != -ECANCELED)
+                assert_true(is_failure_of_memory(&error));
+        return r == 0;
+}
+
+static void test_choice(void **state) {
+        check_all(attempt_choice, 2);
 }
 
 static bool attempt_get_uri(void) {
@@ -258,6 +360,8 @@ static void test_copies(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_open, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_open_auth, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_choice, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_get_uri, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_unnamed, setup, teardown),

@@ -247,15 +247,17 @@ static void test_another_user(void **state) {
 
 /* Nothing is held: the connection has no wire, and closing it hangs up on nobody. */
 static void test_no_lease(void **state) {
+        static const doorward_auth nobody = {0};
         static const struct {
+                const doorward_auth *auth;
                 unsigned flags;
                 const char *call;
         } cases[] = {
-                {0, OPEN_CALL("full", "") MORE},
-                {CONN_DETACHED, OPEN_CALL("full", ",\"detached\":true") "}"},
-                {CONN_DETACHED | CONN_ALLOW_INTERACTION,
-                 OPEN_CALL("full",
-                           ",\"detached\":true,\"allowInteractiveAuthentication\":true") "}"},
+                {NULL, 0, OPEN_CALL("full", "") MORE},
+                {NULL, DOORWARD_DETACHED, OPEN_CALL("full", ",\"detached\":true") MORE},
+                {&nobody, DOORWARD_DETACHED,
+                 OPEN_CALL("full", ",\"detached\":true,\"allowInteractiveAuthentication\":true")
+                         MORE},
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -269,8 +271,8 @@ static void test_no_lease(void **state) {
                 doorward_conn *conn;
                 int fd, reason;
 
-                assert_int_equal(conn_open("docker", ACCESS_FULL, cases[i].flags, &conn, &error),
-                                 0);
+                conn = doorward_open_auth("docker", cases[i].auth, cases[i].flags);
+                assert_non_null(conn);
                 assert_int_equal(conn->mode, LEASE_MODE_NONE);
                 assert_null(conn->lease);
                 assert_int_equal(conn_get_control_fd(conn), -EBADF);
@@ -284,20 +286,190 @@ static void test_no_lease(void **state) {
         }
 }
 
-static void test_interaction(void **state) {
+/* What the flags and the URI make of the call. */
+
+static int refuse(doorward_credential *cred, unsigned ncred, void *cbdata) {
+        fail_msg("asked for %d: %s", cred->type, cred->prompt);
+        return -1;
+}
+
+static const int passphrase[] = {DOORWARD_CRED_PASSPHRASE};
+static const doorward_auth never_asked = {passphrase, 1, refuse, NULL};
+
+#define INTERACTIVE ",\"allowInteractiveAuthentication\":true"
+
+static void check_call(const char *uri, const doorward_auth *auth, unsigned flags, const char *call,
+                       const char *access, const char *canonical) {
         Hand hand = {
-                .call = OPEN_CALL("full", ",\"allowInteractiveAuthentication\":true") MORE,
-                .reply = GRANT("full", "revocable", LEASE) CONTINUES,
+                .call = call,
+                .reply = streq(access, "full") ? GRANT("full", "revocable", LEASE) CONTINUES
+                                               : GRANT("read_only", "tracked", LEASE) CONTINUES,
                 .type = SOCK_STREAM,
         };
         FakeBroker *broker = start(&hand);
-        doorward_error error = {};
         doorward_conn *conn;
+        char *text;
 
-        assert_int_equal(conn_open("docker", ACCESS_FULL, CONN_ALLOW_INTERACTION, &conn, &error),
-                         0);
-        assert_true(conn_unref(conn));
+        conn = doorward_open_auth(uri, auth, flags);
+        assert_non_null(conn);
+        text = doorward_get_uri(conn);
+        assert_string_equal(text, canonical);
+        free(text);
+        assert_int_equal(doorward_close(conn), 0);
         stop(broker, &hand);
+}
+
+static void test_open_auth(void **state) {
+        const char *full = "doorward:///docker?access=full";
+
+        check_call("docker", NULL, 0, OPEN_CALL("full", "") MORE, "full", full);
+        check_call("docker", &never_asked, 0, OPEN_CALL("full", INTERACTIVE) MORE, "full", full);
+        check_call("docker", &never_asked, DOORWARD_NO_INTERACTION, OPEN_CALL("full", "") MORE,
+                   "full", full);
+        check_call("docker", NULL, DOORWARD_NO_ALIASES | DOORWARD_LOCAL_ONLY,
+                   OPEN_CALL("full", "") MORE, "full", full);
+        check_call("docker", doorward_auth_default, DOORWARD_RO,
+                   OPEN_CALL("read_only", INTERACTIVE) MORE, "read_only",
+                   "doorward:///docker?access=read-only");
+        check_call("doorward:///docker?access=read-only", NULL, DOORWARD_FALLBACK_RO,
+                   OPEN_CALL("read_only", "") MORE, "read_only",
+                   "doorward:///docker?access=read-only");
+        check_call("docker", NULL, DOORWARD_FALLBACK_RO, OPEN_CALL("full", "") MORE, "full", full);
+}
+
+static void test_open_as_another(void **state) {
+        check_call("doorward://bob@/docker", &never_asked, 0,
+                   OPEN_CALL("full", ",\"user\":\"bob\"" INTERACTIVE) MORE, "full",
+                   "doorward://bob@/docker?access=full");
+        check_call("doorward://@/docker", &never_asked, DOORWARD_RO,
+                   OPEN_CALL("read_only", ",\"user\":\"\"" INTERACTIVE) MORE, "read_only",
+                   "doorward://@/docker?access=read-only");
+}
+
+static void check_argument(const doorward_auth *auth, unsigned flags, const char *text) {
+        assert_null(doorward_open_auth("docker", auth, flags));
+        check_error(DOORWARD_ERR_INVALID_ARG, EINVAL);
+        if (!strstr(doorward_get_last_error_message(), text))
+                fail_msg("%s", doorward_get_last_error_message());
+}
+
+static void test_arguments(void **state) {
+        doorward_auth no_callback = {passphrase, 1, NULL, NULL};
+        doorward_auth no_list = {NULL, 1, refuse, NULL};
+
+        assert_int_equal(setenv("DOORWARD_SOCKET", "/nonexistent/broker", 1), 0);
+        check_argument(NULL, 64, "0x40");
+        check_argument(&never_asked, UINT32_MAX, "0xffffffc0");
+        check_argument(&no_callback, 0, "no callback");
+        check_argument(&no_list, 0, "no list");
+        /* Even where it would not be used. */
+        check_argument(&no_list, DOORWARD_NO_INTERACTION, "no list");
+
+        assert_null(doorward_open_auth("doorward:///docker?access=full", NULL, DOORWARD_RO));
+        check_error(DOORWARD_ERR_BAD_URI, EINVAL);
+        assert_null(doorward_open_auth("doorward://bob@/docker", NULL, 0));
+        check_error(DOORWARD_ERR_AUTH_NEEDED, EACCES);
+        assert_null(doorward_open_auth("doorward://bob@/docker", &never_asked,
+                                       DOORWARD_NO_INTERACTION | DOORWARD_FALLBACK_RO));
+        check_error(DOORWARD_ERR_AUTH_NEEDED, EACCES);
+        assert_int_equal(unsetenv("DOORWARD_SOCKET"), 0);
+}
+
+/* One access in place of the other. */
+
+#define ERROR(name, rest)                                                                   \
+        "{\"error\":\"org.doorward.Broker." name "\",\"parameters\":{\"requestId\":\"" name \
+        "\"" rest "}}"
+#define UNSUPPORTED ERROR("AccessUnsupported", ",\"endpoint\":\"docker\",\"access\":\"full\"")
+#define RO_GRANT GRANT("read_only", "tracked", LEASE) CONTINUES
+
+typedef struct Fallback {
+        const char *full;      /* the reply to the first call, */
+        const char *read_only; /* and to the second; NULL: there is none */
+        bool asks_nobody;      /* the second */
+} Fallback;
+
+static void script_fall_back(FakeBroker *b) {
+        const Fallback *f = b->data;
+
+        fake_accept(b);
+        fake_expect(b, OPEN_CALL("full", INTERACTIVE) MORE);
+        fake_send(b, f->full);
+        fake_expect_hang_up(b);
+        if (!f->read_only)
+                return;
+
+        fake_accept(b);
+        fake_expect(b, f->asks_nobody ? OPEN_CALL("read_only", "") MORE
+                                      : OPEN_CALL("read_only", INTERACTIVE) MORE);
+        if (streq(f->read_only, RO_GRANT)) {
+                int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+
+                fake_send_fds(b, f->read_only, &fd, 1);
+        } else
+                fake_send(b, f->read_only);
+        fake_expect_hang_up(b);
+}
+
+static doorward_conn *fall_back(const Fallback *f, const char *uri) {
+        FakeBroker *broker = fake_broker_start(script_fall_back, f);
+        doorward_conn *conn = doorward_open_auth(uri, &never_asked, DOORWARD_FALLBACK_RO);
+        char *text;
+
+        if (conn) {
+                assert_null(doorward_get_last_error());
+                text = doorward_get_uri(conn);
+                assert_string_equal(text, "doorward:///docker?access=read-only");
+                free(text);
+                assert_int_equal(doorward_close(conn), 0);
+        }
+        fake_broker_stop(broker);
+        return conn;
+}
+
+static void check_falls_back(const char *full, bool asks_nobody) {
+        Fallback f = {full, RO_GRANT, asks_nobody};
+
+        assert_non_null(fall_back(&f, "docker"));
+}
+
+static void check_stays(const char *full, const char *read_only, doorward_error_code code,
+                        const char *request) {
+        Fallback f = {full, read_only, false};
+
+        assert_null(fall_back(&f, "docker"));
+        assert_int_equal(doorward_get_last_error_code(), code);
+        assert_string_equal(doorward_get_last_error()->endpoint, "docker");
+        assert_string_equal(doorward_get_last_error()->request_id, request);
+}
+
+static void test_fall_back(void **state) {
+        static const Fallback denied = {ERROR("PermissionDenied", ""), NULL, false};
+
+        check_falls_back(denied.full, false);
+        check_falls_back(UNSUPPORTED, false);
+        check_falls_back(ERROR("AuthenticationFailed", ""), false);
+        check_falls_back(ERROR("AuthenticationUnavailable", ""), false);
+        check_falls_back(ERROR("AuthenticationCancelled", ""), true);
+
+        /* Where both are refused, it is the first that matters. */
+        check_stays(denied.full, ERROR("AuthenticationFailed", ""), DOORWARD_ERR_DENIED,
+                    "PermissionDenied");
+        check_stays(denied.full, UNSUPPORTED, DOORWARD_ERR_DENIED, "PermissionDenied");
+        check_stays(UNSUPPORTED, denied.full, DOORWARD_ERR_DENIED, "PermissionDenied");
+        check_stays(denied.full, "nonsense", DOORWARD_ERR_DENIED, "PermissionDenied");
+
+        /* What is wrong for another reason would be wrong again. */
+        check_stays(ERROR("LimitExceeded", ",\"limit\":\"LeasesMax\""), NULL, DOORWARD_ERR_LIMIT,
+                    "LimitExceeded");
+        check_stays(ERROR("EndpointUnavailable", ",\"endpoint\":\"docker\",\"errno\":2"), NULL,
+                    DOORWARD_ERR_ENDPOINT_DOWN, "EndpointUnavailable");
+        check_stays(ERROR("PolicyUnavailable", ""), NULL, DOORWARD_ERR_POLICY_UNAVAILABLE,
+                    "PolicyUnavailable");
+
+        /* What the URI says is what is wanted. */
+        assert_null(fall_back(&denied, "doorward:///docker?access=full"));
+        assert_int_equal(doorward_get_last_error_code(), DOORWARD_ERR_DENIED);
 }
 
 /* References. */
@@ -398,7 +570,7 @@ static void check_refused(Hand *hand, Access access, unsigned flags, const char 
         doorward_error error = {};
         doorward_conn *conn = NULL;
 
-        assert_int_equal(conn_open("docker", access, flags, &conn, &error), -EBADMSG);
+        assert_int_equal(conn_open("docker", access, NULL, flags, &conn, &error), -EBADMSG);
         assert_null(conn);
         assert_int_equal(error.code, DOORWARD_ERR_PROTOCOL);
         if (!strstr(error.message, text))
@@ -439,7 +611,10 @@ static void test_hostile_grants(void **state) {
                 {GRANT("full", "revocable", LEASE) "}", "has no end", 0},
                 {GRANT("full", "tracked", LEASE) "}", "has no end", 0},
                 {GRANT("full", "revocable", "") CONTINUES, "has no end", 0},
-                {GRANT("full", "tracked", LEASE) "}", "has no end", CONN_DETACHED},
+                /* What was to be without one. */
+                {GRANT("full", "tracked", LEASE) "}", "nobody asked for", CONN_DETACHED},
+                {GRANT("full", "tracked", LEASE) CONTINUES, "nobody asked for", CONN_DETACHED},
+                {GRANT("full", "none", "") CONTINUES, "nobody asked for", CONN_DETACHED},
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -517,7 +692,7 @@ static void test_other_answers(void **state) {
         check_reply(ENDED("policy"), DOORWARD_ERR_LEASE_ENDED, ECONNABORTED, "policy", "r1");
         check_reply("{\"parameters\":{\"state\":\"conversation\",\"requestId\":\"r2\"},"
                     "\"continues\":true}",
-                    DOORWARD_ERR_AUTH_UNAVAILABLE, EACCES, "password", "r2");
+                    DOORWARD_ERR_PROTOCOL, EPROTO, "out of turn", NULL);
         check_reply("{\"error\":\"org.doorward.Broker.PermissionDenied\",\"parameters\":"
                     "{\"action\":\"a.b\",\"hint\":\"h\",\"requestId\":\"r3\"}}",
                     DOORWARD_ERR_DENIED, EACCES, "does not allow", "r3");
@@ -534,7 +709,7 @@ static void test_conversation(void **state) {
         char c;
 
         assert_null(doorward_open("docker"));
-        check_error(DOORWARD_ERR_AUTH_UNAVAILABLE, EACCES);
+        check_error(DOORWARD_ERR_PROTOCOL, EPROTO);
         assert_int_equal(read(hand.other, &c, 1), 0);
         stop(broker, &hand);
 
@@ -923,7 +1098,10 @@ int main(void) {
                 TEST(test_open_as_the_uri_says),
                 TEST(test_another_user),
                 TEST(test_no_lease),
-                TEST(test_interaction),
+                TEST(test_open_auth),
+                TEST(test_open_as_another),
+                TEST(test_arguments),
+                TEST(test_fall_back),
                 TEST(test_references),
                 TEST(test_one_thief),
                 TEST(test_no_connection),

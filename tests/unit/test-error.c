@@ -127,6 +127,43 @@ static void check_text(const char *text, const char *shown) {
         doorward_error_clear(&error);
 }
 
+static void test_replace(void **state) {
+        doorward_error error = {}, by = {};
+
+        error_set(&error, DOORWARD_DOMAIN_POLICY, DOORWARD_ERR_AUTH_NEEDED, EACCES, "first");
+        error_set_hint(&error, "of the first");
+        error_set_endpoint(&error, "docker");
+        error_set_action(&error, "a.b");
+        error_set_request(&error, "r1");
+        error_set(&by, DOORWARD_DOMAIN_AUTH, DOORWARD_ERR_AUTH_CANCELLED, ECANCELED, "second");
+        error_set_request(&by, "r2");
+        error_replace(&error, &by);
+
+        assert_int_equal(error.domain, DOORWARD_DOMAIN_AUTH);
+        assert_int_equal(error.code, DOORWARD_ERR_AUTH_CANCELLED);
+        assert_int_equal(error.errnum, ECANCELED);
+        assert_string_equal(error.message, "second");
+        assert_null(error.hint);
+        assert_string_equal(error.endpoint, "docker");
+        assert_string_equal(error.action_id, "a.b");
+        assert_string_equal(error.request_id, "r2");
+        assert_int_equal(by.code, 0);
+        assert_null(by.message);
+        assert_null(by.request_id);
+        doorward_error_clear(&error);
+}
+
+static void test_system(void **state) {
+        doorward_error error = {};
+
+        assert_int_equal(error_system(&error, -ENOSPC, "It cannot be"), -ENOSPC);
+        assert_int_equal(error.domain, DOORWARD_DOMAIN_SYSTEM);
+        assert_int_equal(error.code, DOORWARD_ERR_SYSTEM);
+        assert_int_equal(error.errnum, ENOSPC);
+        assert_string_equal(error.message, "It cannot be: No space left on device.");
+        doorward_error_clear(&error);
+}
+
 static void test_text_is_cleaned(void **state) {
         check_text("", "");
         check_text("plain %s text", "plain %s text");
@@ -354,6 +391,8 @@ int main(void) {
                 cmocka_unit_test(test_codes),
                 cmocka_unit_test(test_domains),
                 cmocka_unit_test(test_set),
+                cmocka_unit_test(test_replace),
+                cmocka_unit_test(test_system),
                 cmocka_unit_test(test_text_is_cleaned),
                 cmocka_unit_test(test_text_is_bounded),
                 cmocka_unit_test(test_last_error),

@@ -11,6 +11,8 @@ typedef int (*closer)(doorward_conn *conn);
 
 doorward_conn *header_open(const char *uri, closer *ret_close, unsigned long *ret_version);
 int header_decide(const doorward_error *error);
+int header_collect(doorward_credential *cred, unsigned ncred, void *cbdata);
+doorward_conn *header_open_auth(const char *uri, const int *credtype, unsigned ncredtype);
 
 doorward_conn *header_open(const char *uri, closer *ret_close, unsigned long *ret_version) {
         doorward_error error = {0, 0, 0, 0, 0, 0, 0, 0, {0, 0, 0, 0}};
@@ -31,4 +33,19 @@ int header_decide(const doorward_error *error) {
         default:
                 return error->domain == DOORWARD_DOMAIN_POLICY ? 2 : 0;
         }
+}
+
+int header_collect(doorward_credential *cred, unsigned ncred, void *cbdata) {
+        return cred[0].type == DOORWARD_CRED_INFO && ncred == 1 && !cbdata ? 0 : -1;
+}
+
+doorward_conn *header_open_auth(const char *uri, const int *credtype, unsigned ncredtype) {
+        doorward_auth auth;
+
+        auth.credtype = credtype;
+        auth.ncredtype = ncredtype;
+        auth.cb = header_collect;
+        auth.cbdata = 0;
+        return doorward_open_auth(uri, ncredtype > 0 ? &auth : doorward_auth_default,
+                                  DOORWARD_RO | DOORWARD_LOCAL_ONLY);
 }

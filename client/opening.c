@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <poll.h>
+
+#include "client/channel.h"
+#include "client/conversation.h"
+#include "client/opening.h"
+
+/* Without an answer for so long, somebody else may be asking a person. */
+#define EXTERNAL_DELAY_MS 500
+
+typedef struct Opening {
+        const OpeningSpec *spec;
+        Wire *wire;
+        int64_t external_at; /* when to tell that somebody else may be asking, */
+        bool external_told;  /* once */
+} Opening;
+
+static void opening_deinit(Opening *opening) {
+        opening->wire = wire_free(opening->wire);
+}
+
+int opening_reply_read(const WireReply *reply, OpeningReply *ret) {
+        OpeningReply read = {};
+        const WireField fields[] = {
+                {"state", WIRE_STRING, false, &read.state},
+                {"access", WIRE_ENUM, true, &read.access, access_from_wire},
+                {"mode", WIRE_ENUM, true, &read.mode, lease_mode_from_wire},
+                {"lease", WIRE_STRING, true, &read.lease},
+                {"kept", WIRE_BOOL, true, &read.kept},
+                {"expires", WIRE_INT, true, &read.expires},
+                {"reason", WIRE_STRING, true, &read.reason},
+                {"requestId", WIRE_STRING, false, &read.request_id},
+                {},
+        };
+        int r;
+
+        r = wire_read(reply->parameters, fields);
+        if (r == 0)
+                *ret = read;
+        return r;
+}
+
+static int fail_protocol(const Opening *opening, doorward_error *error, const char *what) {
+        return wire_error_protocol(error, "The broker at %s %s.", wire_get_path(opening->wire),
+                                   what);
+}
+
+/* The call. */
+
+static json_t *call_parameters(const OpeningSpec *spec) {
+        const Uri *uri = spec->uri;
+        json_t *parameters = json_pack("{s:s, s:s}", "endpoint", uri->endpoint, "access",
+                                       access_to_wire((Access)uri->access));
+        int r = 0;
+
+        if (parameters && uri->has_user)
+                r = json_object_set_new(parameters, "user", json_string(uri->user));
+        if (parameters && r == 0 && spec->auth)
+                r = json_object_set_new(parameters, "allowInteractiveAuthentication", json_true());
+        if (parameters && r == 0 && spec->detached)
+                r = json_object_set_new(parameters, "detached", json_true());
+        if (r < 0) {
+                json_decref(parameters);
+                return NULL;
+        }
+
+        return parameters;
+}
+
+static int opening_call(Opening *opening, doorward_error *error) {
+        opening->external_at = channel_deadline(EXTERNAL_DELAY_MS);
+        return wire_call_more(opening->wire, METHOD_OPEN, call_parameters(opening->spec),
+                              channel_deadline_left(opening->spec->deadline), error);
+}
+
+/* Waiting. */
+
+static bool external_is_to_be_told(const Opening *opening) {
+        return !opening->external_told && opening->external_at < opening->spec->deadline &&
+               auth_takes(opening->spec->auth, DOORWARD_CRED_EXTERNAL);
+}
+
+static int tell_external(Opening *opening, doorward_error *error) {
+        opening->external_told = true;
+        return auth_tell_external(opening->spec->auth,
+                                  "Somebody else may be asking for a password now: an "
+                                  "authentication agent of the desktop, say.",
+                                  error);
+}
+
+/* Until there may be a reply, or something was done in the meantime. */
+static int opening_wait(Opening *opening, doorward_error *error) {
+        bool external = external_is_to_be_told(opening);
+        struct pollfd p = {.fd = wire_get_fd(opening->wire), .events = POLLIN};
+        int r;
+
+        r = poll(&p, 1,
+                 channel_deadline_left(external ? opening->external_at : opening->spec->deadline));
+        if (r < 0)
+                return errno == EINTR ? 0 : error_system(error, -errno, "Waiting failed");
+        if (r > 0)
+                return 0;
+
+        return external ? tell_external(opening, error) : wire_expire(opening->wire, error);
+}
+
+static int opening_next(Opening *opening, WireReply *ret, doorward_error *error) {
+        int r;
+
+        while ((r = wire_next(opening->wire, 0, ret, error)) == -EAGAIN) {
+                r = opening_wait(opening, error);
+                if (r < 0)
+                        return r;
+        }
+
+        return r == 0 ? fail_protocol(opening, error, "ended the call without an answer") : r;
+}
+
+/* Replies. */
+
+static int hold_conversation(Opening *opening, WireReply *reply, const OpeningReply *read,
+                             doorward_error *error) {
+        const OpeningSpec *spec = opening->spec;
+        int r;
+
+        if (!spec->auth || !reply->continues || reply->conversation < 0 || reply->connection >= 0)
+                return fail_protocol(opening, error, "began a conversation out of turn");
+
+        r = conversation_hold_consume_fd(TAKE_FD(reply->conversation), CONVERSATION_OF_ROOT,
+                                         spec->auth, NULL, spec->deadline, error);
+        if (r < 0)
+                error_set_request(error, read->request_id);
+
+        opening->external_at = channel_deadline(EXTERNAL_DELAY_MS);
+        return r;
+}
+
+static int fail_ended(const Opening *opening, const OpeningReply *read, doorward_error *error) {
+        error_set(error, DOORWARD_DOMAIN_BROKER, DOORWARD_ERR_LEASE_ENDED, ECONNABORTED,
+                  "Access to %s ended before it began: %s.", opening->spec->uri->endpoint,
+                  read->reason ?: "no reason given");
+        error_set_request(error, read->request_id);
+        return -EREMOTEIO;
+}
+
+/* 1: it is the grant; 0: another reply is to come; -errno. */
+static int opening_take(Opening *opening, WireReply *reply, OpeningReply *ret,
+                        doorward_error *error) {
+        if (opening_reply_read(reply, ret) < 0)
+                return fail_protocol(opening, error, "sent a reply that cannot be read");
+        if (streq(ret->state, "granted") && reply->conversation < 0)
+                return 1;
+        if (streq(ret->state, "conversation"))
+                return hold_conversation(opening, reply, ret, error);
+        if (streq(ret->state, "ended"))
+                return fail_ended(opening, ret, error);
+
+        return fail_protocol(opening, error, "sent a reply that cannot be read");
+}
+
+/* The broker has said no. 0 if the question was put again, or -errno. */
+static int opening_refused(const Opening *opening, doorward_error *error) {
+        _cleanup_error_ doorward_error why = {};
+
+        /* polkit would ask, if there were somebody through whom to. */
+        if (error->code == DOORWARD_ERR_AUTH_NEEDED && opening->spec->auth &&
+            auth_check(opening->spec->auth, &why) < 0)
+                error_replace(error, &why);
+
+        return -EREMOTEIO;
+}
+
+int opening_run(const OpeningSpec *spec, Wire **ret_wire, WireReply *ret, OpeningReply *ret_read,
+                doorward_error *error) {
+        _cleanup_(opening_deinit) Opening opening = {.spec = spec};
+        int r;
+
+        r = wire_open(NULL, WIRE_TIMEOUT_MS, &opening.wire, error);
+        if (r == 0)
+                r = opening_call(&opening, error);
+
+        while (r == 0) {
+                _cleanup_(wire_reply_deinit) WireReply reply = WIRE_REPLY_NULL;
+                OpeningReply read;
+
+                r = opening_next(&opening, &reply, error);
+                if (r > 0)
+                        r = opening_take(&opening, &reply, &read, error);
+                else if (r == -EREMOTEIO)
+                        r = opening_refused(&opening, error);
+                if (r > 0) {
+                        *ret = reply;
+                        *ret_read = read;
+                        *ret_wire = TAKE_PTR(opening.wire);
+                        reply = (WireReply)WIRE_REPLY_NULL;
+                }
+        }
+
+        return r < 0 ? r : 0;
+}

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+#include "client/channel.h"
+#include "client/conn.h"
+#include "client/conversation.h"
+#include "client/opening.h"
+#include "common/socket.h"
+#include "tests/support/wire-fixture.h"
+
+/* Root holds conversations; here, whoever runs the tests. */
+int __real_conversation_hold_consume_fd(int fd, ConversationTrust trust, const doorward_auth *auth,
+                                        const char *origin, int64_t deadline,
+                                        doorward_error *error);
+int __wrap_conversation_hold_consume_fd(int fd, ConversationTrust trust, const doorward_auth *auth,
+                                        const char *origin, int64_t deadline,
+                                        doorward_error *error);
+
+int __wrap_conversation_hold_consume_fd(int fd, ConversationTrust trust, const doorward_auth *auth,
+                                        const char *origin, int64_t deadline,
+                                        doorward_error *error) {
+        assert_int_equal(trust, CONVERSATION_OF_ROOT);
+        assert_null(origin);
+        return __real_conversation_hold_consume_fd(fd, CONVERSATION_OF_OURSELVES, auth, origin,
+                                                   deadline, error);
+}
+
+#define CALL(rest)                                                                          \
+        "{\"method\":\"org.doorward.Broker.Open\",\"parameters\":{\"endpoint\":\"docker\"," \
+        "\"access\":\"full\",\"allowInteractiveAuthentication\":true" rest "},\"more\":true}"
+#define CONVERSATION                                                      \
+        "{\"parameters\":{\"state\":\"conversation\",\"conversation\":0," \
+        "\"requestId\":\"r1\"},\"continues\":true}"
+#define GRANT                                                                                   \
+        "{\"parameters\":{\"state\":\"granted\",\"connection\":0,\"access\":\"full\",\"mode\":" \
+        "\"revocable\",\"lease\":\"l1\",\"requestId\":\"r1\"},\"continues\":true}"
+#define ERROR(name)                                                                       \
+        "{\"error\":\"org.doorward.Broker." name "\",\"parameters\":{\"action\":\"a.b\"," \
+        "\"hint\":\"the broker's hint\",\"requestId\":\"r9\"}}"
+
+/* What the callback was asked, and does. */
+static char asked[1024];
+static const char *callback_answer;
+static int callback_result;
+
+static int callback(doorward_credential *cred, unsigned ncred, void *cbdata) {
+        size_t n = strlen(asked);
+
+        (void)snprintf(asked + n, sizeof(asked) - n, "%d %s|", cred->type,
+                       cred->type == DOORWARD_CRED_EXTERNAL ? cred->challenge : cred->prompt);
+        if (cred->type < DOORWARD_CRED_EXTERNAL && callback_answer)
+                cred->result = strdup(callback_answer);
+
+        return callback_result;
+}
+
+static const int types[] = {DOORWARD_CRED_PASSPHRASE, DOORWARD_CRED_EXTERNAL, DOORWARD_CRED_INFO};
+static const doorward_auth auth = {types, ELEMENTSOF(types), callback, NULL};
+static const doorward_auth quiet = {types, 1, callback, NULL};
+static const doorward_auth texts = {types + 2, 1, callback, NULL};
+
+static unsigned n_fds_before;
+
+static int setup(void **state) {
+        n_fds_before = count_fds();
+        asked[0] = 0;
+        callback_answer = "secret";
+        callback_result = 0;
+        return 0;
+}
+
+static int teardown(void **state) {
+        doorward_reset_last_error();
+        assert_int_equal(count_fds(), n_fds_before);
+        return 0;
+}
+
+/* For scripts: a conversation with one prompt. */
+static void begin_conversation(FakeBroker *b, const char *text, int *ret) {
+        Prompt prompt = {.kind = PROMPT_ECHO_OFF, .number = 1};
+        uint8_t buf[CONVERSATION_MESSAGE_SIZE];
+        int ends[2];
+        size_t n;
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0 ||
+            socket_set_passcred(ends[0]) < 0 || socket_set_passcred(ends[1]) < 0)
+                fake_fail(b, "socketpair: %s", strerror(errno));
+        prompt_set_text(&prompt, text);
+        n = prompt_encode(&prompt, buf);
+        if (send(ends[0], buf, n, 0) < 0)
+                fake_fail(b, "send: %s", strerror(errno));
+        fake_send_fds(b, CONVERSATION, &ends[1], 1);
+        *ret = ends[0];
+}
+
+/* Takes the answer, and says nothing more. text NULL: it is a cancel. */
+static void end_conversation_consume_fd(FakeBroker *b, int fd, const char *text) {
+        uint8_t buf[CONVERSATION_MESSAGE_SIZE];
+        Answer answer = {};
+        ssize_t n;
+
+        n = recv(fd, buf, sizeof(buf), 0);
+        if (n <= 0 || answer_decode(buf, (size_t)n, &answer) < 0)
+                fake_fail(b, "there is no answer");
+        else if (answer.cancelled != !text || !streq(answer.text, text ?: ""))
+                fake_fail(b, "the answer is \"%s\"", answer.text);
+        close_fd(fd);
+}
+
+static void converse(FakeBroker *b, const char *text) {
+        int fd;
+
+        begin_conversation(b, text, &fd);
+        end_conversation_consume_fd(b, fd, "secret");
+}
+
+static void grant(FakeBroker *b) {
+        int ends[2];
+
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+                fake_fail(b, "socketpair: %s", strerror(errno));
+        fake_send_fds(b, GRANT, &ends[0], 1);
+        close_fd(ends[1]);
+}
+
+static void check_granted(FakeScript script, const char *uri, const doorward_auth *by) {
+        FakeBroker *broker = fake_broker_start(script, NULL);
+        doorward_conn *conn = doorward_open_auth(uri, by, 0);
+
+        if (!conn)
+                fail_msg("%s", doorward_get_last_error_message());
+        assert_int_equal(doorward_close(conn), 0);
+        fake_broker_stop(broker);
+}
+
+static void check_failed(FakeScript script, const void *data, const doorward_auth *by,
+                         doorward_error_code code, const char *request) {
+        FakeBroker *broker = fake_broker_start(script, data);
+        const doorward_error *error;
+
+        assert_null(doorward_open_auth("docker", by, 0));
+        error = doorward_get_last_error();
+        assert_non_null(error);
+        if (error->code != (int)code)
+                fail_msg("%s: %s", doorward_error_code_to_string(error->code), error->message);
+        assert_string_equal(error->endpoint, "docker");
+        if (request)
+                assert_string_equal(error->request_id, request);
+        fake_broker_stop(broker);
+}
+
+static void script_conversation(FakeBroker *b) {
+        fake_accept(b);
+        fake_expect(b, CALL(""));
+        converse(b, "Password: ");
+        grant(b);
+        fake_expect_hang_up(b);
+}
+
+static void test_conversation(void **state) {
+        check_granted(script_conversation, "docker", &auth);
+        assert_string_equal(asked, "5 Password: |");
+}
+
+/* To be bob, and as the definition's step-up. */
+static void script_two_conversations(FakeBroker *b) {
+        fake_accept(b);
+        fake_expect(b, CALL(",\"user\":\"bob\""));
+        converse(b, "Password of bob: ");
+        converse(b, "Your own password: ");
+        grant(b);
+        fake_expect_hang_up(b);
+}
+
+static void test_two_conversations(void **state) {
+        check_granted(script_two_conversations, "doorward://bob@/docker", &auth);
+        assert_string_equal(asked, "5 Password of bob: |5 Your own password: |");
+}
+
+static void script_wrong(FakeBroker *b) {
+        fake_accept(b);
+        fake_expect(b, CALL(""));
+        converse(b, "Password: ");
+        fake_send(b, ERROR("AuthenticationFailed"));
+        fake_expect_hang_up(b);
+}
+
+/* There is one attempt. */
+static void test_wrong(void **state) {
+        check_failed(script_wrong, NULL, &auth, DOORWARD_ERR_AUTH_FAILED, "r9");
+        assert_string_equal(asked, "5 Password: |");
+        assert_string_equal(doorward_get_last_error()->hint, "the broker's hint");
+        assert_string_equal(doorward_get_last_error()->action_id, "a.b");
+}
+
+/* The broker learns of it by the hang-up, and gives up whatever it was about to do. */
+static void script_cancelled(FakeBroker *b) {
+        int fd;
+
+        fake_accept(b);
+        fake_expect(b, CALL(""));
+        begin_conversation(b, "Password: ", &fd);
+        end_conversation_consume_fd(b, fd, NULL);
+        fake_expect_hang_up(b);
+}
+
+static void test_cancelled(void **state) {
+        callback_result = -1;
+        check_failed(script_cancelled, NULL, &auth, DOORWARD_ERR_AUTH_CANCELLED, "r1");
+}
+
+static void test_not_taken(void **state) {
+        check_failed(script_cancelled, NULL, &texts, DOORWARD_ERR_AUTH_UNAVAILABLE, "r1");
+        assert_string_equal(asked, "");
+}
+
+static void test_mistake(void **state) {
+        callback_answer = NULL;
+        check_failed(script_cancelled, NULL, &auth, DOORWARD_ERR_INVALID_ARG, "r1");
+}
+
+/* Conversations out of turn. */
+
+static void script_reply(FakeBroker *b) {
+        fake_accept(b);
+        fake_expect(b, NULL);
+        fake_send(b, b->data);
+        fake_expect_hang_up(b);
+}
+
+static void script_reply_with_fd(FakeBroker *b) {
+        int ends[2];
+
+        fake_accept(b);
+        fake_expect(b, NULL);
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+                fake_fail(b, "socketpair: %s", strerror(errno));
+        fake_send_fds(b, b->data, &ends[0], 1);
+        fake_expect_hang_up(b);
+        close_fd(ends[1]);
+}
+
+static void test_out_of_turn(void **state) {
+        static const char *const last =
+                "{\"parameters\":{\"state\":\"conversation\",\"conversation\":0,"
+                "\"requestId\":\"r1\"}}";
+        static const char *const missing =
+                "{\"parameters\":{\"state\":\"conversation\",\"requestId\":\"r1\"},"
+                "\"continues\":true}";
+        static const char *const other =
+                "{\"parameters\":{\"state\":\"conversation\",\"connection\":0,"
+                "\"requestId\":\"r1\"},\"continues\":true}";
+
+        check_failed(script_reply_with_fd, last, &auth, DOORWARD_ERR_PROTOCOL, NULL);
+        check_failed(script_reply, missing, &auth, DOORWARD_ERR_PROTOCOL, NULL);
+        check_failed(script_reply_with_fd, other, &auth, DOORWARD_ERR_PROTOCOL, NULL);
+        /* Nobody was to be asked. */
+        check_failed(script_reply_with_fd, CONVERSATION, NULL, DOORWARD_ERR_PROTOCOL, NULL);
+        assert_string_equal(asked, "");
+}
+
+/* Somebody else asks. */
+
+static void script_slow(FakeBroker *b) {
+        fake_accept(b);
+        fake_expect(b, CALL(""));
+        fake_expect_silence(b, 1200);
+        grant(b);
+        fake_expect_hang_up(b);
+}
+
+static void test_external(void **state) {
+        check_granted(script_slow, "docker", &auth);
+        assert_string_equal(asked, "9 polkit|");
+}
+
+static void test_external_is_not_taken(void **state) {
+        check_granted(script_slow, "docker", &quiet);
+        assert_string_equal(asked, "");
+}
+
+static void script_soon(FakeBroker *b) {
+        fake_accept(b);
+        fake_expect(b, CALL(""));
+        fake_expect_silence(b, 300);
+        converse(b, "Password: ");
+        fake_expect_silence(b, 300);
+        grant(b);
+        fake_expect_hang_up(b);
+}
+
+/* It is the silence that is measured, and not how long a person takes. */
+static void test_external_not_yet(void **state) {
+        check_granted(script_soon, "docker", &auth);
+        assert_string_equal(asked, "5 Password: |");
+}
+
+static void script_silence(FakeBroker *b) {
+        fake_accept(b);
+        fake_expect(b, NULL);
+        fake_expect_hang_up(b);
+}
+
+static void test_external_refused(void **state) {
+        callback_result = -1;
+        check_failed(script_silence, NULL, &auth, DOORWARD_ERR_AUTH_CANCELLED, NULL);
+        assert_string_equal(asked, "9 polkit|");
+}
+
+/* polkit wants a password, and has nobody through whom to ask. */
+
+static void test_nobody_asks(void **state) {
+        const doorward_error *error;
+
+        check_failed(script_reply, ERROR("InteractiveAuthenticationRequired"), NULL,
+                     DOORWARD_ERR_AUTH_NEEDED, "r9");
+
+        /* That the program takes no passwords is what is wrong. */
+        check_failed(script_reply, ERROR("InteractiveAuthenticationRequired"), &texts,
+                     DOORWARD_ERR_AUTH_UNAVAILABLE, "r9");
+        error = doorward_get_last_error();
+        assert_non_null(strstr(error->hint, "PASSPHRASE"));
+        assert_string_equal(error->action_id, "a.b");
+}
+
+/* Time is over for all of it together. */
+static void check_late(FakeScript script, const doorward_auth *by, int timeout_ms) {
+        FakeBroker *broker = fake_broker_start(script, NULL);
+        Uri uri = {.endpoint = "docker", .access = ACCESS_FULL};
+        OpeningSpec spec = {
+                .uri = &uri,
+                .auth = by,
+                .deadline = channel_deadline(timeout_ms),
+        };
+        doorward_error error = {};
+        OpeningReply read;
+        WireReply reply;
+        Wire *wire;
+
+        assert_int_equal(opening_run(&spec, &wire, &reply, &read, &error), -ETIMEDOUT);
+        assert_int_equal(error.code, DOORWARD_ERR_TIMEOUT);
+        doorward_error_clear(&error);
+        fake_broker_stop(broker);
+}
+
+static void script_silent_conversation(FakeBroker *b) {
+        int ends[2];
+
+        fake_accept(b);
+        fake_expect(b, NULL);
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+                fake_fail(b, "socketpair: %s", strerror(errno));
+        fake_send_fds(b, CONVERSATION, &ends[0], 1);
+        fake_expect_hang_up(b);
+        close_fd(ends[1]);
+}
+
+static void test_late(void **state) {
+        check_late(script_silence, NULL, SHORT_MS);
+        check_late(script_silence, &auth, SHORT_MS);
+        check_late(script_silence, &auth, 700);
+        assert_string_equal(asked, "9 polkit|");
+        check_late(script_silent_conversation, &auth, SHORT_MS);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(test_conversation),
+                TEST(test_two_conversations),
+                TEST(test_wrong),
+                TEST(test_cancelled),
+                TEST(test_not_taken),
+                TEST(test_mistake),
+                TEST(test_out_of_turn),
+                TEST(test_external),
+                TEST(test_external_is_not_taken),
+                TEST(test_external_not_yet),
+                TEST(test_external_refused),
+                TEST(test_nobody_asks),
+                TEST(test_late),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
