@@ -3,7 +3,7 @@
 /*
  * Shares one connection among threads, each with a reference of its own: whoever is last ends it.
  *
- *         refcount doorward:///libvirt
+ *         ex5 doorward:///libvirt
  */
 
 #include <pthread.h>
