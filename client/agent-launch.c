@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/auxv.h>
+
+#include "client/agent-launch.h"
+#include "client/channel.h"
+#include "client/launch.h"
+#include "common/agent-protocol.h"
+#include "common/peer.h"
+#include "common/socket.h"
+
+extern char **environ;
+
+static int read_own_start_time(uint64_t *ret) {
+        _cleanup_close_ int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+        char buf[1024];
+        ssize_t n;
+
+        if (fd < 0)
+                return -errno;
+        n = read(fd, buf, sizeof(buf) - 1);
+        if (n < 0)
+                return -errno;
+
+        buf[n] = 0;
+        return peer_parse_start_time(buf, ret);
+}
+
+/* Both above the standard streams. */
+static int make_pair(int *ret_ours, int *ret_theirs) {
+        _cleanup_close_ int ours = -EBADF, theirs = -EBADF;
+        int ends[2], r;
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+                return -errno;
+        ours = channel_move_fd_consume(ends[0]);
+        theirs = channel_move_fd_consume(ends[1]);
+        if (ours < 0 || theirs < 0)
+                return ours < 0 ? ours : theirs;
+
+        /* Before anything is sent. */
+        r = socket_set_passcred(ours);
+        if (r == 0)
+                r = socket_set_passcred(theirs);
+        if (r < 0)
+                return r;
+
+        *ret_ours = TAKE_FD(ours);
+        *ret_theirs = TAKE_FD(theirs);
+        return 0;
+}
+
+/* The agent stands in another folder. */
+static int make_socket_argument(const char *socket, char **ret) {
+        _cleanup_free_ char *absolute = NULL;
+
+        if (socket[0] != '/') {
+                absolute = realpath(socket, NULL);
+                if (!absolute)
+                        return -errno;
+                socket = absolute;
+        }
+
+        return asprintf(ret, "--socket=%s", socket) < 0 ? -ENOMEM : 0;
+}
+
+static int execute_consume_fd(char *socket, uint64_t start_time, int fd) {
+        static const AgentMessage last_words = {
+                .type = AGENT_UNAVAILABLE,
+                .text = AGENT_PROGRAM " cannot be executed",
+                .hint = "Is doorward installed completely, and may everybody execute that?",
+        };
+        char name[] = "doorward-agent", number[] = "--fd=3", process[32], start[48];
+        static char *no_environment[] = {NULL};
+        uint8_t buf[AGENT_MESSAGE_SIZE];
+        LaunchSpec spec = {
+                .program = AGENT_PROGRAM,
+                .arguments = (char *[]){name, number, process, start, socket, NULL},
+                /* What a program was given before it gained privileges is not passed on. */
+                .environment = getauxval(AT_SECURE) ? no_environment : environ,
+                .last_words = buf,
+                .n_last_words = agent_message_encode(&last_words, buf),
+        };
+
+        (void)snprintf(process, sizeof(process), "--process=%d", (int)getpid());
+        (void)snprintf(start, sizeof(start), "--start-time=%" PRIu64, start_time);
+        return launch_consume_fd(&spec, fd);
+}
+
+int agent_launch(const char *socket, int *ret_fd) {
+        _cleanup_close_ int ours = -EBADF, theirs = -EBADF;
+        _cleanup_free_ char *argument = NULL;
+        uint64_t start_time;
+        int r;
+
+        r = make_socket_argument(socket, &argument);
+        if (r == 0)
+                r = read_own_start_time(&start_time);
+        if (r == 0)
+                r = make_pair(&ours, &theirs);
+        if (r == 0)
+                r = execute_consume_fd(argument, start_time, TAKE_FD(theirs));
+        if (r < 0)
+                return r;
+
+        *ret_fd = TAKE_FD(ours);
+        return 0;
+}

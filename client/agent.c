@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <poll.h>
+#include <stdio.h>
+
+#include "client/agent-launch.h"
+#include "client/agent.h"
+#include "client/channel.h"
+#include "client/conversation.h"
+#include "common/agent-protocol.h"
+#include "common/socket.h"
+
+/* Until polkit knows it; and until polkit has forgotten it, which the next call must find so. */
+#ifndef AGENT_START_TIMEOUT_MS
+#define AGENT_START_TIMEOUT_MS 10000
+#define AGENT_STOP_TIMEOUT_MS 2000
+#endif
+
+struct Agent {
+        int fd;
+        const doorward_auth *auth;
+        doorward_error reason; /* why authentication failed, once it told */
+};
+
+/* How a message of the agent ends an open. The classes are those that it can know of. */
+static const struct {
+        doorward_error_code code;
+        doorward_error_domain domain;
+        int errnum;
+} classes[] = {
+        {DOORWARD_ERR_SYSTEM, DOORWARD_DOMAIN_SYSTEM, EIO},
+        {DOORWARD_ERR_UNSUPPORTED, DOORWARD_DOMAIN_BROKER, EOPNOTSUPP},
+        {DOORWARD_ERR_NO_BROKER, DOORWARD_DOMAIN_BROKER, ECONNREFUSED},
+        {DOORWARD_ERR_PROTOCOL, DOORWARD_DOMAIN_BROKER, EPROTO},
+        {DOORWARD_ERR_DENIED, DOORWARD_DOMAIN_POLICY, EACCES},
+        {DOORWARD_ERR_AUTH_FAILED, DOORWARD_DOMAIN_AUTH, EACCES},
+        {DOORWARD_ERR_AUTH_CANCELLED, DOORWARD_DOMAIN_AUTH, ECANCELED},
+        {DOORWARD_ERR_POLICY_UNAVAILABLE, DOORWARD_DOMAIN_POLICY, EAGAIN},
+        {DOORWARD_ERR_LIMIT, DOORWARD_DOMAIN_BROKER, EDQUOT},
+        {DOORWARD_ERR_TIMEOUT, DOORWARD_DOMAIN_BROKER, ETIMEDOUT},
+        /* And whatever else: there is no way to authenticate. */
+        {DOORWARD_ERR_AUTH_UNAVAILABLE, DOORWARD_DOMAIN_AUTH, ENOSYS},
+};
+
+static void error_set_class(doorward_error *error, uint8_t code, const char *text,
+                            const char *hint) {
+        size_t i = 0;
+
+        while (i < ELEMENTSOF(classes) - 1 && classes[i].code != (doorward_error_code)code)
+                i++;
+
+        error_set(error, classes[i].domain, classes[i].code, classes[i].errnum, "%s", text);
+        if (hint && hint[0])
+                error_set_hint(error, "%s", hint);
+}
+
+static int fail_unavailable(doorward_error *error, const char *why, const char *hint) {
+        error_set(error, DOORWARD_DOMAIN_AUTH, DOORWARD_ERR_AUTH_UNAVAILABLE, ENOSYS,
+                  "No authentication agent can be had: %s.", why);
+        error_set_hint(error, "%s", hint);
+        return -ENOSYS;
+}
+
+static int fail_gone(doorward_error *error) {
+        return fail_unavailable(error, "it has ended",
+                                "Try again. Somebody or something must have ended " AGENT_PROGRAM
+                                ", which asks for passwords on polkit's behalf.");
+}
+
+static int fail_protocol(doorward_error *error) {
+        return fail_unavailable(error, AGENT_PROGRAM " says what cannot be meant",
+                                "Was doorward upgraded while this program ran? Start it anew.");
+}
+
+static int fail_timeout(doorward_error *error) {
+        error_set(error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_TIMEOUT, ETIMEDOUT,
+                  "Time was over before the authentication agent was ready.");
+        return -ETIMEDOUT;
+}
+
+/* Messages. */
+
+/* 0, -ETIMEDOUT, or -errno. */
+static int agent_wait(const Agent *agent, int64_t deadline) {
+        struct pollfd p = {.fd = agent->fd, .events = POLLIN};
+        int r;
+
+        do
+                r = poll(&p, 1, channel_deadline_left(deadline));
+        while (r < 0 && errno == EINTR);
+
+        return r < 0 ? -errno : r == 0 ? -ETIMEDOUT : 0;
+}
+
+/* 0; -EAGAIN, and no error set, if nothing is there; -errno and the error. A conversation brings a
+ * descriptor, and nothing else does. */
+static int agent_receive(Agent *agent, AgentMessage *ret, int *ret_fd, doorward_error *error) {
+        uint8_t buf[AGENT_MESSAGE_SIZE];
+        SocketAncillary ancillary;
+        _cleanup_close_ int fd = -EBADF;
+        ssize_t n;
+
+        n = socket_receive(agent->fd, buf, sizeof(buf), 1, &ancillary);
+        if (n == -EAGAIN)
+                return -EAGAIN;
+        if (n == -EBADMSG)
+                return fail_protocol(error);
+        if (n <= 0)
+                return fail_gone(error);
+
+        if (ancillary.n_fds > 0)
+                fd = channel_move_fd_consume(ancillary.fds[0]);
+        if (!ancillary.has_credentials || ancillary.credentials.uid != getuid() ||
+            agent_message_decode(buf, (size_t)n, ret) < 0 ||
+            (ret->type == AGENT_CONVERSATION) != (ancillary.n_fds > 0))
+                return fail_protocol(error);
+        if (ancillary.n_fds > 0 && fd < 0)
+                return error_system(error, fd, "The agent's conversation cannot be kept");
+
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+static int agent_answer(Agent *agent, const AgentAnswer *answer, doorward_error *error) {
+        uint8_t buf[AGENT_ANSWER_SIZE];
+        ssize_t r;
+
+        r = socket_send(agent->fd, buf, agent_answer_encode(answer, buf), -EBADF);
+        return r < 0 ? fail_gone(error) : 0;
+}
+
+/* What it wants. */
+
+/* Whose password it is, if there is nothing to choose: PAM says no more than "Password: ". */
+static int agent_tell_name(const Agent *agent, const char *name, const char *text,
+                           doorward_error *error) {
+        _cleanup_free_ char *line = NULL;
+        Prompt prompt = {.kind = PROMPT_INFO};
+        Answer none;
+
+        if (asprintf(&line, "Authenticating as %s%s%s", name, text[0] ? ": " : ".", text) < 0)
+                return error_no_memory(error);
+
+        prompt_set_text(&prompt, line);
+        return auth_ask_prompt(agent->auth, NULL, &prompt, NULL, &none, error);
+}
+
+static int agent_ask_name(const Agent *agent, AgentMessage *message, size_t *ret,
+                          doorward_error *error) {
+        char *names[AGENT_NAMES_MAX + 1] = {};
+        size_t index = 0;
+        int r = 0;
+
+        for (size_t i = 0; i < message->n_names; i++)
+                names[i] = message->names[i];
+
+        if (message->n_names > 1)
+                r = auth_ask_choice(agent->auth, message->text, names, &index, error);
+        if (r == 0 && (message->n_names == 1 || !auth_takes(agent->auth, DOORWARD_CRED_AUTHNAME)))
+                r = agent_tell_name(agent, names[index], message->text, error);
+
+        *ret = index;
+        return r;
+}
+
+static int agent_choose(Agent *agent, AgentMessage *message, doorward_error *error) {
+        _cleanup_error_ doorward_error ignored = {};
+        size_t index;
+        int r;
+
+        r = agent_ask_name(agent, message, &index, error);
+        if (r < 0) {
+                (void)agent_answer(agent, &(AgentAnswer){.cancelled = true}, &ignored);
+                return r;
+        }
+
+        return agent_answer(agent, &(AgentAnswer){.index = (uint8_t)index}, error);
+}
+
+static int agent_converse_consume_fd(Agent *agent, AgentWhose whose, int fd, int64_t deadline,
+                                     doorward_error *error) {
+        return conversation_hold_consume_fd(
+                fd, whose == AGENT_WHOSE_ROOT ? CONVERSATION_OF_ROOT : CONVERSATION_OF_OURSELVES,
+                agent->auth, NULL, deadline, error);
+}
+
+int agent_process(Agent *agent, int64_t deadline, doorward_error *error) {
+        AgentMessage message;
+        int fd = -EBADF, r;
+
+        r = agent_receive(agent, &message, &fd, error);
+        if (r == -EAGAIN)
+                return 0;
+        if (r < 0) {
+                (void)agent_explain(agent, error);
+                return r;
+        }
+
+        switch (message.type) {
+        case AGENT_CHOOSE:
+                return agent_choose(agent, &message, error);
+        case AGENT_CONVERSATION:
+                return agent_converse_consume_fd(agent, message.whose, fd, deadline, error);
+        case AGENT_END:
+                /* The broker's answer is on its way. */
+                error_set_class(&agent->reason, message.code, message.text, message.hint);
+                return 0;
+        case AGENT_READY:
+        case AGENT_UNAVAILABLE:
+        case _AGENT_MESSAGE_MAX:
+                break;
+        }
+
+        return fail_protocol(error);
+}
+
+bool agent_explain(const Agent *agent, doorward_error *error) {
+        const doorward_error *reason = &agent->reason;
+        _cleanup_error_ doorward_error copy = {};
+
+        if (reason->code == DOORWARD_ERR_OK)
+                return false;
+
+        error_set(&copy, (doorward_error_domain)reason->domain, (doorward_error_code)reason->code,
+                  reason->errnum, "%s", reason->message);
+        if (reason->hint)
+                error_set_hint(&copy, "%s", reason->hint);
+        error_replace(error, &copy);
+        return true;
+}
+
+/* Its beginning and its end. */
+
+/* Its first message, which is whether it could register. */
+static int agent_take_first(Agent *agent, doorward_error *error) {
+        AgentMessage message;
+        int fd = -EBADF, r;
+
+        r = agent_receive(agent, &message, &fd, error);
+        if (r < 0)
+                return r;
+
+        close_fd(fd);
+        if (message.type == AGENT_READY)
+                return 0;
+        if (message.type == AGENT_UNAVAILABLE)
+                return fail_unavailable(error, message.text, message.hint);
+        return fail_protocol(error);
+}
+
+static int agent_wait_ready(Agent *agent, int64_t deadline, doorward_error *error) {
+        int64_t patience = channel_deadline(AGENT_START_TIMEOUT_MS);
+        int r;
+
+        do {
+                r = agent_wait(agent, deadline < patience ? deadline : patience);
+                if (r == -ETIMEDOUT && deadline <= patience)
+                        return fail_timeout(error);
+                if (r == -ETIMEDOUT)
+                        return fail_unavailable(error, "it is not ready in time",
+                                                "Does polkit answer? An administrator can look at: "
+                                                "systemctl status polkit.service");
+                if (r < 0)
+                        return error_system(error, r, "The agent cannot be waited for");
+
+                r = agent_take_first(agent, error);
+        } while (r == -EAGAIN);
+
+        return r;
+}
+
+int agent_start(const char *socket, const doorward_auth *auth, int64_t deadline, Agent **ret,
+                doorward_error *error) {
+        _cleanup_(agent_freep) Agent *agent = NULL;
+        int r;
+
+        agent = malloc(sizeof(*agent));
+        if (!agent)
+                return error_no_memory(error);
+        *agent = (Agent){.fd = -EBADF, .auth = auth};
+
+        r = agent_launch(socket, &agent->fd);
+        if (r < 0)
+                return error_system(error, r, "The authentication agent cannot be started");
+
+        r = agent_wait_ready(agent, deadline, error);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(agent);
+        return 0;
+}
+
+int agent_get_fd(const Agent *agent) {
+        return agent->fd;
+}
+
+/* The next agent of this process could not register before polkit has forgotten this one, and a
+ * question of the next call would go to this one: so its end is waited for. */
+static void agent_stop(Agent *agent) {
+        int64_t deadline = channel_deadline(AGENT_STOP_TIMEOUT_MS);
+        uint8_t buf[AGENT_MESSAGE_SIZE];
+        SocketAncillary ancillary;
+        ssize_t n = 1;
+
+        (void)shutdown(agent->fd, SHUT_WR);
+        while (n > 0 || n == -EAGAIN || n == -EBADMSG) {
+                if (agent_wait(agent, deadline) < 0)
+                        return;
+                n = socket_receive(agent->fd, buf, sizeof(buf), 0, &ancillary);
+        }
+}
+
+Agent *agent_free(Agent *agent) {
+        if (!agent)
+                return NULL;
+
+        if (agent->fd >= 0)
+                agent_stop(agent);
+        close_fd(agent->fd);
+        doorward_error_clear(&agent->reason);
+        free(agent);
+        return NULL;
+}
