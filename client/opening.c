@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include "client/agent.h"
 #include "client/channel.h"
 #include "client/conversation.h"
 #include "client/opening.h"
@@ -12,11 +13,13 @@
 typedef struct Opening {
         const OpeningSpec *spec;
         Wire *wire;
+        Agent *agent;        /* ours, once it turned out that polkit has none to ask */
         int64_t external_at; /* when to tell that somebody else may be asking, */
         bool external_told;  /* once */
 } Opening;
 
 static void opening_deinit(Opening *opening) {
+        opening->agent = agent_free(opening->agent);
         opening->wire = wire_free(opening->wire);
 }
 
@@ -77,7 +80,8 @@ static int opening_call(Opening *opening, doorward_error *error) {
 /* Waiting. */
 
 static bool external_is_to_be_told(const Opening *opening) {
-        return !opening->external_told && opening->external_at < opening->spec->deadline &&
+        return !opening->external_told && !opening->agent &&
+               opening->external_at < opening->spec->deadline &&
                auth_takes(opening->spec->auth, DOORWARD_CRED_EXTERNAL);
 }
 
@@ -92,15 +96,19 @@ static int tell_external(Opening *opening, doorward_error *error) {
 /* Until there may be a reply, or something was done in the meantime. */
 static int opening_wait(Opening *opening, doorward_error *error) {
         bool external = external_is_to_be_told(opening);
-        struct pollfd p = {.fd = wire_get_fd(opening->wire), .events = POLLIN};
+        struct pollfd p[] = {
+                {.fd = wire_get_fd(opening->wire), .events = POLLIN},
+                {.fd = opening->agent ? agent_get_fd(opening->agent) : -1, .events = POLLIN},
+        };
         int r;
 
-        r = poll(&p, 1,
+        r = poll(p, ELEMENTSOF(p),
                  channel_deadline_left(external ? opening->external_at : opening->spec->deadline));
         if (r < 0)
                 return errno == EINTR ? 0 : error_system(error, -errno, "Waiting failed");
         if (r > 0)
-                return 0;
+                return p[1].revents ? agent_process(opening->agent, opening->spec->deadline, error)
+                                    : 0;
 
         return external ? tell_external(opening, error) : wire_expire(opening->wire, error);
 }
@@ -159,15 +167,46 @@ static int opening_take(Opening *opening, WireReply *reply, OpeningReply *ret,
         return fail_protocol(opening, error, "sent a reply that cannot be read");
 }
 
-/* The broker has said no. 0 if the question was put again, or -errno. */
-static int opening_refused(const Opening *opening, doorward_error *error) {
+/* polkit would ask, if there were somebody through whom to: now there is. */
+static int opening_ask_by_agent(Opening *opening, doorward_error *error) {
+        const OpeningSpec *spec = opening->spec;
+        int r;
+
+        r = auth_check(spec->auth, error);
+        if (r == 0)
+                r = agent_start(wire_get_path(opening->wire), spec->auth, spec->deadline,
+                                &opening->agent, error);
+        return r < 0 ? r : opening_call(opening, error);
+}
+
+/* polkit's answer after a prompt is a mere no; the agent knows what it was. */
+static void opening_explain(const Opening *opening, doorward_error *error) {
         _cleanup_error_ doorward_error why = {};
 
-        /* polkit would ask, if there were somebody through whom to. */
-        if (error->code == DOORWARD_ERR_AUTH_NEEDED && opening->spec->auth &&
-            auth_check(opening->spec->auth, &why) < 0)
-                error_replace(error, &why);
+        if (!opening->agent || !agent_explain(opening->agent, &why) || why.code == error->code)
+                return;
 
+        error_set_action(&why, error->action_id);
+        error_set_request(&why, error->request_id);
+        error_replace(error, &why);
+}
+
+/* The broker has said no. 0 if the question was put again, or -errno. */
+static int opening_refused(Opening *opening, doorward_error *error) {
+        _cleanup_error_ doorward_error why = {};
+
+        if (error->code != DOORWARD_ERR_AUTH_NEEDED || !opening->spec->auth || opening->agent) {
+                opening_explain(opening, error);
+                return -EREMOTEIO;
+        }
+        if (opening_ask_by_agent(opening, &why) == 0) {
+                doorward_error_clear(error);
+                return 0;
+        }
+
+        error_set_action(&why, error->action_id);
+        error_set_request(&why, error->request_id);
+        error_replace(error, &why);
         return -EREMOTEIO;
 }
 

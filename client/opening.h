@@ -4,10 +4,11 @@
 /*
  * Opening: one Open call, from the question to the grant
  *
- * Between the two lies what policy wants of a person. A conversation is a reply of the same call,
- * and the next reply is waited for when it is over. What of it fails on our side (somebody says no,
- * there is no terminal) ends the call, so that the broker gives up, too; and is the error. All of
- * it has one deadline.
+ * Between the two lies what policy wants of a person. Where polkit has nobody through whom to ask,
+ * an agent is started for this process and the question put again (client/agent.h). A conversation
+ * is a reply of the same call, and the next reply is waited for when it is over. What of it fails
+ * on our side (somebody says no, there is no terminal) ends the call, so that the broker gives up,
+ * too; and is the error. All of it has one deadline.
  */
 
 #include "client/auth.h"
