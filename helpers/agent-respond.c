@@ -55,22 +55,21 @@ static int respond_take(AgentRespond *respond, WireReply *reply, doorward_error 
 
 /* The broker speaks of what was asked for; here it is about whose password it was. */
 static void respond_explain(const AgentRespond *respond, doorward_error *error) {
-        const char *before = "Authentication as ", *after;
+        const char *after;
         doorward_error earlier = *error;
 
         if (error->code == DOORWARD_ERR_AUTH_FAILED)
                 after = " failed.";
         else if (error->code == DOORWARD_ERR_AUTH_CANCELLED)
                 after = " was cancelled.";
-        else if (error->code == DOORWARD_ERR_DENIED) {
-                before = "The account ";
-                after = " may not be used, or not now.";
-        } else
+        else if (error->code == DOORWARD_ERR_DENIED)
+                after = " is not allowed, or not now.";
+        else
                 return;
 
         *error = (doorward_error){};
         error_set(error, (doorward_error_domain)earlier.domain, (doorward_error_code)earlier.code,
-                  earlier.errnum, "%s%s%s", before, respond->name, after);
+                  earlier.errnum, "Authentication as %s%s", respond->name, after);
         if (earlier.hint)
                 error_set_hint(error, "%s", earlier.hint);
         doorward_error_clear(&earlier);

@@ -277,7 +277,7 @@ static const Failing failing[] = {
          POLKIT_ERROR_CANCELLED},
         {{CONVERSATION, ERROR("PermissionDenied", "\"requestId\":\"r\",\"hint\":\"Expired.\"")},
          DOORWARD_ERR_DENIED,
-         "The account dave may not be used, or not now.",
+         "Authentication as dave is not allowed, or not now.",
          "Expired.",
          POLKIT_ERROR_FAILED},
         {{ERROR("LimitExceeded",
