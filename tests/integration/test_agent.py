@@ -2,8 +2,8 @@
 """doorward-agent: polkit's prompts become conversations with whoever started it, and nothing of it is
 left when that is over.
 
-Polkit's own helper answers polkit here: the agent takes it where polkit brings it as a service, for
-which any socket at its path stands.
+Polkit's own helper answers polkit in most of this: the agent takes it where polkit brings it as a
+service, for which any socket at its path stands. Otherwise it is the broker's.
 """
 
 import contextlib
@@ -12,16 +12,19 @@ import os
 import shutil
 import socket
 import subprocess
+import threading
 import time
 
 import agent
 import lib
+import varlink
 
 CLIENT = f"{lib.SOURCE}/build-check/gcc/tests/support/agent-client"
 OTHER = f"{lib.SOURCE}/build-check/gcc/tests/support/other-agent"
 ACTION = "org.doorward.tests"
 MESSAGE = "Nobody is ever asked this"
 DISMISSED = 3  # of pkcheck
+PR_SET_NO_NEW_PRIVS = 38
 PASSWORD = {user: f"{user}-s password" for user in ("alice", "bob", "carol")}
 
 
@@ -590,6 +593,126 @@ def test_secret_is_erased():
         child.result()
 
 
+# By the broker's helper, for an open that polkit wants a password for.
+
+
+class Open:
+    """An open by this process that may ask, in a thread of its own, and what came of it."""
+
+    def __init__(self, endpoint="echo"):
+        self.outcome = None
+        self._thread = threading.Thread(target=self._run, args=(endpoint,), daemon=True)
+        self._thread.start()
+
+    def _run(self, endpoint):
+        with varlink.Client(timeout=60) as client:
+            try:
+                reply = client.open(endpoint, "full", allowInteractiveAuthentication=True)
+                self.outcome = reply["state"]
+            except varlink.VarlinkError as error:
+                self.outcome = error.short
+
+    def result(self, timeout=20):
+        self._thread.join(timeout)
+        return self.outcome
+
+
+def begin_open():
+    """An agent that is asked for the sake of an open."""
+    helper = agent.Agent()
+    helper.expect(agent.READY)
+    return helper, Open()
+
+
+def body_open(names, password):
+    """Answers with the password: what was asked, what the agent says in the end, and the outcome."""
+    helper, opened = begin_open()
+    message = helper.expect(agent.CHOOSE)
+    lib.expect(message.names, names)
+    lib.expect_in("sends back", message.text)
+    helper.choose()
+    conversation = helper.expect(agent.CONVERSATION)
+    lib.expect(conversation.whose, agent.OF_ROOT)
+    lib.expect(conversation.conversation.maker()[1], 0, "who made it")
+    asked = answer_prompts(conversation.conversation, password)
+    outcome = opened.result()
+    end = None if helper.is_silent(0) else helper.expect(agent.END)
+    helper.hang_up()
+    lib.expect(helper.wait(), 0)
+    return asked, end and (end.code, end.text), outcome
+
+
+def echo_asks(result):
+    return lib.allow("echo", "full", result=result)
+
+
+@lib.both_kernel_paths
+def test_open():
+    """One's own password, or an administrator's, opens; a wrong one does not, and it is told why."""
+    with lib.echo(echo_asks("AUTH_SELF")):
+        asked, end, outcome = lib.as_user("alice", body_open, ["alice"], PASSWORD["alice"])
+        lib.expect((asked, end, outcome), ([(agent.ECHO_OFF, "Password: ")], None, "granted"))
+        asked, end, outcome = lib.as_user("alice", body_open, ["alice"], "wrong")
+        lib.expect(asked[0], (agent.ECHO_OFF, "Password: "))
+        lib.expect(end, (agent.AUTH_FAILED, "Authentication as alice failed."))
+        lib.expect(outcome, "AuthenticationFailed")
+    with lib.echo(echo_asks("AUTH_ADMIN")):
+        _, end, outcome = lib.as_user("alice", body_open, ["carol"], PASSWORD["carol"])
+        lib.expect((end, outcome), (None, "granted"))
+    expect_nothing_left()
+
+
+def body_open_without_privileges():
+    lib.expect(ctypes.CDLL(None).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0)
+    return body_open(["alice"], PASSWORD["alice"])
+
+
+def test_open_without_new_privileges():
+    """No setuid bit is needed: neither polkit's helper's, nor a process that could use it."""
+    helper = "/usr/lib/polkit-1/polkit-agent-helper-1"
+    os.chmod(helper, 0o755)
+    try:
+        with lib.echo(echo_asks("AUTH_SELF")):
+            _, end, outcome = lib.as_user("alice", body_open_without_privileges)
+            lib.expect((end, outcome), (None, "granted"))
+    finally:
+        os.chmod(helper, 0o4755)
+
+
+def body_open_cancelled():
+    for way in ("name", "conversation", "cancel", "hang up"):
+        helper, opened = begin_open()
+        helper.expect(agent.CHOOSE)
+        if way == "name":
+            helper.cancel()
+        else:
+            helper.choose()
+            conversation = helper.expect(agent.CONVERSATION).conversation
+            prompt = conversation.prompt()
+        if way == "conversation":
+            conversation.cancel(prompt[1])
+        elif way == "cancel":
+            helper.cancel()
+        elif way == "hang up":
+            helper.hang_up()
+        lib.expect(opened.result(5), "AuthenticationCancelled", way)
+        if way == "conversation":
+            lib.expect(helper.expect(agent.END).code, agent.AUTH_CANCELLED)
+        if way != "name":
+            lib.expect(conversation.prompt(), None, way)
+        if way != "hang up":
+            helper.hang_up()
+        lib.expect(helper.wait(), 0)
+
+
+def test_open_cancelled():
+    """Given up at each point, in each way: the open fails at once, and nothing is left."""
+    with lib.echo(echo_asks("AUTH_SELF")):
+        lib.as_user("alice", body_open_cancelled, timeout=60)
+    expect_nothing_left()
+    lib.wait_for(lambda: not running("doorward-pam"), "PAM helpers end")
+
+
 def body_respond():
     helper = agent.Agent()
     helper.expect(agent.READY)
@@ -603,12 +726,11 @@ def body_respond():
 
 
 @lib.both_kernel_paths
-def test_broker_is_asked():
-    """Without polkit's own helper it is the broker that is asked, who refuses what no open of its
-    own asks for."""
+def test_question_of_no_open():
+    """The broker's helper answers polkit for the sake of an open only."""
     with lib.rule(asks("AUTH_SELF")):
         text, status = lib.as_user("alice", body_respond)
-        lib.expect_true(text, "a reason")
+        lib.expect(text, "Authentication as alice is not allowed, or not now.")
         lib.expect(status, 1)
     expect_nothing_left()
 

@@ -23,6 +23,7 @@ def test_destdir():
     for path in (
         "/usr/bin/doorward",
         "/usr/libexec/doorward/doorwardd",
+        "/usr/libexec/doorward/doorward-agent",
         "/usr/libexec/doorward/doorward-opener",
         "/usr/libexec/doorward/doorward-pam",
         "/usr/include/doorward.h",
@@ -83,7 +84,7 @@ def test_nothing_of_the_build_inside():
 def test_programs_are_hardened():
     """Position-independent, all relocations read-only, no executable stack."""
     for name in ("bin/doorward", "libexec/doorward/doorwardd", "libexec/doorward/doorward-opener",
-                 "libexec/doorward/doorward-pam"):
+                 "libexec/doorward/doorward-pam", "libexec/doorward/doorward-agent"):
         headers = lib.ok("readelf", "-W", "-l", "-d", "-h", f"/usr/{name}")
         lib.expect_in("DYN", headers, name)
         lib.expect_in("GNU_RELRO", headers, name)
