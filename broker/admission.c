@@ -16,6 +16,13 @@ int admission_take_token(Session *session, Refusal *ret_refusal) {
         return ADMISSION_E_REFUSED;
 }
 
+void admission_count_failure(Session *session) {
+        const Settings *settings = session->broker->settings;
+
+        user_add_failure(session->user, broker_now(session->broker), settings->failures_max,
+                         settings->penalty_usec);
+}
+
 static void refuse_unknown(Refusal *refusal, const Catalogue *catalogue, const Name *name) {
         for (size_t i = 0; i < catalogue->n_definitions; i++) {
                 const Definition *definition = catalogue->definitions[i];

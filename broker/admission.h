@@ -26,6 +26,10 @@ int admission_take_token(Session *session, Refusal *ret_refusal) _must_check_;
 int admission_take_prompt(Session *session, UserSlot slot, UserCharge *charge,
                           Refusal *ret_refusal) _must_check_;
 
+/* A conversation with PAM had begun, and ended without that anybody was proven. How it ended does
+ * not matter: whoever has answered and knows enough can hang up before PAM says so. */
+void admission_count_failure(Session *session);
+
 /* The endpoint of a name as the client wrote it. The definition is borrowed from the catalogue, and
  * good until the event loop runs. */
 int admission_find(const Broker *broker, const char *text, Name *ret_name,

@@ -23,6 +23,8 @@ typedef struct AgentCall {
 static void operation_free(Operation *operation) {
         AgentCall *call = (AgentCall *)operation;
 
+        if (call->conversation && conversation_has_begun(call->conversation))
+                admission_count_failure(call->session);
         conversation_cancel(call->conversation);
         user_charge_deinit(&call->charge);
         free(call);
@@ -34,10 +36,9 @@ static void on_begun(int fd, void *userdata) {
         session_reply_consume(call->session, json_pack("{s:i}", "conversation", 0), fd, true);
 }
 
-static void on_done(int error, const PamReply *verdict, void *userdata) {
+static void on_done(bool begun, int error, const PamReply *verdict, void *userdata) {
         AgentCall *call = userdata;
         Session *session = call->session;
-        const Settings *settings = session->broker->settings;
         Refusal refusal;
 
         call->conversation = NULL;
@@ -46,9 +47,8 @@ static void on_done(int error, const PamReply *verdict, void *userdata) {
                 return;
         }
 
-        if (error == 0 && verdict->code == VERDICT_FAILED)
-                user_add_failure(session->user, broker_now(session->broker), settings->failures_max,
-                                 settings->penalty_usec);
+        if (begun)
+                admission_count_failure(session);
         if (error != 0)
                 refusal_init_helper(&refusal, error);
         else
@@ -88,11 +88,20 @@ static int begin(AgentCall *call, const char *cookie, uid_t uid) {
                                   call, &call->conversation);
 }
 
+/* What polkit's cookies are made of, and more. */
+static bool is_cookie(const char *text) {
+        size_t n = strlen(text);
+
+        for (const char *c = text; *c; c++)
+                if (*c < ' ' || *c > '~')
+                        return false;
+
+        return n > 0 && n <= PAM_PROTOCOL_COOKIE_MAX;
+}
+
 /* True if it was answered. */
 static bool refuse_parameters(Session *session, const FieldValue *values) {
-        size_t n = strlen(values[AGENT_COOKIE].string);
-
-        if (n == 0 || n > PAM_PROTOCOL_COOKIE_MAX)
+        if (!is_cookie(values[AGENT_COOKIE].string))
                 session_refuse_service(session, ERROR_INVALID_PARAMETER, "cookie");
         else if (values[AGENT_USER].integer < 0 || values[AGENT_USER].integer > PEER_UID_MAX)
                 session_refuse_service(session, ERROR_INVALID_PARAMETER, "user");

@@ -19,7 +19,8 @@
 /* Checks that may prompt, in all. The bus lets one connection wait for 128 replies. */
 #define PROMPTS_MAX 48
 
-/* How long the end waits for a journal that is busy: less than the unit's TimeoutStopSec=. */
+/* How long the end waits for a journal that is busy, in all: less than the unit's TimeoutStopSec=.
+ */
 #define FLUSH_USEC (10 * UINT64_C(1000000))
 
 /* Linux 6.16: the kernel refuses descriptors that are sent to us, to whoever sends them. */
@@ -367,7 +368,7 @@ Broker *broker_free(Broker *broker) {
                 session_free(session);
         }
         if (broker->record)
-                record_flush(broker->record, FLUSH_USEC);
+                record_flush(broker->record, broker->settings->audit_timeout_usec, FLUSH_USEC);
 
         for (size_t i = 0; i < ELEMENTSOF(broker->signals); i++)
                 sd_event_source_disable_unref(broker->signals[i]);

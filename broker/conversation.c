@@ -31,9 +31,10 @@ DEFINE_CLEANUP(Conversation *, conversation_free);
 static void conversation_finish(Conversation *conversation, int error, const PamReply *verdict) {
         ConversationDoneFunc func = conversation->on_done;
         void *userdata = conversation->userdata;
+        bool begun = conversation->begun;
 
         conversation_free(conversation);
-        func(error, verdict, userdata);
+        func(begun, error, verdict, userdata);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -156,6 +157,10 @@ int conversation_begin(Conversations *all, const PamRequest *request, int client
 
         *ret = TAKE_PTR(conversation);
         return 0;
+}
+
+bool conversation_has_begun(const Conversation *conversation) {
+        return conversation->begun;
 }
 
 Conversation *conversation_cancel(Conversation *conversation) {

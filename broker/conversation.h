@@ -24,9 +24,11 @@ typedef struct Conversation Conversation;
 /* The client's end has come; it is the function's now. */
 typedef void (*ConversationBegunFunc)(int fd, void *userdata);
 
-/* It is over, and the object gone. error is 0 and verdict what the helper said; or a positive
- * errno: ETIMEDOUT, or why the helper could not be asked or did not answer. */
-typedef void (*ConversationDoneFunc)(int error, const PamReply *verdict, void *userdata);
+/* It is over, and the object gone; begun is whether the client could talk to PAM. error is 0 and
+ * verdict what the helper said; or a positive errno: ETIMEDOUT, or why the helper could not be
+ * asked or did not answer. */
+typedef void (*ConversationDoneFunc)(bool begun, int error, const PamReply *verdict,
+                                     void *userdata);
 
 /* All of them. */
 typedef struct Conversations {
@@ -44,6 +46,9 @@ void conversations_deinit(Conversations *conversations);
 int conversation_begin(Conversations *all, const PamRequest *request, int client_fd, uint64_t usec,
                        ConversationBegunFunc begun, ConversationDoneFunc done, void *userdata,
                        Conversation **ret) _must_check_;
+
+/* Whether the client could talk to PAM by now. */
+bool conversation_has_begun(const Conversation *conversation);
 
 /* Hangs up; neither function is called any more. NULL is fine. Returns NULL. */
 Conversation *conversation_cancel(Conversation *conversation);

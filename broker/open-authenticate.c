@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "broker/admission.h"
 #include "broker/broker.h"
 #include "broker/open-internal.h"
 #include "common/userfile.h"
@@ -20,9 +21,7 @@ static void on_begun(int fd, void *userdata) {
 }
 
 /* What comes of any of them. True if PAM has proven somebody; else open is gone. */
-static bool open_hear(Open *open, int error, const PamReply *verdict) {
-        Session *session = open->session;
-        const Settings *settings = session->broker->settings;
+static bool open_hear(Open *open, bool begun, int error, const PamReply *verdict) {
         Refusal refusal;
 
         open->conversation = NULL;
@@ -30,9 +29,8 @@ static bool open_hear(Open *open, int error, const PamReply *verdict) {
 
         if (error == 0 && verdict->code == VERDICT_PROVEN)
                 return true;
-        if (error == 0 && verdict->code == VERDICT_FAILED)
-                user_add_failure(session->user, broker_now(session->broker), settings->failures_max,
-                                 settings->penalty_usec);
+        if (begun)
+                admission_count_failure(open->session);
 
         if (error != 0)
                 refusal_init_helper(&refusal, error);
@@ -89,11 +87,11 @@ static void open_prompt(Open *open, PamUse use, ConversationDoneFunc done) {
 
 /* Another identity. */
 
-static void on_identity(int error, const PamReply *verdict, void *userdata) {
+static void on_identity(bool begun, int error, const PamReply *verdict, void *userdata) {
         Open *open = userdata;
         struct ucred credentials = {.pid = open->session->peer.pid};
 
-        if (!open_hear(open, error, verdict))
+        if (!open_hear(open, begun, error, verdict))
                 return;
 
         /* The helper refuses root, and so does this: polkit would say yes by itself. */
@@ -118,10 +116,10 @@ bool open_identify(Open *open) {
 
 /* The account. */
 
-static void on_account(int error, const PamReply *verdict, void *userdata) {
+static void on_account(bool begun, int error, const PamReply *verdict, void *userdata) {
         Open *open = userdata;
 
-        if (!open_hear(open, error, verdict))
+        if (!open_hear(open, begun, error, verdict))
                 return;
         if (verdict->uid == open->session->peer.uid)
                 open_advance(open);
@@ -158,13 +156,13 @@ static void get_stepup_key(const Open *open, StepupKey *ret) {
                 ret->session = NULL;
 }
 
-static void on_stepped_up(int error, const PamReply *verdict, void *userdata) {
+static void on_stepped_up(bool begun, int error, const PamReply *verdict, void *userdata) {
         Open *open = userdata;
         Session *session = open->session;
         const Definition *definition = open_definition(open);
         StepupKey key;
 
-        if (!open_hear(open, error, verdict))
+        if (!open_hear(open, begun, error, verdict))
                 return;
         if (verdict->uid != session->peer.uid) {
                 refuse_other(open, verdict);

@@ -29,6 +29,8 @@ static Open *open_free(Open *open) {
         if (open->waits_for_actions)
                 authority_forget(broker->authority, open);
         check_request_cancel(open->check);
+        if (open->conversation && conversation_has_begun(open->conversation))
+                admission_count_failure(open->session);
         conversation_cancel(open->conversation);
         opener_call_cancel(open->opener);
         record_waiter_cancel(open->record);

@@ -330,12 +330,13 @@ static uint64_t now_usec(void) {
         return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-void record_flush(Record *record, uint64_t usec) {
-        uint64_t end = now_usec() + usec, now;
+void record_flush(Record *record, uint64_t idle_usec, uint64_t usec) {
+        uint64_t now = now_usec(), end = now + usec, idle_end = now + idle_usec;
 
         record_drain(record);
-        while (record->first && (now = now_usec()) < end) {
-                uint64_t left = end - now;
+        while (record->first && now < end && now < idle_end) {
+                uint64_t left = (end < idle_end ? end : idle_end) - now;
+                size_t before = record->n_queued;
 
                 /* Where there is no socket, poll(2) only sleeps. */
                 if (record->fd < 0 && left > REOPEN_USEC)
@@ -343,6 +344,10 @@ void record_flush(Record *record, uint64_t usec) {
                 (void)poll(&(struct pollfd){.fd = record->fd, .events = POLLOUT}, 1,
                            (int)(left / 1000) + 1);
                 record_drain(record);
+
+                now = now_usec();
+                if (record->n_queued < before)
+                        idle_end = now + idle_usec;
         }
 }
 

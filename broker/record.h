@@ -90,8 +90,9 @@ void record_log(Record *record, int level, const char *message_id, const char *f
 /* Whether entries wait to be sent. */
 bool record_is_pending(const Record *record);
 
-/* Sends what waits, and waits for the journal to take it, for usec at most. For the end of the
- * program: nothing else is done meanwhile. */
-void record_flush(Record *record, uint64_t usec);
+/* Sends what waits, and waits for the journal to take it: for as long as it takes some, but not
+ * longer than idle_usec without, nor than usec in all. For the end of the program: nothing else is
+ * done meanwhile. */
+void record_flush(Record *record, uint64_t idle_usec, uint64_t usec);
 
 DEFINE_CLEANUP(Record *, record_free);

@@ -49,7 +49,7 @@ struct User {
         uint64_t filled;           /* when they were counted; monotonic, µs */
         uint64_t limit_recorded;   /* when a refusal by a limit was last recorded */
         unsigned limit_suppressed; /* such refusals since */
-        unsigned failures;         /* authentications that failed, */
+        unsigned failures;         /* authentications that did not succeed, */
         uint64_t failed;           /* the last of them at this time: they fade */
         uint64_t penalty_end;      /* until then nobody of theirs is asked */
 };
@@ -89,9 +89,9 @@ int user_take_token(User *user, uint64_t now, uint64_t *ret_wait_ms) _must_check
  * since the last one goes to *ret_suppressed. */
 bool user_limit_is_recorded(User *user, uint64_t now, unsigned *ret_suppressed);
 
-/* An authentication of the user's failed. At the max-th nobody is asked for usec; failures are
- * forgotten when there was none for ten minutes. A success forgets none: whoever guesses another's
- * password could have one of their own between any two. */
+/* An authentication of the user's did not succeed. At the max-th nobody is asked for usec; failures
+ * are forgotten when there was none for ten minutes. A success forgets none: whoever guesses
+ * another's password could have one of their own between any two. */
 void user_add_failure(User *user, uint64_t now, unsigned max, uint64_t usec);
 
 /* How many ms it is until somebody may be asked again; 0: now. */

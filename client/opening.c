@@ -9,6 +9,8 @@
 
 /* Without an answer for so long, somebody else may be asking a person. */
 #define EXTERNAL_DELAY_MS 500
+/* After a conversation: PAM takes its time over a wrong password. */
+#define EXTERNAL_DELAY_AFTER_MS 4000
 
 typedef struct Opening {
         const OpeningSpec *spec;
@@ -140,7 +142,7 @@ static int hold_conversation(Opening *opening, WireReply *reply, const OpeningRe
         if (r < 0)
                 error_set_request(error, read->request_id);
 
-        opening->external_at = channel_deadline(EXTERNAL_DELAY_MS);
+        opening->external_at = channel_deadline(EXTERNAL_DELAY_AFTER_MS);
         return r;
 }
 
