@@ -6,6 +6,8 @@
 #include "cli/grant.h"
 #include "cli/report.h"
 
+#define ATTEMPTS 3
+
 /* Whether somebody sits at a terminal of ours, who can be asked. */
 static bool terminal_is_there(void) {
         _cleanup_close_ int fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
@@ -13,16 +15,31 @@ static bool terminal_is_there(void) {
         return fd >= 0;
 }
 
+static void uri_write(const Options *options, const Argument *argument, char buf[URI_TEXT_SIZE]) {
+        Uri uri = {.has_user = options->user != NULL};
+
+        if (options->user)
+                (void)snprintf(uri.user, sizeof(uri.user), "%s", options->user);
+        (void)name_to_string(&argument->name, uri.endpoint);
+        (void)uri_to_string(&uri, buf);
+}
+
 int grant_open(const Options *options, const Argument *argument, doorward_conn **ret,
                doorward_error *error) {
-        char name[NAME_TEXT_SIZE];
-        const doorward_auth *auth = NULL;
+        bool may_ask = !options_has(options, OPTION_NO_ASK_PASSWORD) && terminal_is_there();
+        char uri[URI_TEXT_SIZE];
+        int r;
 
-        if (!options_has(options, OPTION_NO_ASK_PASSWORD) && terminal_is_there())
-                auth = doorward_auth_default;
+        uri_write(options, argument, uri);
+        for (int i = 1;; i++) {
+                r = conn_open(uri, argument->access, may_ask ? doorward_auth_default : NULL, 0, ret,
+                              error);
+                if (r == 0 || !may_ask || error->code != DOORWARD_ERR_AUTH_FAILED || i == ATTEMPTS)
+                        return r;
 
-        return conn_open(name_to_string(&argument->name, name), argument->access, auth, 0, ret,
-                         error);
+                (void)fprintf(stderr, "doorward: %s Try again.\n", error->message);
+                doorward_error_clear(error);
+        }
 }
 
 int grant_take_fd(doorward_conn *conn) {

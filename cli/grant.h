@@ -12,8 +12,8 @@
 #include "cli/options.h"
 #include "client/conn.h"
 
-/* Opens. A password may be asked for if there is a terminal and nobody said --no-ask-password.
- * 0 and *ret, or -errno and an error. */
+/* Opens, as whom --user= says. Passwords are asked for if there is a terminal, and nobody said
+ * --no-ask-password; who mistypes has three attempts. 0 and *ret, or -errno and an error. */
 int grant_open(const Options *options, const Argument *argument, doorward_conn **ret,
                doorward_error *error) _must_check_;
 

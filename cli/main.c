@@ -27,19 +27,22 @@ static const Command commands[] = {
          "the arguments, with LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID set. {} in CMD becomes the "
          "number; with several endpoints, {ENDPOINT} does. The lease ends when CMD ends, and the "
          "exit status is CMD's.",
-         OPTION_READ_ONLY | OPTION_NO_ASK_PASSWORD | OPTION_QUIET, 1, -1, true, command_exec},
+         OPTION_READ_ONLY | OPTION_USER | OPTION_NO_ASK_PASSWORD | OPTION_QUIET, 1, -1, true,
+         command_exec},
         {"stdio", "ENDPOINT[:ro]", "join standard input and output to it",
          "Joins standard input and output to the endpoint. The end of standard input is passed on "
          "to a service; it is the service's end that ends the command. A program called "
          "doorward-stdio-ENDPOINT or doorward-stdio-ro-ENDPOINT, by a link to this one, does the "
          "same.",
-         OPTION_READ_ONLY | OPTION_NO_ASK_PASSWORD | OPTION_QUIET, 1, 1, false, command_stdio},
+         OPTION_READ_ONLY | OPTION_USER | OPTION_NO_ASK_PASSWORD | OPTION_QUIET, 1, 1, false,
+         command_stdio},
         {"fdpass", "ENDPOINT[:ro]", "pass it over a socket to the caller",
          "Passes the descriptor over standard output, which must be a unix socket, and ends: for "
          "ssh -o ProxyUseFdpass=yes and its like. The lease goes on until the program ends that "
          "made the socket.",
-         OPTION_READ_ONLY | OPTION_NO_ASK_PASSWORD | OPTION_QUIET | OPTION_FD | OPTION_TAP, 1, 1,
-         false, command_fdpass},
+         OPTION_READ_ONLY | OPTION_USER | OPTION_NO_ASK_PASSWORD | OPTION_QUIET | OPTION_FD |
+                 OPTION_TAP,
+         1, 1, false, command_fdpass},
         {"policy", "NAME", "its polkit actions, for administrators",
          "Prints the file that declares the polkit actions of an endpoint, puts it where polkit "
          "reads it, or removes it from there.",

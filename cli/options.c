@@ -10,6 +10,7 @@
 #include "cli/exit-status.h"
 #include "cli/options.h"
 #include "cli/text.h"
+#include "client/uri.h"
 #include "common/nearest.h"
 
 #define HELP_WIDTH 80U
@@ -36,6 +37,7 @@ enum {
         VALUE_NO_PAGER,
         VALUE_REMOVE,
         VALUE_USE_VNET,
+        VALUE_USER,
         VALUE_VERSION,
 };
 
@@ -53,6 +55,7 @@ static const struct option long_options[] = {
         {"read-only", no_argument, NULL, 'r'},
         {"remove", no_argument, NULL, VALUE_REMOVE},
         {"use-vnet", no_argument, NULL, VALUE_USE_VNET},
+        {"user", required_argument, NULL, VALUE_USER},
         {"version", no_argument, NULL, VALUE_VERSION},
         {},
 };
@@ -64,6 +67,7 @@ static const struct {
         const char *text; /* NULL: --help does not show it */
 } option_table[] = {
         {'r', OPTION_READ_ONLY, "-r --read-only", "read-only access, as ENDPOINT:ro says it"},
+        {VALUE_USER, OPTION_USER, "   --user=NAME", "as this user, after their password"},
         {VALUE_FD, OPTION_FD, "   --fd=N", "pass it over descriptor N, not standard output"},
         {VALUE_USE_VNET, OPTION_TAP, "--use-vnet", NULL},
         {VALUE_BR, OPTION_TAP, "--br", NULL},
@@ -149,6 +153,15 @@ static int option_set_fd(Options *options, const char *text) {
         return -1;
 }
 
+static int option_set_user(Options *options, const char *user) {
+        if (user[0] && !uri_is_valid_user(user))
+                return options_usage_error(
+                        options, "--user= takes the name of a user, or nothing, not '%s'.", user);
+
+        options->user = user;
+        return -1;
+}
+
 /* What getopt_long() gave. -1, or the exit status. */
 static int option_take(Options *options, int value, const char *word) {
         for (size_t i = 0; i < ELEMENTSOF(option_table); i++)
@@ -169,6 +182,8 @@ static int option_take(Options *options, int value, const char *word) {
                 return option_set_json(options, optarg);
         case VALUE_FD:
                 return option_set_fd(options, optarg);
+        case VALUE_USER:
+                return option_set_user(options, optarg);
         default:
                 return -1;
         }

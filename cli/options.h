@@ -28,6 +28,7 @@ enum {
         OPTION_TAP = 1 << 10, /* --use-vnet and --br */
         OPTION_HELP = 1 << 11,
         OPTION_VERSION = 1 << 12,
+        OPTION_USER = 1 << 13,
 };
 
 typedef struct Command Command;
@@ -36,7 +37,8 @@ typedef struct Options {
         const Command *command;
         unsigned given; /* OPTION_* */
         JsonMode json;
-        int fd; /* --fd; -EBADF if not given */
+        int fd;           /* --fd; -EBADF if not given */
+        const char *user; /* --user; NULL if not given, "" if it is to be asked */
         Output *output;
         char **words; /* what follows "--", if the command wants that; ended by NULL */
 } Options;

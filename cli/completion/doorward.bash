@@ -44,8 +44,8 @@ __doorward_options() {
         case $1 in
         list) echo --no-check --json= -j --no-legend --no-pager ;;
         explain) echo --read-only -r --json= -j --no-pager ;;
-        exec | stdio) echo --read-only -r --no-ask-password --quiet -q ;;
-        fdpass) echo --read-only -r --fd= --no-ask-password --quiet -q ;;
+        exec | stdio) echo --read-only -r --user= --no-ask-password --quiet -q ;;
+        fdpass) echo --read-only -r --user= --fd= --no-ask-password --quiet -q ;;
         policy) echo --install --remove --quiet -q --no-pager ;;
         cat-config) echo --no-pager ;;
         verify) echo --json= -j --quiet -q ;;
@@ -89,6 +89,10 @@ _doorward() {
         case $word in
         --json=*)
                 mapfile -t COMPREPLY < <(compgen -W 'short pretty off' -- "${word#--json=}")
+                return
+                ;;
+        --user=*)
+                mapfile -t COMPREPLY < <(compgen -u -- "${word#--user=}")
                 return
                 ;;
         -*)

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "common/conversation-protocol.h"
 #include "common/socket.h"
 #include "tests/support/fake-broker.h"
 
@@ -228,6 +229,38 @@ void fake_send_fds(FakeBroker *broker, const char *json, const int *fds, size_t 
                 fake_fail(broker, "sendmsg: %s", strerror(errno));
         for (size_t i = 0; i < n_fds; i++)
                 close_fd(fds[i]);
+}
+
+int fake_begin_conversation(FakeBroker *broker, const char *json, const char *text) {
+        Prompt prompt = {.kind = PROMPT_ECHO_OFF, .number = 1};
+        uint8_t buf[CONVERSATION_MESSAGE_SIZE];
+        int ends[2];
+        size_t n;
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0 ||
+            socket_set_passcred(ends[0]) < 0 || socket_set_passcred(ends[1]) < 0)
+                fake_fail(broker, "socketpair: %s", strerror(errno));
+
+        prompt_set_text(&prompt, text);
+        n = prompt_encode(&prompt, buf);
+        if (send(ends[0], buf, n, MSG_NOSIGNAL) < 0)
+                fake_fail(broker, "send: %s", strerror(errno));
+
+        fake_send_fds(broker, json, &ends[1], 1);
+        return ends[0];
+}
+
+void fake_end_conversation_consume_fd(FakeBroker *broker, int fd, const char *text) {
+        uint8_t buf[CONVERSATION_MESSAGE_SIZE];
+        Answer answer = {};
+        ssize_t n;
+
+        n = recv(fd, buf, sizeof(buf), 0);
+        if (n <= 0 || answer_decode(buf, (size_t)n, &answer) < 0)
+                fake_fail(broker, "there is no answer");
+        else if (answer.cancelled != !text || !streq(answer.text, text ?: ""))
+                fake_fail(broker, "the answer is \"%s\"", answer.text);
+        close_fd(fd);
 }
 
 void fake_close(FakeBroker *broker) {

@@ -15,7 +15,8 @@
 
 static const Command commands[] = {
         {"list", "", "", "", OPTION_JSON | OPTION_NO_CHECK, 0, 0, false, NULL},
-        {"one", "NAME", "", "", OPTION_READ_ONLY | OPTION_FD | OPTION_TAP, 1, 1, false, NULL},
+        {"one", "NAME", "", "", OPTION_READ_ONLY | OPTION_FD | OPTION_TAP | OPTION_USER, 1, 1,
+         false, NULL},
         {"many", "[NAME...]", "", "", OPTION_QUIET, 0, -1, false, NULL},
         {"exec", "NAME... -- CMD", "", "", OPTION_READ_ONLY | OPTION_QUIET, 1, -1, true, NULL},
         {},
@@ -125,6 +126,12 @@ static void test_values(void **state) {
         assert_int_equal(PARSE(&p, "one", "--use-vnet", "--fd=12", "--br=br0", "x"), -1);
         assert_int_equal(p.options.fd, 12);
         assert_int_equal(p.options.given, OPTION_FD | OPTION_TAP);
+
+        assert_null(p.options.user);
+        assert_int_equal(PARSE(&p, "one", "x", "--user=bob"), -1);
+        assert_string_equal(p.options.user, "bob");
+        assert_int_equal(PARSE(&p, "one", "x", "--user="), -1);
+        assert_string_equal(p.options.user, "");
 }
 
 static void test_wrong(void **state) {
@@ -149,6 +156,11 @@ static void test_wrong(void **state) {
                 {"doorward", "one", "a", "--fd=3x"},
                 {"doorward", "one", "a", "--fd="},
                 {"doorward", "one", "a", "--fd=4294967296"},
+                {"doorward", "one", "a", "--user"},
+                {"doorward", "one", "a", "--user=-bob"},
+                {"doorward", "one", "a", "--user=b ob"},
+                {"doorward", "one", "a", "--user=bob@far"},
+                {"doorward", "list", "--user=bob"},
                 {"doorward", "exec"},
                 {"doorward", "exec", "a"},
                 {"doorward", "exec", "a", "--"},

@@ -18,9 +18,8 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "client/auth.h"
 #include "client/conn.h"
-#include "client/conversation.h"
-#include "common/socket.h"
 #include "tests/support/fake-broker.h"
 
 #define GRANT_READ_ONLY                                                                     \
@@ -166,50 +165,28 @@ static void test_open(void **state) {
         fake_broker_stop(broker);
 }
 
-/* The same after a conversation, which is held with whoever runs the tests in root's place. */
-int __real_conversation_hold_consume_fd(int fd, ConversationTrust trust, const doorward_auth *auth,
-                                        const char *origin, int64_t deadline,
-                                        doorward_error *error);
-int __wrap_conversation_hold_consume_fd(int fd, ConversationTrust trust, const doorward_auth *auth,
-                                        const char *origin, int64_t deadline,
-                                        doorward_error *error);
-
-int __wrap_conversation_hold_consume_fd(int fd, ConversationTrust trust, const doorward_auth *auth,
-                                        const char *origin, int64_t deadline,
-                                        doorward_error *error) {
-        (void)trust;
-        return __real_conversation_hold_consume_fd(fd, CONVERSATION_OF_OURSELVES, auth,
-                                                   "far: ", deadline, error);
-}
-
+/* The same after a conversation. */
 static void script_converse(FakeBroker *b) {
         while (!fake_broker_is_stopping(b)) {
-                Prompt prompt = {.kind = PROMPT_ECHO_OFF, .text = "Password: "};
-                uint8_t buf[CONVERSATION_MESSAGE_SIZE];
-                int ends[2], fd;
-                size_t n;
+                char c;
+                int fd;
 
                 if (!fake_try_accept(b, 10) || !fake_try_read(b))
                         continue;
-                if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0 ||
-                    socket_set_passcred(ends[0]) < 0 || socket_set_passcred(ends[1]) < 0)
-                        fake_fail(b, "socketpair: %s", strerror(errno));
-                n = prompt_encode(&prompt, buf);
-                if (send(ends[0], buf, n, MSG_NOSIGNAL) < 0)
-                        fake_fail(b, "send: %s", strerror(errno));
-                fake_send_fds(b,
-                              "{\"parameters\":{\"state\":\"conversation\",\"conversation\":0,"
-                              "\"requestId\":\"r\"},\"continues\":true}",
-                              &ends[1], 1);
-                (void)!recv(ends[0], buf, sizeof(buf), 0);
-                close_fd(ends[0]);
+                fd = fake_begin_conversation(
+                        b,
+                        "{\"parameters\":{\"state\":\"conversation\",\"conversation\":0,"
+                        "\"requestId\":\"r\"},\"continues\":true}",
+                        "Password: ");
+                (void)!recv(fd, &c, 1, 0);
+                close_fd(fd);
                 fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
                 fake_send_fds(b, GRANT_READ_ONLY, &fd, 1);
         }
 }
 
 static int collect(doorward_credential *cred, unsigned ncred, void *cbdata) {
-        assert_string_equal(cred->prompt, "far: Password: ");
+        assert_string_equal(cred->prompt, "Password: ");
         cred->result = strdup("secret");
         return cred->result ? 0 : -1;
 }

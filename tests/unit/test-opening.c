@@ -12,27 +12,8 @@
 
 #include "client/channel.h"
 #include "client/conn.h"
-#include "client/conversation.h"
 #include "client/opening.h"
-#include "common/socket.h"
 #include "tests/support/wire-fixture.h"
-
-/* Root holds conversations; here, whoever runs the tests. */
-int __real_conversation_hold_consume_fd(int fd, ConversationTrust trust, const doorward_auth *auth,
-                                        const char *origin, int64_t deadline,
-                                        doorward_error *error);
-int __wrap_conversation_hold_consume_fd(int fd, ConversationTrust trust, const doorward_auth *auth,
-                                        const char *origin, int64_t deadline,
-                                        doorward_error *error);
-
-int __wrap_conversation_hold_consume_fd(int fd, ConversationTrust trust, const doorward_auth *auth,
-                                        const char *origin, int64_t deadline,
-                                        doorward_error *error) {
-        assert_int_equal(trust, CONVERSATION_OF_ROOT);
-        assert_null(origin);
-        return __real_conversation_hold_consume_fd(fd, CONVERSATION_OF_OURSELVES, auth, origin,
-                                                   deadline, error);
-}
 
 #define CALL(rest)                                                                          \
         "{\"method\":\"org.doorward.Broker.Open\",\"parameters\":{\"endpoint\":\"docker\"," \
@@ -84,43 +65,10 @@ static int teardown(void **state) {
         return 0;
 }
 
-/* For scripts: a conversation with one prompt. */
-static void begin_conversation(FakeBroker *b, const char *text, int *ret) {
-        Prompt prompt = {.kind = PROMPT_ECHO_OFF, .number = 1};
-        uint8_t buf[CONVERSATION_MESSAGE_SIZE];
-        int ends[2];
-        size_t n;
-
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0 ||
-            socket_set_passcred(ends[0]) < 0 || socket_set_passcred(ends[1]) < 0)
-                fake_fail(b, "socketpair: %s", strerror(errno));
-        prompt_set_text(&prompt, text);
-        n = prompt_encode(&prompt, buf);
-        if (send(ends[0], buf, n, 0) < 0)
-                fake_fail(b, "send: %s", strerror(errno));
-        fake_send_fds(b, CONVERSATION, &ends[1], 1);
-        *ret = ends[0];
-}
-
-/* Takes the answer, and says nothing more. text NULL: it is a cancel. */
-static void end_conversation_consume_fd(FakeBroker *b, int fd, const char *text) {
-        uint8_t buf[CONVERSATION_MESSAGE_SIZE];
-        Answer answer = {};
-        ssize_t n;
-
-        n = recv(fd, buf, sizeof(buf), 0);
-        if (n <= 0 || answer_decode(buf, (size_t)n, &answer) < 0)
-                fake_fail(b, "there is no answer");
-        else if (answer.cancelled != !text || !streq(answer.text, text ?: ""))
-                fake_fail(b, "the answer is \"%s\"", answer.text);
-        close_fd(fd);
-}
-
 static void converse(FakeBroker *b, const char *text) {
-        int fd;
+        int fd = fake_begin_conversation(b, CONVERSATION, text);
 
-        begin_conversation(b, text, &fd);
-        end_conversation_consume_fd(b, fd, "secret");
+        fake_end_conversation_consume_fd(b, fd, "secret");
 }
 
 static void grant(FakeBroker *b) {
@@ -208,8 +156,8 @@ static void script_cancelled(FakeBroker *b) {
 
         fake_accept(b);
         fake_expect(b, CALL(""));
-        begin_conversation(b, "Password: ", &fd);
-        end_conversation_consume_fd(b, fd, NULL);
+        fd = fake_begin_conversation(b, CONVERSATION, "Password: ");
+        fake_end_conversation_consume_fd(b, fd, NULL);
         fake_expect_hang_up(b);
 }
 

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+#include "cli/grant.h"
+#include "tests/support/fake-broker.h"
+#include "tests/support/pty.h"
+
+#define CALL(rest)                                                                          \
+        "{\"method\":\"org.doorward.Broker.Open\",\"parameters\":{\"endpoint\":\"docker\"," \
+        "\"access\":\"full\"" rest "},\"more\":true}"
+#define INTERACTIVE ",\"allowInteractiveAuthentication\":true"
+#define CONVERSATION                                                      \
+        "{\"parameters\":{\"state\":\"conversation\",\"conversation\":0," \
+        "\"requestId\":\"r1\"},\"continues\":true}"
+#define GRANT                                                                                   \
+        "{\"parameters\":{\"state\":\"granted\",\"connection\":0,\"access\":\"full\",\"mode\":" \
+        "\"revocable\",\"lease\":\"l1\",\"requestId\":\"r1\"},\"continues\":true}"
+#define ERROR(name) \
+        "{\"error\":\"org.doorward.Broker." name "\",\"parameters\":{\"requestId\":\"r9\"}}"
+
+/* Passwords, one a connection; the last is right, unless none is. */
+typedef struct Passwords {
+        const char *call;
+        const char *typed[4]; /* ended by NULL */
+        bool none_is_right;
+} Passwords;
+
+static void grant(FakeBroker *b) {
+        int ends[2];
+
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+                fake_fail(b, "socketpair: %s", strerror(errno));
+        fake_send_fds(b, GRANT, &ends[0], 1);
+        close_fd(ends[1]);
+}
+
+static void script_passwords(FakeBroker *b) {
+        const Passwords *passwords = b->data;
+
+        for (size_t i = 0; passwords->typed[i]; i++) {
+                int fd;
+
+                fake_accept(b);
+                fake_expect(b, passwords->call);
+                fd = fake_begin_conversation(b, CONVERSATION, "Password: ");
+                fake_end_conversation_consume_fd(b, fd, passwords->typed[i]);
+                if (passwords->typed[i + 1] || passwords->none_is_right)
+                        fake_send(b, ERROR("AuthenticationFailed"));
+                else
+                        grant(b);
+                fake_expect_hang_up(b);
+        }
+}
+
+/* A job. */
+typedef struct Request {
+        unsigned given;
+        const char *user;
+} Request;
+
+static void job_open(PtyOutcome *outcome, void *userdata) {
+        const Request *request = userdata;
+        Options options = {.given = request->given, .user = request->user, .fd = -EBADF};
+        _cleanup_error_ doorward_error error = {};
+        doorward_conn *conn;
+        Argument argument;
+
+        outcome->r = argument_parse("docker", ACCESS_FULL, false, &argument);
+        if (outcome->r == 0)
+                outcome->r = grant_open(&options, &argument, &conn, &error);
+        outcome->code = error.code;
+        if (outcome->r == 0)
+                (void)conn_unref(conn);
+}
+
+static Pty pty;
+static FakeBroker *broker;
+
+static int setup(void **state) {
+        pty_init(&pty);
+        pty.may_speak = true;
+        return 0;
+}
+
+static int teardown(void **state) {
+        pty_deinit(&pty);
+        return 0;
+}
+
+static void begin(FakeScript script, const void *data, PtyPlace place, const Request *request) {
+        broker = fake_broker_start(script, data);
+        pty_start(&pty, place, job_open, (void *)request);
+        pty_go(&pty);
+}
+
+static void type(const Passwords *passwords) {
+        for (size_t i = 0; passwords->typed[i]; i++) {
+                pty_expect(&pty, "Password: ");
+                pty_expect_echo(&pty, false);
+                pty_forget(&pty);
+                pty_type(&pty, passwords->typed[i]);
+                pty_type(&pty, "\n");
+                if (passwords->typed[i + 1])
+                        pty_expect(&pty, "\r\n");
+        }
+}
+
+static void finish(int code, const char *said) {
+        PtyOutcome outcome;
+
+        pty_finish(&pty, &outcome);
+        fake_broker_stop(broker);
+        assert_int_equal(outcome.code, code);
+        assert_string_equal(pty.said, said);
+}
+
+#define TRY_AGAIN "doorward: Authentication for full access to docker failed. Try again.\n"
+
+static const Request nothing;
+
+static void test_right(void **state) {
+        static const Passwords passwords = {CALL(INTERACTIVE), {"right"}, false};
+
+        begin(script_passwords, &passwords, PTY_FOREGROUND, &nothing);
+        type(&passwords);
+        finish(0, "");
+}
+
+static void test_mistyped(void **state) {
+        static const Passwords passwords = {CALL(INTERACTIVE), {"wrong", "writ", "right"}, false};
+
+        begin(script_passwords, &passwords, PTY_FOREGROUND, &nothing);
+        type(&passwords);
+        finish(0, TRY_AGAIN TRY_AGAIN);
+}
+
+/* There is an end. */
+static void test_wrong(void **state) {
+        static const Passwords passwords = {CALL(INTERACTIVE), {"a", "b", "c"}, true};
+
+        begin(script_passwords, &passwords, PTY_FOREGROUND, &nothing);
+        type(&passwords);
+        finish(DOORWARD_ERR_AUTH_FAILED, TRY_AGAIN TRY_AGAIN);
+}
+
+static void test_as_another(void **state) {
+        static const Passwords passwords = {
+                CALL(",\"user\":\"bob\"" INTERACTIVE), {"right"}, false};
+        static const Request request = {.given = OPTION_USER, .user = "bob"};
+
+        begin(script_passwords, &passwords, PTY_FOREGROUND, &request);
+        type(&passwords);
+        finish(0, "");
+}
+
+static void test_as_whoever(void **state) {
+        static const Passwords passwords = {CALL(",\"user\":\"\"" INTERACTIVE), {"right"}, false};
+        static const Request request = {.given = OPTION_USER, .user = ""};
+
+        begin(script_passwords, &passwords, PTY_FOREGROUND, &request);
+        type(&passwords);
+        finish(0, "");
+}
+
+/* Nobody is to be asked, and so nobody is asked again. */
+
+typedef struct Refusal {
+        const char *call;
+        const char *reply;
+} Refusal;
+
+static void script_refusal(FakeBroker *b) {
+        const Refusal *refusal = b->data;
+
+        fake_accept(b);
+        fake_expect(b, refusal->call);
+        fake_send(b, refusal->reply);
+        fake_expect_hang_up(b);
+}
+
+static void test_nobody_is_asked(void **state) {
+        static const Refusal refusal = {CALL(""), ERROR("AuthenticationFailed")};
+        static const Request request = {.given = OPTION_NO_ASK_PASSWORD};
+
+        begin(script_refusal, &refusal, PTY_FOREGROUND, &request);
+        finish(DOORWARD_ERR_AUTH_FAILED, "");
+}
+
+static void test_no_terminal(void **state) {
+        static const Refusal refusal = {CALL(""), ERROR("InteractiveAuthenticationRequired")};
+
+        begin(script_refusal, &refusal, PTY_ELSEWHERE, &nothing);
+        finish(DOORWARD_ERR_AUTH_NEEDED, "");
+}
+
+static void test_no_terminal_as_another(void **state) {
+        static const Request request = {.given = OPTION_USER, .user = "bob"};
+
+        begin(NULL, NULL, PTY_ELSEWHERE, &request);
+        finish(DOORWARD_ERR_AUTH_NEEDED, "");
+}
+
+/* Somebody else may be asked, who sits at the desktop; on the terminal nobody can be. */
+static void script_background(FakeBroker *b) {
+        int fd;
+
+        fake_accept(b);
+        fake_expect(b, CALL(INTERACTIVE));
+        fd = fake_begin_conversation(b, CONVERSATION, "Password: ");
+        fake_end_conversation_consume_fd(b, fd, NULL);
+        fake_expect_hang_up(b);
+}
+
+static void test_background(void **state) {
+        begin(script_background, NULL, PTY_BACKGROUND, &nothing);
+        finish(DOORWARD_ERR_AUTH_UNAVAILABLE, "");
+}
+
+/* Whoever dismisses a prompt does not want another. */
+static void test_dismissed(void **state) {
+        begin(script_background, NULL, PTY_FOREGROUND, &nothing);
+        pty_expect(&pty, "Password: ");
+        pty_type(&pty, "\x04");
+        finish(DOORWARD_ERR_AUTH_CANCELLED, "");
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(test_right),       TEST(test_mistyped),
+                TEST(test_wrong),       TEST(test_as_another),
+                TEST(test_as_whoever),  TEST(test_nobody_is_asked),
+                TEST(test_no_terminal), TEST(test_no_terminal_as_another),
+                TEST(test_background),  TEST(test_dismissed),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
