@@ -67,16 +67,13 @@ static int environment_set(const ChildSpec *spec) {
 }
 
 /* In the child. Says what failed over the pipe, which a successful exec closes. */
-static _noreturn_ void child_run(const Child *child, const ChildSpec *spec, int report) {
+static _noreturn_ void child_run(const ChildSpec *spec, int report) {
         int failure[2] = {}; /* errno, and whether it was exec's */
         int r;
 
         r = placement_apply(spec->sources, spec->numbers, spec->n_fds, &report);
         if (r == 0)
                 r = environment_set(spec);
-        if (r == 0 && (sigaction(SIGCHLD, &child->child_action, NULL) < 0 ||
-                       sigprocmask(SIG_SETMASK, &child->mask, NULL) < 0))
-                r = -errno;
         if (r == 0) {
                 (void)execvp(spec->words[0], spec->words);
                 r = -errno;
@@ -106,25 +103,39 @@ static int report_read(int report, bool *ret_exec) {
         return -failure[0];
 }
 
-int child_start(Child *child, const ChildSpec *spec, bool *ret_exec) {
-        _cleanup_close_ int reader = -EBADF, writer = -EBADF;
-        int ends[2], r;
+pid_t child_fork(Child *child) {
+        int r;
 
-        *ret_exec = false;
         r = signals_take(child);
         if (r < 0)
                 return r;
 
+        child->pid = fork();
+        if (child->pid < 0)
+                return -errno;
+        if (child->pid == 0 && (sigaction(SIGCHLD, &child->child_action, NULL) < 0 ||
+                                sigprocmask(SIG_SETMASK, &child->mask, NULL) < 0))
+                _exit(EXIT_STATUS_CANNOT_RUN);
+
+        return child->pid;
+}
+
+int child_start(Child *child, const ChildSpec *spec, bool *ret_exec) {
+        _cleanup_close_ int reader = -EBADF, writer = -EBADF;
+        int ends[2], r;
+        pid_t pid;
+
+        *ret_exec = false;
         if (pipe2(ends, O_CLOEXEC) < 0)
                 return -errno;
         reader = ends[0];
         writer = ends[1];
 
-        child->pid = fork();
-        if (child->pid < 0)
-                return -errno;
-        if (child->pid == 0)
-                child_run(child, spec, writer);
+        pid = child_fork(child);
+        if (pid < 0)
+                return (int)pid;
+        if (pid == 0)
+                child_run(spec, writer);
 
         writer = close_fd(writer);
         r = report_read(reader, ret_exec);

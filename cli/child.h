@@ -2,7 +2,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Child: the command that `doorward exec` runs, and how its parent stands aside
+ * Child: the command that `doorward exec` runs (or another process of ours), and how its parent
+ * stands aside
  *
  * The command stays in our process group, so that a pipeline, a terminal and a shell's job control
  * see one job. What the terminal sends (^C, ^\, ^Z, a changed size) goes to the whole foreground
@@ -37,6 +38,10 @@ typedef struct ChildSpec {
         size_t n_listen;   /* 0: LISTEN_FDS is not set */
         const char *names; /* LISTEN_FDNAMES */
 } ChildSpec;
+
+/* Takes the signals and forks: 0 in the child, whose signals are as they were before; its number,
+ * or -errno. It is followed by child_dispatch(), too. */
+pid_t child_fork(Child *child) _must_check_;
 
 /* Runs the command. 0, or -errno; *ret_exec is true if it was execvp(3) that failed. */
 int child_start(Child *child, const ChildSpec *spec, bool *ret_exec) _must_check_;

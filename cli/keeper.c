@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "cli/child.h"
 #include "cli/exit-status.h"
 #include "cli/keeper.h"
 #include "cli/report.h"
@@ -180,18 +181,39 @@ static _noreturn_ void keeper_main(Keeper *keeper, pid_t parent) {
         _exit(status);
 }
 
+/* By what a person, or a session, ends a program: nothing that has to be told them. */
+static bool is_ended_on_purpose(int status) {
+        return WIFSIGNALED(status) && (WTERMSIG(status) == SIGINT || WTERMSIG(status) == SIGQUIT ||
+                                       WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGHUP);
+}
+
 /* The exit status that the keeper reports. If it ends without a word, it was killed. */
-static int keeper_listen(const Options *options, int report, pid_t pid) {
-        int status;
-        ssize_t n;
+static int keeper_listen(const Options *options, int report, Child *child) {
+        struct pollfd polls[] = {
+                {.fd = report, .events = POLLIN},
+                {.fd = child_get_fd(child), .events = POLLIN},
+        };
+        int status, r = 0;
 
-        do
-                n = read(report, &status, sizeof(status));
-        while (n < 0 && errno == EINTR);
-        if (n == sizeof(status))
-                return status;
+        while (r == 0) {
+                if (poll(polls, ELEMENTSOF(polls), -1) < 0 && errno != EINTR)
+                        return report_errno(options, -errno, "Cannot wait");
 
-        (void)waitpid(pid, &status, 0);
+                /* What it has said counts, also if it has ended since. */
+                if (polls[0].revents) {
+                        if (read(report, &status, sizeof(status)) == sizeof(status))
+                                return status;
+                        polls[0].fd = -EBADF;
+                }
+                if (polls[1].revents)
+                        r = child_dispatch(child, &status);
+        }
+
+        if (r < 0)
+                return report_errno(options, r, "Cannot wait");
+        if (is_ended_on_purpose(status))
+                return exit_status_of_process(status);
+
         return report_errno(options, -ECHILD, "The process that asked ended before its answer");
 }
 
@@ -199,6 +221,7 @@ int keeper_run_consume_fd(const Options *options, const Argument *argument, int 
                           int maker) {
         _cleanup_close_ int reader = -EBADF, writer = -EBADF, taken = maker;
         Keeper keeper = {.options = options, .argument = argument, .socket = socket_fd};
+        _cleanup_(child_deinit) Child child = CHILD_NULL;
         pid_t parent = getpid(), pid;
         int ends[2];
 
@@ -207,9 +230,9 @@ int keeper_run_consume_fd(const Options *options, const Argument *argument, int 
         reader = ends[0];
         writer = ends[1];
 
-        pid = fork();
+        pid = child_fork(&child);
         if (pid < 0)
-                return report_errno(options, -errno, "Cannot start a process");
+                return report_errno(options, (int)pid, "Cannot start a process");
         if (pid == 0) {
                 keeper.maker = TAKE_FD(taken);
                 keeper.report = TAKE_FD(writer);
@@ -218,5 +241,5 @@ int keeper_run_consume_fd(const Options *options, const Argument *argument, int 
         }
 
         writer = close_fd(writer);
-        return keeper_listen(options, reader, pid);
+        return keeper_listen(options, reader, &child);
 }

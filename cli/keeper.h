@@ -11,9 +11,11 @@
  * ancestor of ours, which it is where a program starts fdpass as a helper. A pid of a stranger
  * could be another's by now.
  *
- * Until the descriptor is passed the keeper dies with fdpass: a prompt that nobody waits for any
- * more must go away. What it has to say until then it says on standard error; its exit status
- * becomes fdpass's.
+ * Until the descriptor is passed the two are one job of the terminal: the keeper may ask for a
+ * password there. fdpass stops when it stops, and outlives it: a shell takes the terminal back when
+ * fdpass stops or ends, and must not find it without echo. And the keeper ends with fdpass: a
+ * prompt that nobody waits for any more must go away. What it has to say until then it says on
+ * standard error; its exit status becomes fdpass's.
  */
 
 #include "cli/grant.h"

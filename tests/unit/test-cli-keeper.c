@@ -8,12 +8,15 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
 
 #include "cli/keeper.h"
 #include "common/socket.h"
+#include "tests/support/fake-broker.h"
+#include "tests/support/pty.h"
 
 static pid_t pid_of(int pidfd) {
         char path[64], line[128];
@@ -168,6 +171,145 @@ static void test_unconnected(void **state) {
         close_fd(fd);
 }
 
+/* Asking, in a terminal: the two processes are one job. */
+
+#define CONVERSATION                                                      \
+        "{\"parameters\":{\"state\":\"conversation\",\"conversation\":0," \
+        "\"requestId\":\"r1\"},\"continues\":true}"
+#define GRANT                                                                                   \
+        "{\"parameters\":{\"state\":\"granted\",\"connection\":0,\"access\":\"full\",\"mode\":" \
+        "\"revocable\",\"lease\":\"l1\",\"requestId\":\"r1\"},\"continues\":true}"
+
+static Pty pty;
+
+static int setup_pty(void **state) {
+        pty_init(&pty);
+        return 0;
+}
+
+static int teardown_pty(void **state) {
+        pty_deinit(&pty);
+        return 0;
+}
+
+/* The answer that is expected is the script's data; NULL: it is cancelled, one way or the other. */
+static void script_ask(FakeBroker *b) {
+        int ends[2], fd;
+        char c;
+
+        fake_accept(b);
+        fake_expect(b, NULL);
+        fd = fake_begin_conversation(b, CONVERSATION, "Password: ");
+        if (b->data) {
+                fake_end_conversation_consume_fd(b, fd, b->data);
+                if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+                        fake_fail(b, "socketpair: %s", strerror(errno));
+                fake_send_fds(b, GRANT, &ends[0], 1);
+                close_fd(ends[1]);
+        } else {
+                (void)!recv(fd, &c, 1, 0);
+                close_fd(fd);
+        }
+        /* At the latest when the process ends that made the socket. */
+        fake_expect_hang_up(b);
+}
+
+/* Both ends are the job's own, which is the program that fdpass serves, too. */
+static void job_fdpass(PtyOutcome *outcome, void *userdata) {
+        Options options = {.fd = -EBADF};
+        SocketAncillary received;
+        Argument argument;
+        int pair[2], maker;
+        char c;
+
+        if (argument_parse("docker", ACCESS_FULL, false, &argument) != 0 ||
+            socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+                outcome->r = -1;
+                return;
+        }
+        maker = (int)syscall(SYS_pidfd_open, getpid(), 0);
+
+        outcome->r = keeper_run_consume_fd(&options, &argument, pair[0], maker);
+        if (outcome->r == 0 && socket_receive(pair[1], &c, 1, 1, &received) == 1)
+                outcome->number = (int)received.n_fds;
+}
+
+static FakeBroker *ask(const char *answer) {
+        FakeBroker *broker = fake_broker_start(script_ask, answer);
+
+        pty_start(&pty, PTY_FOREGROUND, job_fdpass, NULL);
+        pty_go(&pty);
+        pty_expect(&pty, "Password: ");
+        pty_expect_echo(&pty, false);
+        return broker;
+}
+
+static void finish(FakeBroker *broker, int status) {
+        PtyOutcome outcome;
+
+        pty_finish(&pty, &outcome);
+        fake_broker_stop(broker);
+        assert_int_equal(outcome.r, status);
+        assert_int_equal(outcome.number, status == 0 ? 1 : 0);
+}
+
+static void test_password(void **state) {
+        FakeBroker *broker = ask("geheim");
+
+        pty_type(&pty, "geheim\n");
+        finish(broker, 0);
+}
+
+/* It is over when the keeper has put the terminal in order, and not before. */
+static void test_interrupt(void **state) {
+        FakeBroker *broker = ask(NULL);
+
+        pty_type(&pty, "gehe\x03");
+        finish(broker, 128 + SIGINT);
+}
+
+static void test_terminate(void **state) {
+        FakeBroker *broker = ask(NULL);
+
+        pty_type(&pty, "gehe");
+        assert_int_equal(kill(pty.job, SIGTERM), 0);
+        finish(broker, 128 + SIGTERM);
+}
+
+static void test_stop(void **state) {
+        FakeBroker *broker = ask("geheim");
+
+        pty_type(&pty, "gehe\x1a");
+        pty_expect_stop(&pty, SIGTSTP);
+        pty_check_modes(&pty);
+        pty_check_nothing_typed(&pty);
+        pty_forget(&pty);
+        pty_foreground(&pty);
+        pty_expect(&pty, "Password: ");
+        pty_expect_echo(&pty, false);
+        pty_type(&pty, "geheim\n");
+        finish(broker, 0);
+}
+
+static void test_dismissed(void **state) {
+        FakeBroker *broker = ask(NULL);
+
+        pty.may_speak = true;
+        pty_type(&pty, "\x04");
+        finish(broker, 80 + DOORWARD_ERR_AUTH_CANCELLED);
+        assert_non_null(strstr(pty.said, "cancelled"));
+}
+
+/* Nobody waits for the answer any more. */
+static void test_killed(void **state) {
+        FakeBroker *broker = ask(NULL);
+
+        assert_int_equal(kill(pty.job, SIGKILL), 0);
+        fake_broker_stop(broker);
+}
+
+#define TEST_PTY(function) cmocka_unit_test_setup_teardown(function, setup_pty, teardown_pty)
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_maker_is_ancestor),
@@ -175,6 +317,12 @@ int main(void) {
                 cmocka_unit_test(test_maker_is_gone),
                 cmocka_unit_test(test_no_socket),
                 cmocka_unit_test(test_unconnected),
+                TEST_PTY(test_password),
+                TEST_PTY(test_interrupt),
+                TEST_PTY(test_terminate),
+                TEST_PTY(test_stop),
+                TEST_PTY(test_dismissed),
+                TEST_PTY(test_killed),
         };
 
         (void)alarm(20);
