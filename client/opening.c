@@ -212,12 +212,28 @@ static int opening_refused(Opening *opening, doorward_error *error) {
         return -EREMOTEIO;
 }
 
+/* Whoever proves to be somebody else is not to do so again because polkit has nobody to ask: a call
+ * that names a user has its agent from the first. Where none can be started, that is said only if
+ * one is needed. */
+static int opening_prepare(Opening *opening, doorward_error *error) {
+        const OpeningSpec *spec = opening->spec;
+        _cleanup_error_ doorward_error why = {};
+        int r = 0;
+
+        if (spec->uri->has_user && spec->auth && auth_check(spec->auth, &why) == 0)
+                r = agent_start(wire_get_path(opening->wire), spec->auth, spec->deadline,
+                                &opening->agent, &why);
+        return r == -ENOMEM ? error_no_memory(error) : 0;
+}
+
 int opening_run(const OpeningSpec *spec, Wire **ret_wire, WireReply *ret, OpeningReply *ret_read,
                 doorward_error *error) {
         _cleanup_(opening_deinit) Opening opening = {.spec = spec};
         int r;
 
         r = wire_open(NULL, WIRE_TIMEOUT_MS, &opening.wire, error);
+        if (r == 0)
+                r = opening_prepare(&opening, error);
         if (r == 0)
                 r = opening_call(&opening, error);
 

@@ -199,7 +199,7 @@ static int choose(doorward_credential *cred, unsigned ncred, void *cbdata) {
 static bool attempt_open_auth(void) {
         static const int types[] = {DOORWARD_CRED_PASSPHRASE};
         static const doorward_auth auth = {types, 1, collect, NULL};
-        doorward_conn *conn = doorward_open_auth("doorward://bob@/docker", &auth, DOORWARD_RO);
+        doorward_conn *conn = doorward_open_auth("docker", &auth, DOORWARD_RO);
 
         if (!conn) {
                 countdown = -1;
