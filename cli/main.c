@@ -43,6 +43,11 @@ static const Command commands[] = {
          OPTION_READ_ONLY | OPTION_USER | OPTION_NO_ASK_PASSWORD | OPTION_QUIET | OPTION_FD |
                  OPTION_TAP,
          1, 1, false, command_fdpass},
+        {"forget", "", "ask for remembered passwords again",
+         "Has the broker forget when you last gave your own password for endpoints that want it "
+         "in addition to what policy says, so that it is asked for again. What polkit remembers "
+         "is polkit's.",
+         OPTION_JSON | OPTION_QUIET, 0, 0, false, command_forget},
         {"policy", "NAME", "its polkit actions, for administrators",
          "Prints the file that declares the polkit actions of an endpoint, puts it where polkit "
          "reads it, or removes it from there.",

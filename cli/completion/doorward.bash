@@ -46,6 +46,7 @@ __doorward_options() {
         explain) echo --read-only -r --json= -j --no-pager ;;
         exec | stdio) echo --read-only -r --user= --no-ask-password --quiet -q ;;
         fdpass) echo --read-only -r --user= --fd= --no-ask-password --quiet -q ;;
+        forget) echo --json= -j --quiet -q ;;
         policy) echo --install --remove --quiet -q --no-pager ;;
         cat-config) echo --no-pager ;;
         verify) echo --json= -j --quiet -q ;;
@@ -55,7 +56,7 @@ __doorward_options() {
 }
 
 _doorward() {
-        local commands='list explain exec stdio fdpass policy cat-config verify info'
+        local commands='list explain exec stdio fdpass forget policy cat-config verify info'
         local line=${COMP_LINE:0:COMP_POINT} word command='' i at
         local -a words
         COMPREPLY=()

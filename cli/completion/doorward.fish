@@ -26,7 +26,7 @@ function __doorward_command
     set -l words (commandline -opc)
     for word in $words[2..]
         switch $word
-            case list explain exec stdio fdpass policy cat-config verify info
+            case list explain exec stdio fdpass forget policy cat-config verify info
                 test $word = $argv[1]
                 return
         end
@@ -35,7 +35,7 @@ function __doorward_command
 end
 
 function __doorward_no_command
-    for command in list explain exec stdio fdpass policy cat-config verify info
+    for command in list explain exec stdio fdpass forget policy cat-config verify info
         __doorward_command $command; and return 1
     end
     return 0
@@ -69,6 +69,7 @@ complete -c doorward -n __doorward_no_command -a explain -d 'Why, and what would
 complete -c doorward -n __doorward_no_command -a exec -d 'Run a command with open descriptors'
 complete -c doorward -n __doorward_no_command -a stdio -d 'Join standard input and output to it'
 complete -c doorward -n __doorward_no_command -a fdpass -d 'Pass it over a socket to the caller'
+complete -c doorward -n __doorward_no_command -a forget -d 'Ask for remembered passwords again'
 complete -c doorward -n __doorward_no_command -a policy -d 'Its polkit actions'
 complete -c doorward -n __doorward_no_command -a cat-config -d 'Definitions as they are read'
 complete -c doorward -n __doorward_no_command -a verify -d 'Whether definitions are right'
@@ -88,7 +89,7 @@ complete -c doorward -n '__doorward_commands exec stdio fdpass' -l user -x \
     -a '(__fish_complete_users)' -d 'As this user, after their password'
 complete -c doorward -n '__doorward_commands exec stdio fdpass' -l no-ask-password \
     -d 'Have nobody asked for a password'
-complete -c doorward -n '__doorward_commands exec stdio fdpass policy verify' -s q -l quiet \
+complete -c doorward -n '__doorward_commands exec stdio fdpass forget policy verify' -s q -l quiet \
     -d 'Say nothing but errors'
 complete -c doorward -n '__doorward_command fdpass' -l fd -x -d 'Pass it over this descriptor'
 complete -c doorward -n '__doorward_command policy' -l install -d 'Put the file where polkit reads it'
@@ -97,6 +98,6 @@ complete -c doorward -n '__doorward_command list' -l no-check -d 'Names only'
 complete -c doorward -n '__doorward_command list' -l no-legend -d 'No headings'
 complete -c doorward -n '__doorward_commands list explain policy cat-config info' -l no-pager \
     -d 'No pager'
-complete -c doorward -n '__doorward_commands list explain verify info' -l json -x \
+complete -c doorward -n '__doorward_commands list explain forget verify info' -l json -x \
     -a 'short pretty off' -d 'Print JSON'
-complete -c doorward -n '__doorward_commands list explain verify info' -s j -d 'Print JSON'
+complete -c doorward -n '__doorward_commands list explain forget verify info' -s j -d 'Print JSON'
