@@ -7,8 +7,8 @@
  * Echo is off while a secret is typed, and whoever is interrupted then must find the terminal as it
  * was. So from tty_begin() to tty_end() the signals that end or stop a program are caught: each
  * ends the read, the terminal is put in order, the program's own way with signals is put back, and
- * the signal is sent again, to do what it would have done. Who comes back from a stop asks anew: the
- * line on the screen, and the echo, may be somebody else's by then.
+ * the signal is sent again, to do what it would have done. Who comes back from a stop asks anew:
+ * the line on the screen, and the echo, may be somebody else's by then.
  *
  * Signals that the program ignores stay ignored. Those that it blocks are let through, so that ^C
  * is heard, and are pending again in the end.

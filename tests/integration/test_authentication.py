@@ -5,8 +5,10 @@ import contextlib
 import os
 import re
 import signal
+import time
 
 import lib
+import test_ssh
 import varlink
 from terminal import Terminal, login
 
@@ -258,6 +260,32 @@ def test_system_service():
         )
         lib.expect_true(result.status != 0, repr(result))
         lib.expect_in("Hint", result.err)
+
+
+def test_callback_in_a_service():
+    """With a callback of the program's own it is asked there, by polkit and beside it."""
+    service = ("systemd-run", "--quiet", "--wait", "--pipe", "--collect", "--uid=alice")
+    program = (f"{EXAMPLES}/ex4", "doorward:///echo")
+    with echo(), ask():
+        lib.run(*service, *program, input=PASSWORD + "\n").expect_status(0)
+        lib.expect_true(lib.run(*service, *program, input="wrong\n").status > 0, "refused")
+    with echo(lib.allow("echo", "full")), lib.definition("echo", STEP_UP.format(more="")):
+        lib.run(*service, *program, input=PASSWORD + "\n").expect_status(0)
+        lib.expect_true(lib.run(*service, *program, input="wrong\n").status > 0, "refused")
+
+
+@lib.time_limit(90)
+def test_over_ssh():
+    """In a session that sshd made, which has no seat and no agent."""
+    command = test_ssh.SSH + ("-tt", "alice@shell", "--", *COMMAND)
+    with test_ssh.shell(), echo(), ask(), lib.rule(lib.allow_generic("shell", "full")):
+        with Terminal("alice", *command) as terminal:
+            terminal.expect("Authenticating as alice")
+            terminal.expect("assword: ")
+            time.sleep(0.5)  # whether it is echoed is a matter of the terminal at the other end
+            terminal.type(PASSWORD + "\n")
+            expect_granted(terminal)
+            lib.expect_not_in(PASSWORD, terminal.text)
 
 
 def test_no_ask_password():

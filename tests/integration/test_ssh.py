@@ -43,12 +43,14 @@ def shell():
         lib.shutil.rmtree(folder)
 
 
+SSH = (
+    "ssh", "-o", "ProxyCommand=doorward fdpass shell", "-o", "ProxyUseFdpass=yes", "-o",
+    "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes",
+)
+
+
 def ssh(*argv, **options):
-    return lib.login(
-        "alice", "ssh", "-o", "ProxyCommand=doorward fdpass shell", "-o", "ProxyUseFdpass=yes",
-        "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o",
-        "BatchMode=yes", "alice@shell", *argv, **options,
-    )
+    return lib.login("alice", *SSH, "alice@shell", *argv, **options)
 
 
 @lib.both_kernel_paths
