@@ -24,13 +24,10 @@ typedef struct Explanation {
         int64_t uid;
         int64_t pid;
         const char *session;
-        const char *session_class;
+        ChallengeDefaults defaults;
         const char *action;
         bool shared;
         bool registered;
-        const char *default_any;
-        const char *default_inactive;
-        const char *default_active;
         int decision;
         Level level;
         const char *connect_as;
@@ -45,13 +42,9 @@ static int explanation_read(const json_t *parameters, Explanation *e) {
                 {"uid", WIRE_INT, false, &e->uid},
                 {"pid", WIRE_INT, false, &e->pid},
                 {"session", WIRE_STRING, true, &e->session},
-                {"sessionClass", WIRE_STRING, false, &e->session_class},
                 {"action", WIRE_STRING, false, &e->action},
                 {"shared", WIRE_BOOL, false, &e->shared},
                 {"registered", WIRE_BOOL, false, &e->registered},
-                {"defaultAny", WIRE_STRING, true, &e->default_any},
-                {"defaultInactive", WIRE_STRING, true, &e->default_inactive},
-                {"defaultActive", WIRE_STRING, true, &e->default_active},
                 {"decision", WIRE_ENUM, false, &e->decision, decision_from_wire},
                 {"level", WIRE_OBJECT, false, &level},
                 {"connectAs", WIRE_STRING, false, &e->connect_as},
@@ -63,6 +56,8 @@ static int explanation_read(const json_t *parameters, Explanation *e) {
         int r;
 
         r = wire_read(parameters, fields);
+        if (r == 0)
+                r = challenge_read_defaults(parameters, &e->defaults);
         return r < 0 ? r : level_read(level, &e->level);
 }
 
@@ -80,15 +75,6 @@ static int user_find(int64_t uid, char **ret) {
         return *ret ? 0 : -ENOMEM;
 }
 
-/* The action's default that holds for the caller's session; NULL if it is not known. */
-static const char *default_here(const Explanation *e) {
-        if (streq(e->session_class, "active"))
-                return e->default_active;
-        if (streq(e->session_class, "inactive"))
-                return e->default_inactive;
-        return e->default_any;
-}
-
 static const char *session_text(const char *session_class) {
         if (streq(session_class, "active"))
                 return "active: of a local session that is in front";
@@ -97,9 +83,19 @@ static const char *session_text(const char *session_class) {
         return "any: of no local session (ssh, a service, cron)";
 }
 
-static const char *answer_text(const Explanation *e) {
-        const char *word = default_here(e);
+static const char *challenge_text(Whose whose) {
+        switch (whose) {
+        case WHOSE_OWN:
+                return "after a password: your own, unless a rule says otherwise";
+        case WHOSE_ADMIN:
+                return "after a password: an administrator's, unless a rule says otherwise";
+        case WHOSE_UNKNOWN:
+        default:
+                return "after a password";
+        }
+}
 
+static const char *answer_text(const Explanation *e) {
         if (e->level.provided && e->level.decision == 0)
                 return "no, since policy gave none";
 
@@ -108,11 +104,7 @@ static const char *answer_text(const Explanation *e) {
                 return "yes";
         case DECISION_CHALLENGE:
                 /* Which one polkit does not say until it asks: a rule may want the other. */
-                if (word && strncmp(word, "auth_self", strlen("auth_self")) == 0)
-                        return "after a password: your own, unless a rule says otherwise";
-                if (word && strncmp(word, "auth_admin", strlen("auth_admin")) == 0)
-                        return "after a password: an administrator's, unless a rule says otherwise";
-                return "after a password";
+                return challenge_text(challenge_whose(challenge_default_here(&e->defaults)));
         case DECISION_UNSUPPORTED:
                 return "the endpoint does not provide this access";
         case DECISION_DENIED:
@@ -131,12 +123,12 @@ static Decision default_decision(const char *word) {
 
 /* Whether the answer is polkit's: what is known of the action came from there, and so did it. */
 static bool policy_has_answered(const Explanation *e) {
-        return e->default_any && e->level.decision > 0 && e->decision != DECISION_UNSUPPORTED;
+        return e->defaults.any && e->level.decision > 0 && e->decision != DECISION_UNSUPPORTED;
 }
 
 /* Whence polkit has its answer, as far as one can tell from outside. */
 static const char *origin_text(const Explanation *e) {
-        const char *word = default_here(e);
+        const char *word = challenge_default_here(&e->defaults);
 
         if (e->uid == 0)
                 return "polkit allows root everything";
@@ -175,7 +167,7 @@ static void you_print(const Explanation *e) {
         field_printf("You", "%s (uid %" PRId64 "), process %" PRId64 "%s%s",
                      e->user ? e->user : "a user without a name", e->uid, e->pid,
                      e->session ? ", session " : "", e->session ? e->session : "");
-        field_print("Session", session_text(e->session_class));
+        field_print("Session", session_text(e->defaults.session_class));
 }
 
 static bool action_is_generic(const Explanation *e) {
@@ -192,6 +184,11 @@ static void because_print(const Explanation *e) {
                              problem && answered ? "; " : "", answered ? origin_text(e) : "");
 }
 
+static bool is_stepped_up(const Explanation *e) {
+        return e->level.step_up && e->uid != 0 &&
+               (e->decision == DECISION_AUTHORIZED || e->decision == DECISION_CHALLENGE);
+}
+
 static void policy_print(const Explanation *e) {
         if (action_is_generic(e))
                 field_printf("Action",
@@ -201,11 +198,16 @@ static void policy_print(const Explanation *e) {
         else
                 field_printf("Action", "%s%s", e->action,
                              e->shared ? " (of all instances of the template)" : "");
-        if (e->default_any && e->default_inactive && e->default_active)
-                field_printf("Defaults", "any %s, inactive %s, active %s", e->default_any,
-                             e->default_inactive, e->default_active);
+        if (e->defaults.any && e->defaults.inactive && e->defaults.active)
+                field_printf("Defaults", "any %s, inactive %s, active %s", e->defaults.any,
+                             e->defaults.inactive, e->defaults.active);
         field_print("Answer", answer_text(e));
         because_print(e);
+        if (is_stepped_up(e))
+                field_print("Besides",
+                            "your own password is asked for in addition, whatever polkit "
+                            "says: the definition wants that, unless you are exempt, or "
+                            "gave it lately");
         if (e->decision != DECISION_AUTHORIZED && *e->hint)
                 field_print("Hint", e->hint);
 }

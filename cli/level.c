@@ -14,6 +14,7 @@ int level_read(const json_t *object, Level *ret) {
                 {"means", WIRE_ENUM, true, &level.means, means_from_wire},
                 {"deviceControls", WIRE_BOOL, true, &level.device_controls},
                 {"maxSec", WIRE_INT, true, &level.max_sec},
+                {"stepUp", WIRE_BOOL, true, &level.step_up},
                 {},
         };
         int r;
@@ -28,15 +29,27 @@ int level_read(const json_t *object, Level *ret) {
         return 0;
 }
 
-const char *level_answer(const Level *level) {
+static const char *password_answer(const Level *level, Whose whose) {
+        switch (whose) {
+        case WHOSE_OWN:
+                return level->step_up ? "password:own+own" : "password:own";
+        case WHOSE_ADMIN:
+                return level->step_up ? "password:admin+own" : "password:admin";
+        case WHOSE_UNKNOWN:
+        default:
+                return level->step_up ? "password+own" : "password";
+        }
+}
+
+const char *level_answer(const Level *level, Whose whose) {
         if (!level->provided)
                 return "n/a";
 
         switch ((Decision)level->decision) {
         case DECISION_AUTHORIZED:
-                return "yes";
+                return level->step_up ? "password:own" : "yes";
         case DECISION_CHALLENGE:
-                return "password";
+                return password_answer(level, whose);
         case DECISION_DENIED:
                 return "no";
         case DECISION_UNSUPPORTED:

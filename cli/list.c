@@ -84,19 +84,33 @@ static char *row_describe(const Row *row) {
         return text;
 }
 
-static void row_add(const Row *row, bool check, Table *table) {
+/* Root is asked for no password, by polkit as little as by a definition. */
+static const char *row_answer(const Row *row, Access access, ChallengeFinder *finder) {
+        Level level = row->levels[access];
+        Whose whose = WHOSE_UNKNOWN;
+
+        if (level.provided && level.decision == DECISION_CHALLENGE)
+                whose = challenge_find(finder, row->name, row->instances, (int)access,
+                                       level.action);
+        if (geteuid() == 0)
+                level.step_up = false;
+        return level_answer(&level, whose);
+}
+
+/* Without a finder the name alone. */
+static void row_add(const Row *row, ChallengeFinder *finder, Table *table) {
         _cleanup_free_ char *description = NULL;
 
         table_add(table, row->name);
-        if (!check)
+        if (!finder)
                 return;
 
         description = row_describe(row);
         if (!description)
                 table->failed = true;
 
-        table_add(table, level_answer(&row->levels[ACCESS_READ_ONLY]));
-        table_add(table, level_answer(&row->levels[ACCESS_FULL]));
+        table_add(table, row_answer(row, ACCESS_READ_ONLY, finder));
+        table_add(table, row_answer(row, ACCESS_FULL, finder));
         table_add(table, row->connect_as);
         table_add(table, description);
 }
@@ -144,10 +158,16 @@ static int list_print(const Options *options, const json_t *list, doorward_error
         static const char *const headings[] = {"ENDPOINT", "READ-ONLY", "FULL", "CONNECT-AS",
                                                "DESCRIPTION"};
         bool check = !options_has(options, OPTION_NO_CHECK);
+        _cleanup_(challenge_finder_freep) ChallengeFinder *finder = NULL;
         _cleanup_(table_deinit) Table table;
         json_t *endpoint;
         size_t i;
         int r;
+
+        if (check)
+                finder = challenge_finder_new();
+        if (check && !finder)
+                return error_no_memory(error);
 
         table_init(&table, check ? ELEMENTSOF(headings) : 1);
         for (i = 0; i < table.n_columns; i++)
@@ -159,7 +179,7 @@ static int list_print(const Options *options, const json_t *list, doorward_error
                 r = row_read(endpoint, &row);
                 if (r < 0)
                         return wire_error_protocol(error, "The broker's list cannot be read.");
-                row_add(&row, check, &table);
+                row_add(&row, finder, &table);
         }
 
         output_begin_text(options->output);

@@ -16,7 +16,7 @@ def test_list():
     with lib.rule(lib.allow("echo", "read-only"), lib.allow("docker", "full", result="NO")):
         out = doorward("list").expect_status(0).out
         rows = {line.split()[0]: line.split() for line in out.splitlines()[1:] if line.strip()}
-        lib.expect(rows["echo"][1:3], ["yes", "password"])
+        lib.expect(rows["echo"][1:3], ["yes", "password:admin"])
         lib.expect(rows["docker"][1:3], ["n/a", "no"])
         lib.expect_in("serial@", rows)
         endpoints = json.loads(doorward("list", "--json=short").expect_status(0).out)

@@ -19,11 +19,16 @@ static int read_text(const char *text, Level *ret) {
         return r;
 }
 
-static void assert_answer(const char *text, const char *expected) {
+static void assert_answer_of(const char *text, Whose whose, const char *expected) {
         Level level;
 
         assert_int_equal(read_text(text, &level), 0);
-        assert_string_equal(level_answer(&level), expected);
+        assert_string_equal(level_answer(&level, whose), expected);
+}
+
+/* Where it does not matter whose, or is not known. */
+static void assert_answer(const char *text, const char *expected) {
+        assert_answer_of(text, WHOSE_UNKNOWN, expected);
 }
 
 static void test_answers(void **state) {
@@ -35,6 +40,21 @@ static void test_answers(void **state) {
         assert_answer("{\"provided\":true,\"decision\":\"denied\"}", "no");
         assert_answer("{\"provided\":true,\"decision\":null}", "?");
         assert_answer("{\"provided\":true}", "?");
+}
+
+#define CHALLENGE "{\"provided\":true,\"decision\":\"challenge\""
+#define STEP_UP ",\"stepUp\":true}"
+
+static void test_whose(void **state) {
+        assert_answer_of(CHALLENGE "}", WHOSE_OWN, "password:own");
+        assert_answer_of(CHALLENGE "}", WHOSE_ADMIN, "password:admin");
+        assert_answer_of(CHALLENGE STEP_UP, WHOSE_UNKNOWN, "password+own");
+        assert_answer_of(CHALLENGE STEP_UP, WHOSE_OWN, "password:own+own");
+        assert_answer_of(CHALLENGE STEP_UP, WHOSE_ADMIN, "password:admin+own");
+        assert_answer("{\"provided\":true,\"decision\":\"authorized\"" STEP_UP, "password:own");
+        assert_answer("{\"provided\":true,\"decision\":\"denied\"" STEP_UP, "no");
+        assert_answer("{\"provided\":true,\"decision\":\"authorized\",\"stepUp\":false}", "yes");
+        assert_answer("{\"provided\":true,\"decision\":\"authorized\",\"stepUp\":null}", "yes");
 }
 
 static void test_whole(void **state) {
@@ -85,6 +105,7 @@ static void test_wrong(void **state) {
                 "{\"provided\":true,\"maxSec\":-1}",
                 "{\"provided\":true,\"maxSec\":9223372036854775807}",
                 "{\"provided\":true,\"maxSec\":\"1\"}",
+                "{\"provided\":true,\"stepUp\":1}",
         };
 
         for (size_t i = 0; i < ELEMENTSOF(wrong); i++) {
@@ -97,9 +118,8 @@ static void test_wrong(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_answers),
-                cmocka_unit_test(test_whole),
-                cmocka_unit_test(test_nothing_to_say),
+                cmocka_unit_test(test_answers), cmocka_unit_test(test_whose),
+                cmocka_unit_test(test_whole),   cmocka_unit_test(test_nothing_to_say),
                 cmocka_unit_test(test_wrong),
         };
 
