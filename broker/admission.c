@@ -5,6 +5,8 @@
 
 /* How many prompts a user is shown at a time. */
 #define PROMPTS_PER_USER 1
+/* What a prompt costs, in requests: systemd starts a process of root's for it. */
+#define PROMPT_TOKENS 5U
 
 int admission_take_token(Session *session, Refusal *ret_refusal) {
         uint64_t wait_ms;
@@ -46,8 +48,10 @@ static void refuse_unknown(Refusal *refusal, const Catalogue *catalogue, const N
 
 int admission_take_prompt(Session *session, UserSlot slot, UserCharge *charge,
                           Refusal *ret_refusal) {
-        uint64_t penalty_ms = user_penalty_ms(session->user, broker_now(session->broker));
+        uint64_t now = broker_now(session->broker), penalty_ms, wait_ms;
+        unsigned burst = session->broker->settings->request_burst;
 
+        penalty_ms = user_penalty_ms(session->user, now);
         if (penalty_ms > 0) {
                 refusal_init_limit(ret_refusal, "AuthenticationFailuresMax", penalty_ms);
                 refusal_set_hint(ret_refusal,
@@ -58,6 +62,10 @@ int admission_take_prompt(Session *session, UserSlot slot, UserCharge *charge,
                 refusal_init_limit(ret_refusal, "prompts", 0);
                 refusal_set_hint(ret_refusal, "You are being asked for a password already: answer "
                                               "that first.");
+        } else if (user_take_tokens(session->user, burst > PROMPT_TOKENS ? PROMPT_TOKENS : 1, now,
+                                    &wait_ms) != 0) {
+                user_charge_deinit(charge);
+                refusal_init_limit(ret_refusal, "RequestRate", wait_ms);
         } else
                 return 0;
 

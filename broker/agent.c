@@ -25,7 +25,7 @@ static void operation_free(Operation *operation) {
 
         if (call->conversation && conversation_has_begun(call->conversation))
                 admission_count_failure(call->session);
-        conversation_cancel(call->conversation);
+        conversation_cancel(call->conversation, &call->charge);
         user_charge_deinit(&call->charge);
         free(call);
 }

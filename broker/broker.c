@@ -15,6 +15,8 @@
 #include "broker/lease.h"
 #include "broker/session.h"
 #include "common/socket.h"
+#include "common/userfile.h"
+#include "policy/strv.h"
 
 /* Checks that may prompt, in all. The bus lets one connection wait for 128 replies. */
 #define PROMPTS_MAX 48
@@ -43,6 +45,11 @@ uint64_t broker_now_boottime(Broker *broker) {
         return sd_event_now(broker->event, CLOCK_BOOTTIME, &now) >= 0 ? now : 0;
 }
 
+int broker_ref_user(Broker *broker, uid_t uid, User **ret) {
+        return user_table_ref_user(&broker->users, subuid_table_find_owner(&broker->subuids, uid),
+                                   broker_now(broker), ret);
+}
+
 /* Idle exit. */
 
 static void broker_rest(Broker *broker);
@@ -51,7 +58,8 @@ static int on_idle(sd_event_source *source, uint64_t usec, void *userdata) {
         Broker *broker = userdata;
 
         /* What waits to be recorded, and what is remembered for a while, would be lost. */
-        if (!record_is_pending(broker->record) &&
+        if (!record_is_pending(broker->record) && !broker->conversations.leaving &&
+            !user_table_remembers(&broker->users, broker_now(broker)) &&
             stepup_table_is_empty(&broker->stepups, broker_now_boottime(broker)))
                 return sd_event_exit(broker->event, BROKER_EXIT_IDLE);
 
@@ -148,6 +156,25 @@ static void broker_log_catalogue(Broker *broker) {
         }
 }
 
+/* Without it everybody is charged as who they say they are. */
+static int broker_load_subuids(Broker *broker) {
+        _cleanup_free_ char *subuid = strv_format("%s/etc/subuid", broker->root);
+        _cleanup_free_ char *passwd = strv_format("%s" USERFILE_PASSWD, broker->root);
+        SubuidTable table;
+        int r;
+
+        if (!subuid || !passwd)
+                return -ENOMEM;
+
+        r = subuid_table_load(&table, subuid, passwd);
+        if (r < 0)
+                return r;
+
+        subuid_table_deinit(&broker->subuids);
+        broker->subuids = table;
+        return 0;
+}
+
 void broker_reload(Broker *broker) {
         Catalogue *catalogue;
         int r;
@@ -163,6 +190,10 @@ void broker_reload(Broker *broker) {
         catalogue_free(broker->catalogue);
         broker->catalogue = catalogue;
         broker_log_catalogue(broker);
+        r = broker_load_subuids(broker);
+        if (r < 0)
+                record_log(broker->record, LOG_ERR, RECORD_ID_PROBLEM,
+                           "/etc/subuid could not be read, and stays as it was: %s", strerror(-r));
         broker_end_leases(broker, false, END_DEFINITION);
         broker_status(broker);
 }
@@ -317,7 +348,12 @@ int broker_new(sd_event *event, Authority *authority, const BrokerPlaces *places
         broker->listen_fd = broker->reserve_fd = -EBADF;
         broker->kernel_has_peerpidfd = kernel_has_peerpidfd();
 
+        broker->root = strdup(places->root);
+        if (!broker->root)
+                return -ENOMEM;
         r = broker_load(broker, places);
+        if (r == 0)
+                r = broker_load_subuids(broker);
         if (r < 0)
                 return r;
 
@@ -383,6 +419,8 @@ Broker *broker_free(Broker *broker) {
         check_queue_free(broker->checks);
         record_free(broker->record);
         user_table_deinit(&broker->users);
+        subuid_table_deinit(&broker->subuids);
+        free(broker->root);
         catalogue_free(broker->catalogue);
         settings_free(broker->settings);
         strv_free(broker->folders);

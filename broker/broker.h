@@ -14,6 +14,7 @@
 #include "broker/openers.h"
 #include "broker/record.h"
 #include "broker/stepup.h"
+#include "broker/subuid.h"
 #include "broker/user.h"
 #include "policy/authority.h"
 #include "policy/catalogue.h"
@@ -40,6 +41,7 @@ typedef struct BrokerPlaces {
 struct Broker {
         sd_event *event;
         Settings *settings;
+        char *root;     /* before the names of files */
         char **folders; /* of definitions */
         uid_t owner;    /* whom they may belong to */
         Catalogue *catalogue;
@@ -50,6 +52,7 @@ struct Broker {
         Conversations conversations;
         StepupTable stepups;
         UserTable users;
+        SubuidTable subuids;
         char *cgroup_root; /* where the units of this system are */
 
         Session *sessions;
@@ -82,6 +85,9 @@ void broker_reload(Broker *broker);
 uint64_t broker_now(Broker *broker);
 /* The same of CLOCK_BOOTTIME: the time that the machine sleeps counts. */
 uint64_t broker_now_boottime(Broker *broker);
+
+/* The user who is charged for what a uid takes, with a reference for the caller. -ENOMEM. */
+int broker_ref_user(Broker *broker, uid_t uid, User **ret) _must_check_;
 
 void broker_add_session(Broker *broker, Session *session);
 void broker_remove_session(Broker *broker, Session *session);

@@ -6,8 +6,14 @@
 #include "broker/conversation.h"
 #include "common/socket.h"
 
+/* A helper that was hung up on is ended by PAM's delay at the latest, or by this. */
+#define LEAVE_USEC (10 * UINT64_C(1000000))
+
 struct Conversation {
         Conversations *all;
+        Conversation *next; /* Conversations::leaving */
+        bool leaving;
+        UserCharge charge; /* while it leaves */
         int fd;
         bool begun;
         bool silent; /* PAM_USE_ACCOUNT: there is nothing to talk about */
@@ -18,7 +24,18 @@ struct Conversation {
         void *userdata;
 };
 
+static void conversation_unlink(Conversation *conversation) {
+        Conversation **p = &conversation->all->leaving;
+
+        while (*p != conversation)
+                p = &(*p)->next;
+        *p = conversation->next;
+}
+
 static Conversation *conversation_free(Conversation *conversation) {
+        if (conversation->leaving)
+                conversation_unlink(conversation);
+        user_charge_deinit(&conversation->charge);
         sd_event_source_disable_unref(conversation->io);
         sd_event_source_disable_unref(conversation->timer);
         close_fd(conversation->fd);
@@ -38,7 +55,12 @@ static void conversation_finish(Conversation *conversation, int error, const Pam
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
-        conversation_finish(userdata, ETIMEDOUT, NULL);
+        Conversation *conversation = userdata;
+
+        if (conversation->leaving)
+                conversation_free(conversation);
+        else
+                conversation_finish(conversation, ETIMEDOUT, NULL);
         return 0;
 }
 
@@ -46,7 +68,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
  * last. */
 static bool reply_fits(const Conversation *conversation, const PamReply *reply, size_t n_fds) {
         if (reply->type == PAM_REPLY_VERDICT)
-                return n_fds == 0;
+                return n_fds == 0 && (reply->code != VERDICT_PROVEN || conversation->begun ||
+                                      conversation->silent);
 
         return n_fds == 1 && !conversation->begun && !conversation->silent;
 }
@@ -61,6 +84,15 @@ static void conversation_take(Conversation *conversation, const PamReply *reply,
         conversation->on_begun(fd, conversation->userdata);
 }
 
+/* What it still says is heard by nobody. */
+static void conversation_take_leave(Conversation *conversation, ssize_t n,
+                                    const SocketAncillary *ancillary) {
+        if (n > 0 && ancillary->n_fds > 0)
+                close_fd(ancillary->fds[0]);
+        if (n <= 0)
+                conversation_free(conversation);
+}
+
 /* One message a turn: what is called may cancel it. */
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata) {
         Conversation *conversation = userdata;
@@ -72,6 +104,10 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
         n = socket_receive(fd, buf, sizeof(buf), 1, &ancillary);
         if (n == -EAGAIN)
                 return 0;
+        if (conversation->leaving) {
+                conversation_take_leave(conversation, n, &ancillary);
+                return 0;
+        }
         if (n <= 0) {
                 conversation_finish(conversation, n < 0 ? (int)-n : ECONNRESET, NULL);
                 return 0;
@@ -163,11 +199,25 @@ bool conversation_has_begun(const Conversation *conversation) {
         return conversation->begun;
 }
 
-Conversation *conversation_cancel(Conversation *conversation) {
-        return conversation ? conversation_free(conversation) : NULL;
+Conversation *conversation_cancel(Conversation *conversation, UserCharge *charge) {
+        if (!conversation)
+                return NULL;
+
+        if (shutdown(conversation->fd, SHUT_WR) < 0 ||
+            sd_event_source_set_time_relative(conversation->timer, LEAVE_USEC) < 0)
+                return conversation_free(conversation);
+
+        conversation->leaving = true;
+        conversation->next = conversation->all->leaving;
+        conversation->all->leaving = conversation;
+        if (charge)
+                conversation->charge = user_charge_take(charge);
+        return NULL;
 }
 
 void conversations_deinit(Conversations *conversations) {
+        while (conversations->leaving)
+                conversation_free(conversations->leaving);
         assert(conversations->n == 0);
         sd_event_unref(conversations->event);
         free(conversations->path);

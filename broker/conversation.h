@@ -17,6 +17,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "broker/user.h"
 #include "common/pam-protocol.h"
 
 typedef struct Conversation Conversation;
@@ -37,6 +38,7 @@ typedef struct Conversations {
         uid_t helper; /* as whom it answers: 0 but for tests */
         unsigned max; /* each is a process */
         unsigned n;
+        Conversation *leaving; /* cancelled, and not yet at its end */
 } Conversations;
 
 void conversations_deinit(Conversations *conversations);
@@ -50,5 +52,8 @@ int conversation_begin(Conversations *all, const PamRequest *request, int client
 /* Whether the client could talk to PAM by now. */
 bool conversation_has_begun(const Conversation *conversation);
 
-/* Hangs up; neither function is called any more. NULL is fine. Returns NULL. */
-Conversation *conversation_cancel(Conversation *conversation);
+/* Hangs up; neither function is called any more. The helper ends at once, or, if something was
+ * tried, once PAM's delay is over: until then it counts among all, and the charge stays with it
+ * (NULL: there is none), so that hanging up is no way to the next attempt. conversation may be
+ * NULL. Returns NULL. */
+Conversation *conversation_cancel(Conversation *conversation, UserCharge *charge);

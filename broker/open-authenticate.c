@@ -7,6 +7,9 @@
 #include "broker/open-internal.h"
 #include "common/userfile.h"
 
+/* How many checks of a user's account there can be at a time: each is a process. */
+#define ACCOUNTS_PER_USER 2
+
 static const Target *open_target(const Open *open) {
         return &open_definition(open)->targets[open->access];
 }
@@ -94,9 +97,11 @@ static void on_identity(bool begun, int error, const PamReply *verdict, void *us
         if (!open_hear(open, begun, error, verdict))
                 return;
 
-        /* The helper refuses root, and so does this: polkit would say yes by itself. */
+        /* The helper refuses root, and so does this: polkit would say yes by itself. Nor is it for
+         * the helper to say who it is, if the caller has. */
         credentials.uid = verdict->uid;
-        if (verdict->uid == 0 || !peer_is_servable(&credentials)) {
+        if (verdict->uid == 0 || !peer_is_servable(&credentials) ||
+            (open->user_name[0] && !streq(verdict->name, open->user_name))) {
                 refuse_other(open, verdict);
                 return;
         }
@@ -129,12 +134,21 @@ static void on_account(bool begun, int error, const PamReply *verdict, void *use
 
 bool open_check_account(Open *open) {
         const Settings *settings = open->session->broker->settings;
+        Refusal refusal;
 
         /* Whoever proved to be somebody by PAM had that account looked at in the same breath. */
         if (!open_target(open)->account || open->wants_identity)
                 return true;
 
-        open_converse(open, PAM_USE_ACCOUNT, settings->policy_timeout_usec, on_account);
+        if (user_charge(open->session->user, USER_ACCOUNTS, ACCOUNTS_PER_USER, &open->prompt) == 0)
+                open_converse(open, PAM_USE_ACCOUNT, settings->policy_timeout_usec, on_account);
+        else {
+                refusal_init_limit(&refusal, "accounts", 0);
+                refusal_set_hint(&refusal,
+                                 "PAM is being asked about your account already: try again "
+                                 "in a moment.");
+                open_refuse(open, &refusal);
+        }
         return false;
 }
 
@@ -152,7 +166,8 @@ static void get_stepup_key(const Open *open, StepupKey *ret) {
                 .access = open->access,
                 .definition = open->definition,
         };
-        if (peer_get_terminal(&session->peer, &ret->tty) != 0)
+        /* What was read of a number is of our peer only if that still has it. */
+        if (peer_get_terminal(&session->peer, &ret->tty) != 0 || !peer_is_alive(&session->peer))
                 ret->session = NULL;
 }
 

@@ -190,7 +190,7 @@ static int open_take_place(Open *open, Refusal *ret_refusal) {
         if (leases_are_all_taken(open, ret_refusal))
                 return USER_E_QUOTA;
 
-        r = user_table_ref_user(&broker->users, open->identity, broker_now(broker), &user);
+        r = broker_ref_user(broker, open->identity, &user);
         if (r == 0)
                 r = user_charge(user, USER_LEASES, broker->settings->leases_per_user, &open->place);
         if (r == USER_E_QUOTA)

@@ -49,7 +49,7 @@ typedef struct Open {
                        1]; /* whom to be: as asked for, then as PAM has it */
         uid_t identity;    /* as whom it is judged; the peer's unless PAM proved another */
         Question question;
-        UserCharge prompt;
+        UserCharge prompt;    /* or, where nobody is asked, the account's */
         UserCharge by_polkit; /* the prompt is polkit's */
         UserCharge place;     /* the lease's */
 

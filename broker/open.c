@@ -22,16 +22,27 @@ enum {
         OPEN_PARAMETER_TIMEOUT,
 };
 
+/* Whom the caller wanted to be, for the record; if it is a name that can stand there. */
+static const char *open_asked(const Open *open) {
+        static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                       "0123456789._-";
+        const char *name = open->user_name;
+
+        return open->wants_identity && !name[strspn(name, alphabet)] ? name : NULL;
+}
+
 static Open *open_free(Open *open) {
         Broker *broker = open->session->broker;
         Refusal refusal;
+        bool begun;
 
         if (open->waits_for_actions)
                 authority_forget(broker->authority, open);
         check_request_cancel(open->check);
-        if (open->conversation && conversation_has_begun(open->conversation))
+        begun = open->conversation && conversation_has_begun(open->conversation);
+        if (begun)
                 admission_count_failure(open->session);
-        conversation_cancel(open->conversation);
+        conversation_cancel(open->conversation, &open->prompt);
         opener_call_cancel(open->opener);
         record_waiter_cancel(open->record);
 
@@ -39,7 +50,9 @@ static Open *open_free(Open *open) {
                 refusal_init(&refusal, REFUSAL_ABANDONED);
                 (void)name_to_string(&open->name, refusal.endpoint);
                 refusal.access = open->access;
-                refusal_set_cause(&refusal, "the client went away before it was decided");
+                refusal.asked = open_asked(open);
+                refusal_set_cause(&refusal, "the client went away before it was decided%s",
+                                  begun ? ", in a conversation with PAM" : "");
                 session_record_refusal(open->session, &refusal);
         }
 
@@ -60,6 +73,7 @@ void open_refuse(Open *open, Refusal *refusal) {
         (void)name_to_string(&open->name, refusal->endpoint);
         refusal->access = open->access;
         refusal->identity = open->identity;
+        refusal->asked = open_asked(open);
         open->recorded = true;
         session_refuse_recorded(open->session, refusal);
 }

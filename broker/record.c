@@ -392,6 +392,7 @@ static void entry_put_fields(JournalEntry *entry, const RecordFields *f) {
         entry_put(entry, "DOORWARD_CAUSE", f->cause);
         journal_entry_put_number(entry, "DOORWARD_SUBJECT_UID", f->subject_uid);
         journal_entry_put_number(entry, "DOORWARD_IDENTITY_UID", f->identity_uid);
+        entry_put(entry, "DOORWARD_IDENTITY_ASKED", f->asked);
         journal_entry_put_number(entry, "DOORWARD_SUBJECT_PID", (uint64_t)f->subject_pid);
         entry_put(entry, "DOORWARD_SUBJECT_UNIT", f->unit);
         entry_put(entry, "DOORWARD_SUBJECT_SESSION", f->session);

@@ -39,6 +39,7 @@ typedef struct RecordFields {
         const char *error;  /* the error that was answered, without the interface's name */
         const char *cause;  /* why, in words of ours or of the kernel */
         uid_t subject_uid;  /* of the peer */
+        const char *asked;  /* whom the peer wanted to be, of a refusal; by the alphabet of names */
         uid_t identity_uid; /* as whom it was judged; the same if it did not authenticate */
         pid_t subject_pid;
         const char *unit;

@@ -203,6 +203,7 @@ void refusal_init_helper(Refusal *refusal, int error) {
 static ErrorId verdict_error(VerdictCode code) {
         switch (code) {
         case VERDICT_FAILED:
+        case VERDICT_POLKIT: /* a cookie of one's own making is not to tell what was right */
                 return ERROR_AUTHENTICATION_FAILED;
         case VERDICT_CANCELLED:
                 return ERROR_AUTHENTICATION_CANCELLED;
@@ -214,7 +215,6 @@ static ErrorId verdict_error(VerdictCode code) {
         case VERDICT_PROVEN: /* of somebody whom nobody asked about */
         case VERDICT_CHANGED:
         case VERDICT_UNAVAILABLE:
-        case VERDICT_POLKIT:
         case _VERDICT_MAX:
                 break;
         }

@@ -30,7 +30,8 @@ typedef struct Refusal {
         const char *limit;
         const char *lease; /* of LeaseNotFound; borrowed likewise */
         uint64_t retry_ms;
-        uid_t identity; /* as whom it was judged, if PAM proved that; else PEER_UID_INVALID */
+        const char *asked; /* whom the caller wanted to be; borrowed; NULL if nobody else */
+        uid_t identity;    /* as whom it was judged, if PAM proved that; else PEER_UID_INVALID */
         char cause[256];
         char hint[384];
 } Refusal;

@@ -250,6 +250,7 @@ void session_record_refusal(Session *session, const Refusal *refusal) {
         fields.endpoint = refusal->endpoint;
         fields.access = refusal->access;
         fields.action = refusal->action;
+        fields.asked = refusal->asked;
         if (refusal->identity != PEER_UID_INVALID)
                 fields.identity_uid = refusal->identity;
         fields.error = refusal_error_name(refusal);
@@ -591,8 +592,7 @@ static int session_charge(Session *session, Refusal *refusal) {
                 return USER_E_QUOTA;
         }
 
-        r = user_table_ref_user(&broker->users, session->peer.uid, broker_now(broker),
-                                &session->user);
+        r = broker_ref_user(broker, session->peer.uid, &session->user);
         if (r < 0)
                 return r;
 

@@ -121,16 +121,22 @@ void user_charge_deinit(UserCharge *charge) {
         charge->user = user_unref(charge->user);
 }
 
-int user_take_token(User *user, uint64_t now, uint64_t *ret_wait_ms) {
+int user_take_tokens(User *user, unsigned n, uint64_t now, uint64_t *ret_wait_ms) {
+        uint64_t wanted = n * TOKEN;
+
         user_fill(user, now);
 
-        if (user->tokens < TOKEN) {
-                *ret_wait_ms = (TOKEN - user->tokens) / user->table->rate / 1000 + 1;
+        if (user->tokens < wanted) {
+                *ret_wait_ms = (wanted - user->tokens) / user->table->rate / 1000 + 1;
                 return USER_E_QUOTA;
         }
 
-        user->tokens -= TOKEN;
+        user->tokens -= wanted;
         return 0;
+}
+
+int user_take_token(User *user, uint64_t now, uint64_t *ret_wait_ms) {
+        return user_take_tokens(user, 1, now, ret_wait_ms);
 }
 
 void user_add_failure(User *user, uint64_t now, unsigned max, uint64_t usec) {
@@ -147,6 +153,15 @@ void user_add_failure(User *user, uint64_t now, unsigned max, uint64_t usec) {
 
 uint64_t user_penalty_ms(const User *user, uint64_t now) {
         return user->penalty_end > now ? (user->penalty_end - now) / 1000 + 1 : 0;
+}
+
+bool user_table_remembers(const UserTable *table, uint64_t now) {
+        for (unsigned i = 0; i < USER_BUCKETS; i++)
+                for (const User *user = table->buckets[i]; user; user = user->next)
+                        if (user_has_failed(user, now) || user->penalty_end > now)
+                                return true;
+
+        return false;
 }
 
 bool user_limit_is_recorded(User *user, uint64_t now, unsigned *ret_suppressed) {

@@ -28,6 +28,7 @@ typedef enum UserSlot {
         USER_PROMPTS,         /* somebody is asked for a password, by polkit or by PAM */
         USER_ASKED_BY_POLKIT, /* a check that may prompt is with polkit */
         USER_AGENT_CALLS,     /* an agent of theirs has a conversation for polkit */
+        USER_ACCOUNTS,        /* PAM is asked about their account */
         _USER_SLOT_MAX,
 } UserSlot;
 
@@ -85,6 +86,9 @@ static inline UserCharge user_charge_take(UserCharge *charge) {
 /* Takes a token: 0, or USER_E_QUOTA and how many milliseconds until there is one. */
 int user_take_token(User *user, uint64_t now, uint64_t *ret_wait_ms) _must_check_;
 
+/* The same for what costs as much as several: all of them, or none. */
+int user_take_tokens(User *user, unsigned n, uint64_t now, uint64_t *ret_wait_ms) _must_check_;
+
 /* Whether a refusal by a limit is to be recorded: the first, then one a second. What was left out
  * since the last one goes to *ret_suppressed. */
 bool user_limit_is_recorded(User *user, uint64_t now, unsigned *ret_suppressed);
@@ -96,5 +100,9 @@ void user_add_failure(User *user, uint64_t now, unsigned max, uint64_t usec);
 
 /* How many ms it is until somebody may be asked again; 0: now. */
 uint64_t user_penalty_ms(const User *user, uint64_t now);
+
+/* Whether anything is known of a user who has nothing here that would be forgotten with the table.
+ */
+bool user_table_remembers(const UserTable *table, uint64_t now);
 
 DEFINE_CLEANUP(User *, user_unref);

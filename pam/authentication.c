@@ -51,6 +51,13 @@ static int run(const Authentication *a, pam_handle_t *pam, PamReply *verdict) {
                 return r;
         }
 
+        if (a->must_answer && !a->dialogue->answered) {
+                verdict_refuse(verdict, VERDICT_UNAVAILABLE,
+                               "PAM asked nothing: the service %s trusts everybody, or root",
+                               a->service);
+                return PAM_SUCCESS;
+        }
+
         if (!is_unchanged(a, pam)) {
                 verdict_refuse(verdict, VERDICT_CHANGED,
                                "PAM ended with another user than it began with");

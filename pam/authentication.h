@@ -24,10 +24,11 @@ typedef struct Authentication {
         const char *confdir; /* NULL: where PAM has its services */
         const IdentityRules *rules;
         const Identity *identity;
-        const char *caller;   /* on whose behalf; NULL if that has no name */
+        const char *caller;   /* on whose behalf */
         const char *terminal; /* where; NULL if that is not known */
         Dialogue *dialogue;
         bool account_only;
+        bool must_answer; /* a proof to which the client has said nothing is none */
 } Authentication;
 
 /* Fills in the verdict. */

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -219,9 +220,17 @@ void dialogue_delay(int result, unsigned usec, void *data) {
         const Dialogue *dialogue = data;
         struct timespec left = {.tv_sec = usec / 1000000, .tv_nsec = (long)(usec % 1000000) * 1000};
 
+        sigset_t hang_up, before;
+
         if (result == PAM_SUCCESS || (dialogue->over && !dialogue->answered))
                 return;
 
+        /* Whoever has tried something waits, and leaves its place to nobody, also if the broker
+         * hangs up: else that would be the way to try the next at once. */
+        (void)sigemptyset(&hang_up);
+        (void)sigaddset(&hang_up, SIGIO);
+        (void)sigprocmask(SIG_BLOCK, &hang_up, &before);
         while (nanosleep(&left, &left) < 0 && errno == EINTR)
                 ;
+        (void)sigprocmask(SIG_SETMASK, &before, NULL);
 }

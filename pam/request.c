@@ -73,6 +73,14 @@ static int find_identity(const RequestRules *rules, const PamRequest *request, u
         return 0;
 }
 
+/* Whoever has subordinate uids (/etc/subuid) can be thousands of users whom nobody knows, each with
+ * its own number of attempts. */
+static int find_caller(const RequestRules *rules, uid_t uid, Identity *ret, PamReply *verdict) {
+        int r = identity_find_uid(&rules->identity, uid, ret);
+
+        return r == 0 ? 0 : refuse_lookup(r, verdict);
+}
+
 static int begin(const RequestRules *rules, const Requester *requester, Dialogue *dialogue) {
         const PamReply begun = {.type = PAM_REPLY_BEGUN};
         _cleanup_close_ int theirs = -EBADF;
@@ -98,31 +106,34 @@ static int ask_name(const RequestRules *rules, Dialogue *dialogue, Identity *ret
         return VERDICT_CANCELLED;
 }
 
-static void authenticate(const RequestRules *rules, const PamRequest *request, uid_t client,
-                         const Identity *identity, Dialogue *dialogue, PamReply *verdict) {
+static void authenticate(const RequestRules *rules, const PamRequest *request,
+                         const Identity *client, const Identity *identity, Dialogue *dialogue,
+                         PamReply *verdict) {
         bool agent = request->use == PAM_USE_AGENT;
         Authentication authentication = {
                 .service = agent ? SERVICE_POLKIT : SERVICE,
                 .confdir = rules->confdir,
                 .rules = &rules->identity,
                 .identity = identity,
+                .caller = client->name,
                 .dialogue = dialogue,
                 .account_only = request->use == PAM_USE_ACCOUNT,
+                /* Another identity wants a proof that was given; a module that trusts root, as this
+                 * process is, would give everybody one. */
+                .must_answer = request->use == PAM_USE_IDENTITY,
         };
         char terminal[TERMINAL_NAME_SIZE];
-        Identity caller;
         int r;
 
-        if (identity_find_uid(&rules->identity, client, &caller) == 0)
-                authentication.caller = caller.name;
-        if (terminal_get_name(request->tty, terminal))
+        if (terminal_get_name(request->tty, terminal) &&
+            terminal_can_be_of(terminal, request->tty, client->uid))
                 authentication.terminal = terminal;
 
         authentication_run(&authentication, verdict);
         if (!agent || verdict->code != VERDICT_PROVEN)
                 return;
 
-        r = polkit_respond(rules->bus, POLKIT_PATIENCE_USEC, client, request->cookie,
+        r = polkit_respond(rules->bus, POLKIT_PATIENCE_USEC, client->uid, request->cookie,
                            identity->uid);
         if (r < 0)
                 verdict_refuse(verdict, VERDICT_POLKIT, "polkit did not take it: %s", strerror(-r));
@@ -132,12 +143,14 @@ int request_serve_consume_fd(const RequestRules *rules, const Requester *request
                              const PamRequest *request, int client_fd, PamReply *verdict) {
         _cleanup_(dialogue_deinit) Dialogue dialogue = DIALOGUE_NULL;
         struct ucred client;
-        Identity identity = {.uid = PEER_UID_INVALID};
+        Identity identity = {.uid = PEER_UID_INVALID}, caller;
         int r;
 
         /* It is not held any longer: it is the client's to hang up, and the broker's. */
         r = find_client(rules, client_fd, &client, verdict);
         close_fd(client_fd);
+        if (r == 0)
+                r = find_caller(rules, client.uid, &caller, verdict);
         if (r == 0)
                 r = find_identity(rules, request, client.uid, &identity, verdict);
         if (r > 0)
@@ -158,6 +171,6 @@ int request_serve_consume_fd(const RequestRules *rules, const Requester *request
                         return 0;
         }
 
-        authenticate(rules, request, client.uid, &identity, &dialogue, verdict);
+        authenticate(rules, request, &caller, &identity, &dialogue, verdict);
         return 0;
 }

@@ -1928,7 +1928,8 @@ static void test_verdicts(void **state) {
                 }
                 pam_send_verdict(f, fd, cases[i].code, 0);
                 assert_error(f, &c, cases[i].error);
-                ASSERT_ENTRY(f, "MESSAGE=Refused", "as the test says");
+                ASSERT_ENTRY(f, "MESSAGE=Refused", "as the test says",
+                             "DOORWARD_IDENTITY_ASKED=bob\n");
                 client_close(&c);
                 close_fd(fd);
         }
@@ -1940,7 +1941,7 @@ static void test_hostile_helper(void **state) {
         Fixture *f = *state;
         Client c;
 
-        for (unsigned i = 0; i < 6; i++) {
+        for (unsigned i = 0; i < 8; i++) {
                 int fd = ask_to_be_bob(f, &c);
 
                 switch (i) {
@@ -1967,7 +1968,21 @@ static void test_hostile_helper(void **state) {
                         pam_send(f, fd, &reply, f->backend[1]);
                         break;
                 }
-                case 5: /* another user than root */
+                case 5: /* somebody is proven, and nobody was asked */
+                        pam_send_verdict(f, fd, VERDICT_PROVEN, 4711);
+                        break;
+                case 6: { /* another than who was to be proven */
+                        PamReply reply = {.type = PAM_REPLY_VERDICT,
+                                          .code = VERDICT_PROVEN,
+                                          .uid = 4712,
+                                          .name = "carol"};
+
+                        pam_send_begun(f, fd);
+                        assert_conversation(f, &c);
+                        pam_send(f, fd, &reply, -EBADF);
+                        break;
+                }
+                case 7: /* another user than root */
                         f->broker->conversations.helper = getuid() + 1;
                         pam_send_verdict(f, fd, VERDICT_PROVEN, 4711);
                         break;
@@ -1990,8 +2005,22 @@ static void test_the_client_leaves_a_conversation(void **state) {
         client_close(&c);
         assert_true(pam_is_left(f, fd));
         ASSERT_ENTRY(f, "DOORWARD_ERROR=Abandoned\n");
-        assert_int_equal(f->broker->conversations.n, 0);
+
+        /* Its place is taken until the helper has ended: whoever left cannot begin anew before. */
+        assert_int_equal(f->broker->conversations.n, 1);
+        client_connect(f, &c);
+        call_for_error(f, &c, OPEN_AS_BOB, BROKER "LimitExceeded");
+        assert_string_equal(client_get(&c, "limit"), "prompts");
+        pam_send_verdict(f, fd, VERDICT_PROVEN, 4711);
         close_fd(fd);
+        run(f);
+        assert_int_equal(f->broker->conversations.n, 0);
+        assert_int_equal(f->fake.n_asked, 0);
+        client_send(&c, OPEN_AS_BOB);
+        fd = pam_accept(f, &(PamRequest){});
+        assert_true(fd >= 0);
+        close_fd(fd);
+        client_close(&c);
 }
 
 /* One prompt a user, whoever shows it. */
@@ -2120,6 +2149,8 @@ static void test_step_up(void **state) {
         client_send(&c, OPEN_PROMPTING);
         fd = pam_accept(f, &request);
         assert_true(fd >= 0);
+        pam_send_begun(f, fd);
+        assert_conversation(f, &c);
         pam_send_verdict(f, fd, VERDICT_PROVEN, user_uid() + 1);
         assert_error(f, &c, BROKER "AuthenticationUnavailable");
         client_close(&c);
@@ -2278,6 +2309,28 @@ static void test_forget(void **state) {
         client_close(&c);
 }
 
+/* What a subordinate uid takes is its owner's. */
+static void test_subordinate_uids(void **state) {
+        Fixture *f = *state;
+        char line[64];
+        Client c;
+
+        client_connect(f, &c);
+        run(f);
+        assert_int_equal(f->broker->sessions->user->uid, geteuid());
+        client_close(&c);
+        run(f);
+
+        (void)snprintf(line, sizeof(line), "5555:%u:1\n", (unsigned)geteuid());
+        write_file(f, "etc/subuid", line);
+        broker_reload(f->broker);
+        client_connect(f, &c);
+        run(f);
+        assert_int_equal(f->broker->sessions->user->uid, 5555);
+        assert_int_equal(f->broker->sessions->peer.uid, geteuid());
+        client_close(&c);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_service),
@@ -2332,6 +2385,7 @@ int main(void) {
                 TEST(test_agent_respond),
                 TEST(test_agent_parameters),
                 TEST(test_forget),
+                TEST(test_subordinate_uids),
                 TEST(test_descriptors_are_not_taken),
                 TEST(test_pipelined_calls),
                 TEST(test_another_process_on_the_connection),

@@ -112,6 +112,21 @@ static void test_password(void **state) {
         check_refused(f, wrong, VERDICT_FAILED, "PAM, of who it is: Authentication failure");
 }
 
+/* As pam_rootok would have it, which sees a process of root's here whoever asks. */
+static void test_nothing_asked(void **state) {
+        static const ClientStep right[] = {{PROMPT_ECHO_OFF, "Password: ", CLIENT_ANSWER, "right"},
+                                           {}};
+        Fixture *f = *state;
+
+        set_service(f, "", "");
+        check_proven(f, nothing);
+        f->authentication.must_answer = true;
+        check_refused(f, nothing, VERDICT_UNAVAILABLE,
+                      "PAM asked nothing: the service test trusts everybody, or root");
+        set_service(f, "password=right", "");
+        check_proven(f, right);
+}
+
 static void test_four_styles(void **state) {
         static const ClientStep script[] = {
                 {PROMPT_INFO, "Some information", CLIENT_READ, NULL},
@@ -333,6 +348,7 @@ static void test_erasure_by_pam_unix(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                TEST(test_password),     TEST(test_nothing_asked),
                 TEST(test_password),     TEST(test_four_styles),
                 TEST(test_items),        TEST(test_cancelled),
                 TEST(test_account),      TEST(test_password_expired),

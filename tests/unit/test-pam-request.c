@@ -256,14 +256,14 @@ static void test_identity_asked(void **state) {
 
 static void test_step_up(void **state) {
         const PamRequest request = {
-                .use = PAM_USE_STEP_UP, .uid = PAM_PROTOCOL_NO_UID, .tty = 0x8803};
+                .use = PAM_USE_STEP_UP, .uid = PAM_PROTOCOL_NO_UID, .tty = 0x401};
         char text[1024];
         const ClientStep script[] = {{PROMPT_INFO, text, CLIENT_READ, NULL},
                                      {PROMPT_ECHO_OFF, NULL, CLIENT_ANSWER, "right"},
                                      {}};
         Fixture *f = *state;
 
-        (void)snprintf(text, sizeof(text), "user=%s ruser=%s tty=pts/3", my_name(f), my_name(f));
+        (void)snprintf(text, sizeof(text), "user=%s ruser=%s tty=tty1", my_name(f), my_name(f));
         set_service(f, "doorward", "items password=right", "");
         serve(f, &request, script);
         check_proven(f, f->uid, my_name(f));

@@ -5,6 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <pty.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
 #include <cmocka.h>
 
 #include "pam/terminal.h"
@@ -61,10 +65,30 @@ static void test_others(void **state) {
         check_none(4095, 1048575);
 }
 
+/* In a namespace of their own anybody has a pts/3; in ours it is somebody's. */
+static void test_whose(void **state) {
+        char name[TERMINAL_NAME_SIZE];
+        int master, slave;
+        struct stat st;
+        uint32_t tty;
+
+        assert_int_equal(openpty(&master, &slave, NULL, NULL, NULL), 0);
+        assert_int_equal(fstat(slave, &st), 0);
+        tty = encode(major(st.st_rdev), minor(st.st_rdev));
+        assert_true(terminal_get_name(tty, name));
+        assert_true(terminal_can_be_of(name, tty, st.st_uid));
+        assert_false(terminal_can_be_of(name, tty, st.st_uid + 1));
+        close(slave);
+        close(master);
+        assert_false(terminal_can_be_of(name, tty, st.st_uid));
+        assert_true(terminal_can_be_of("tty1", encode(4, 1), 4242));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_terminals),
                 cmocka_unit_test(test_others),
+                cmocka_unit_test(test_whose),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
