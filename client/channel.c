@@ -216,18 +216,19 @@ static int make_connection(Channel *channel, int64_t deadline) {
         return socket_set_passcred(channel->fd);
 }
 
+const char *channel_broker_path(void) {
+        const char *path = secure_getenv(SOCKET_VARIABLE);
+
+        return path && path[0] ? path : BROKER_SOCKET;
+}
+
 int channel_open(Channel *channel, const char *path, int64_t deadline, doorward_error *error) {
         char uid_map[TRUST_UID_MAP_SIZE];
         bool mapped;
         int r;
 
-        if (!path)
-                path = secure_getenv(SOCKET_VARIABLE);
-        if (!path || !path[0])
-                path = BROKER_SOCKET;
-
         *channel = (Channel)CHANNEL_NULL;
-        channel->path = strdup(path);
+        channel->path = strdup(path && path[0] ? path : channel_broker_path());
         if (!channel->path)
                 return error_no_memory(error);
 

@@ -32,6 +32,10 @@ typedef struct Channel {
 int64_t channel_deadline(int timeout_ms);
 int channel_deadline_left(int64_t deadline);
 
+/* Where the broker is: DOORWARD_SOCKET from the environment (which does not count in a program that
+ * gained privileges), else the system's. Borrowed. */
+const char *channel_broker_path(void);
+
 /* path NULL is the broker's. -errno and the error; *channel is to be deinitialised in any case. */
 int channel_open(Channel *channel, const char *path, int64_t deadline,
                  doorward_error *error) _must_check_;

@@ -39,8 +39,11 @@
  * close-on-exec, so an executed program inherits none that it was not given. Fork while no other
  * thread is inside the library, or call nothing of it in the child.
  *
- * Signals. SIGPIPE is never raised, and a call that a signal interrupts goes on. No handler is
- * installed, but by doorward_auth_default for the time of a prompt.
+ * Signals, children. SIGPIPE is never raised, and a call that a signal interrupts goes on. No
+ * handler is installed, but by doorward_auth_default for the time of a prompt. Where
+ * doorward_open_auth() needs a process besides, to ask on polkit's behalf, it is started in a way
+ * that the program sees nothing of: it is no child of the program's, there is no SIGCHLD and
+ * nothing to wait for, and it ends with the call.
  */
 
 #ifdef __cplusplus
@@ -296,9 +299,10 @@ typedef enum doorward_flags {
  *
  * Who is asked, and through whom, is for policy to say. Where the user's session has an
  * authentication agent, as a desktop has, polkit asks through that; DOORWARD_CRED_EXTERNAL says so,
- * if there is no answer for half a second. Where the endpoint's definition wants the caller's own
- * password besides, and for "doorward://USER@/ENDPOINT", the callback is asked. Its answers go to a
- * process of root's, and neither the broker nor another process of the user sees them.
+ * if there is no answer for half a second. Where there is none, doorward-agent is started for the
+ * time of the call, and the callback is asked. Where the endpoint's definition wants the caller's
+ * own password besides, and for "doorward://USER@/ENDPOINT", the callback is asked. Its answers go
+ * to a process of root's, and neither the broker nor another process of the user sees them.
  *
  * There is one attempt: a wrong password is DOORWARD_ERR_AUTH_FAILED, and who wants another opens
  * again. A callback that cancels ends the open with DOORWARD_ERR_AUTH_CANCELLED, and whatever waits

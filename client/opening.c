@@ -15,14 +15,16 @@
 typedef struct Opening {
         const OpeningSpec *spec;
         Wire *wire;
-        Agent *agent;        /* ours, once it turned out that polkit has none to ask */
+        Agent *agent;        /* ours, once it was started */
+        bool agent_asks;     /* it had to be, or has been heard of since: nobody else asks */
         int64_t external_at; /* when to tell that somebody else may be asking, */
         bool external_told;  /* once */
 } Opening;
 
 static void opening_deinit(Opening *opening) {
-        opening->agent = agent_free(opening->agent);
+        /* The call first, so that the agent's end does not look like an answer to polkit's. */
         opening->wire = wire_free(opening->wire);
+        opening->agent = agent_free(opening->agent);
 }
 
 int opening_reply_read(const WireReply *reply, OpeningReply *ret) {
@@ -73,7 +75,15 @@ static json_t *call_parameters(const OpeningSpec *spec) {
         return parameters;
 }
 
+/* Each time on a wire of its own: one that is silent while an agent starts is cut. */
 static int opening_call(Opening *opening, doorward_error *error) {
+        int r;
+
+        opening->wire = wire_free(opening->wire);
+        r = wire_open(NULL, WIRE_TIMEOUT_MS, &opening->wire, error);
+        if (r < 0)
+                return r;
+
         opening->external_at = channel_deadline(EXTERNAL_DELAY_MS);
         return wire_call_more(opening->wire, METHOD_OPEN, call_parameters(opening->spec),
                               channel_deadline_left(opening->spec->deadline), error);
@@ -82,7 +92,7 @@ static int opening_call(Opening *opening, doorward_error *error) {
 /* Waiting. */
 
 static bool external_is_to_be_told(const Opening *opening) {
-        return !opening->external_told && !opening->agent &&
+        return !opening->agent_asks && !opening->external_told &&
                opening->external_at < opening->spec->deadline &&
                auth_takes(opening->spec->auth, DOORWARD_CRED_EXTERNAL);
 }
@@ -95,22 +105,29 @@ static int tell_external(Opening *opening, doorward_error *error) {
                                   error);
 }
 
+/* It can take as long as a person takes. What fails is the end: nothing will come of it any more.
+ */
+static int hear_agent(Opening *opening, doorward_error *error) {
+        opening->agent_asks = true;
+        return agent_process(opening->agent, opening->spec->deadline, error);
+}
+
 /* Until there may be a reply, or something was done in the meantime. */
 static int opening_wait(Opening *opening, doorward_error *error) {
         bool external = external_is_to_be_told(opening);
-        struct pollfd p[] = {
+        struct pollfd polls[] = {
                 {.fd = wire_get_fd(opening->wire), .events = POLLIN},
-                {.fd = opening->agent ? agent_get_fd(opening->agent) : -1, .events = POLLIN},
+                {.fd = opening->agent ? agent_get_fd(opening->agent) : -EBADF, .events = POLLIN},
         };
         int r;
 
-        r = poll(p, ELEMENTSOF(p),
+        r = poll(polls, ELEMENTSOF(polls),
                  channel_deadline_left(external ? opening->external_at : opening->spec->deadline));
         if (r < 0)
                 return errno == EINTR ? 0 : error_system(error, -errno, "Waiting failed");
+        /* With the broker's answer it is over, whatever the agent has to say. */
         if (r > 0)
-                return p[1].revents ? agent_process(opening->agent, opening->spec->deadline, error)
-                                    : 0;
+                return polls[0].revents ? 0 : hear_agent(opening, error);
 
         return external ? tell_external(opening, error) : wire_expire(opening->wire, error);
 }
@@ -169,60 +186,79 @@ static int opening_take(Opening *opening, WireReply *reply, OpeningReply *ret,
         return fail_protocol(opening, error, "sent a reply that cannot be read");
 }
 
-/* polkit would ask, if there were somebody through whom to: now there is. */
-static int opening_ask_by_agent(Opening *opening, doorward_error *error) {
-        const OpeningSpec *spec = opening->spec;
+/* Refusals. */
+
+static int start_agent(Opening *opening, doorward_error *error) {
         int r;
 
-        r = auth_check(spec->auth, error);
-        if (r == 0)
-                r = agent_start(wire_get_path(opening->wire), spec->auth, spec->deadline,
-                                &opening->agent, error);
-        return r < 0 ? r : opening_call(opening, error);
+        r = auth_check(opening->spec->auth, error);
+        return r < 0 ? r
+                     : agent_start(channel_broker_path(), opening->spec->auth,
+                                   opening->spec->deadline, &opening->agent, error);
 }
 
-/* polkit's answer after a prompt is a mere no; the agent knows what it was. */
-static void opening_explain(const Opening *opening, doorward_error *error) {
-        _cleanup_error_ doorward_error why = {};
+/* Whether the agent may know why better than polkit, to which a failed prompt is a denial. */
+static bool is_polkits(const doorward_error *error) {
+        switch (error->code) {
+        case DOORWARD_ERR_DENIED:
+        case DOORWARD_ERR_AUTH_NEEDED:
+        case DOORWARD_ERR_AUTH_FAILED:
+        case DOORWARD_ERR_AUTH_CANCELLED:
+        case DOORWARD_ERR_AUTH_UNAVAILABLE:
+                return true;
+        default:
+                return false;
+        }
+}
 
-        if (!opening->agent || !agent_explain(opening->agent, &why) || why.code == error->code)
-                return;
+static bool agent_has_news(const Agent *agent) {
+        struct pollfd p = {.fd = agent_get_fd(agent), .events = POLLIN};
 
-        error_set_action(&why, error->action_id);
-        error_set_request(&why, error->request_id);
-        error_replace(error, &why);
+        return poll(&p, 1, 0) > 0;
+}
+
+/* The agent's last words may have come with the broker's. */
+static bool ask_agent_why(Opening *opening, doorward_error *ret) {
+        if (agent_has_news(opening->agent) && hear_agent(opening, ret) < 0)
+                return true;
+
+        return agent_explain(opening->agent, ret);
 }
 
 /* The broker has said no. 0 if the question was put again, or -errno. */
 static int opening_refused(Opening *opening, doorward_error *error) {
         _cleanup_error_ doorward_error why = {};
 
-        if (error->code != DOORWARD_ERR_AUTH_NEEDED || !opening->spec->auth || opening->agent) {
-                opening_explain(opening, error);
+        if (!is_polkits(error) || !opening->spec->auth)
+                return -EREMOTEIO;
+        if (opening->agent) {
+                if (ask_agent_why(opening, &why))
+                        error_replace(error, &why);
                 return -EREMOTEIO;
         }
-        if (opening_ask_by_agent(opening, &why) == 0) {
-                doorward_error_clear(error);
-                return 0;
+        if (error->code != DOORWARD_ERR_AUTH_NEEDED)
+                return -EREMOTEIO;
+
+        /* polkit would ask, if there were somebody through whom to. */
+        if (start_agent(opening, &why) < 0) {
+                error_replace(error, &why);
+                return -EREMOTEIO;
         }
 
-        error_set_action(&why, error->action_id);
-        error_set_request(&why, error->request_id);
-        error_replace(error, &why);
-        return -EREMOTEIO;
+        opening->agent_asks = true;
+        doorward_error_clear(error);
+        return opening_call(opening, error);
 }
 
 /* Whoever proves to be somebody else is not to do so again because polkit has nobody to ask: a call
  * that names a user has its agent from the first. Where none can be started, that is said only if
  * one is needed. */
 static int opening_prepare(Opening *opening, doorward_error *error) {
-        const OpeningSpec *spec = opening->spec;
         _cleanup_error_ doorward_error why = {};
         int r = 0;
 
-        if (spec->uri->has_user && spec->auth && auth_check(spec->auth, &why) == 0)
-                r = agent_start(wire_get_path(opening->wire), spec->auth, spec->deadline,
-                                &opening->agent, &why);
+        if (opening->spec->uri->has_user && opening->spec->auth)
+                r = start_agent(opening, &why);
         return r == -ENOMEM ? error_no_memory(error) : 0;
 }
 
@@ -231,9 +267,7 @@ int opening_run(const OpeningSpec *spec, Wire **ret_wire, WireReply *ret, Openin
         _cleanup_(opening_deinit) Opening opening = {.spec = spec};
         int r;
 
-        r = wire_open(NULL, WIRE_TIMEOUT_MS, &opening.wire, error);
-        if (r == 0)
-                r = opening_prepare(&opening, error);
+        r = opening_prepare(&opening, error);
         if (r == 0)
                 r = opening_call(&opening, error);
 

@@ -63,8 +63,7 @@ typedef struct WireField {
         int (*from_wire)(const char *text); /* of WIRE_ENUM: access_from_wire and its like */
 } WireField;
 
-/* Connects and checks who made the socket. path NULL: DOORWARD_SOCKET from the environment (which
- * does not count in a program that gained privileges), else the system's broker. */
+/* Connects and checks who made the socket. path NULL: channel_broker_path(). */
 int wire_open(const char *path, int timeout_ms, Wire **ret, doorward_error *error) _must_check_;
 
 /* Hangs up, which ends a call and a lease that hangs on it, and frees. Takes NULL, returns NULL. */

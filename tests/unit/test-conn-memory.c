@@ -20,6 +20,7 @@
 
 #include "client/auth.h"
 #include "client/conn.h"
+#include "tests/support/fake-agent.h"
 #include "tests/support/fake-broker.h"
 
 #define GRANT_READ_ONLY                                                                     \
@@ -199,7 +200,7 @@ static int choose(doorward_credential *cred, unsigned ncred, void *cbdata) {
 static bool attempt_open_auth(void) {
         static const int types[] = {DOORWARD_CRED_PASSPHRASE};
         static const doorward_auth auth = {types, 1, collect, NULL};
-        doorward_conn *conn = doorward_open_auth("docker", &auth, DOORWARD_RO);
+        doorward_conn *conn = doorward_open_auth("doorward://bob@/docker", &auth, DOORWARD_RO);
 
         if (!conn) {
                 countdown = -1;
@@ -217,7 +218,52 @@ static bool attempt_open_auth(void) {
 static void test_open_auth(void **state) {
         FakeBroker *broker = fake_broker_start(script_converse, NULL);
 
+        fake_agent_init();
         check_all(attempt_open_auth, 40);
+        fake_agent_deinit();
+        fake_broker_stop(broker);
+}
+
+/* The same by an agent, for which the question is put again. */
+static void script_need_agent(FakeBroker *b) {
+        while (!fake_broker_is_stopping(b)) {
+                int fd;
+
+                if (!fake_try_accept(b, 10) || !fake_try_read(b))
+                        continue;
+                fake_send(b, "{\"error\":\"org.doorward.Broker.InteractiveAuthenticationRequired\","
+                             "\"parameters\":{\"action\":\"a.b\",\"hint\":\"h\",\"requestId\":"
+                             "\"r\"}}");
+                if (!fake_try_accept(b, 100) || !fake_try_read(b))
+                        continue;
+                fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+                fake_send_fds(b, GRANT_READ_ONLY, &fd, 1);
+        }
+}
+
+static bool attempt_agent(void) {
+        static const int types[] = {DOORWARD_CRED_PASSPHRASE};
+        static const doorward_auth auth = {types, 1, collect, NULL};
+        doorward_conn *conn = doorward_open_auth("docker", &auth, DOORWARD_RO);
+
+        countdown = -1;
+        if (!conn) {
+                check_no_memory();
+                return false;
+        }
+
+        /* It was only the first refusal that had to be told in fewer words, and nobody reads it. */
+        assert_int_equal(doorward_close(conn), 0);
+        return true;
+}
+
+static void test_agent(void **state) {
+        FakeBroker *broker = fake_broker_start(script_need_agent, NULL);
+
+        fake_agent_init();
+        check_all(attempt_agent, 40);
+        assert_int_equal(fake_agent.n_freed, fake_agent.n_starts);
+        fake_agent_deinit();
         fake_broker_stop(broker);
 }
 
@@ -338,6 +384,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_open, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_open_auth, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_agent, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_choice, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_get_uri, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_refused, setup, teardown),

@@ -13,6 +13,7 @@
 #include "client/channel.h"
 #include "client/conn.h"
 #include "client/opening.h"
+#include "tests/support/fake-agent.h"
 #include "tests/support/wire-fixture.h"
 
 #define CALL(rest)                                                                          \
@@ -53,6 +54,7 @@ static unsigned n_fds_before;
 
 static int setup(void **state) {
         n_fds_before = count_fds();
+        fake_agent_init();
         asked[0] = 0;
         callback_answer = "secret";
         callback_result = 0;
@@ -61,6 +63,9 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
         doorward_reset_last_error();
+        fake_agent_deinit();
+        /* An agent that was started does not stay. */
+        assert_int_equal(fake_agent.n_freed, fake_agent.start.code ? 0 : fake_agent.n_starts);
         assert_int_equal(count_fds(), n_fds_before);
         return 0;
 }
@@ -266,18 +271,173 @@ static void test_external_refused(void **state) {
 
 /* polkit wants a password, and has nobody through whom to ask. */
 
+#define NEEDED ERROR("InteractiveAuthenticationRequired")
+
 static void test_nobody_asks(void **state) {
         const doorward_error *error;
 
-        check_failed(script_reply, ERROR("InteractiveAuthenticationRequired"), NULL,
-                     DOORWARD_ERR_AUTH_NEEDED, "r9");
+        check_failed(script_reply, NEEDED, NULL, DOORWARD_ERR_AUTH_NEEDED, "r9");
 
         /* That the program takes no passwords is what is wrong. */
-        check_failed(script_reply, ERROR("InteractiveAuthenticationRequired"), &texts,
-                     DOORWARD_ERR_AUTH_UNAVAILABLE, "r9");
+        check_failed(script_reply, NEEDED, &texts, DOORWARD_ERR_AUTH_UNAVAILABLE, "r9");
         error = doorward_get_last_error();
         assert_non_null(strstr(error->hint, "PASSPHRASE"));
         assert_string_equal(error->action_id, "a.b");
+        assert_int_equal(fake_agent.n_starts, 0);
+}
+
+/* Our own agent, after which the question is put again. */
+static void begin_with_agent(FakeBroker *b) {
+        fake_accept(b);
+        fake_expect(b, CALL(""));
+        fake_send(b, NEEDED);
+        fake_expect_hang_up(b);
+        fake_accept(b);
+        fake_expect(b, CALL(""));
+}
+
+static void script_agent(FakeBroker *b) {
+        begin_with_agent(b);
+        fake_agent_speak();
+        fake_expect_silence(b, 100);
+        fake_agent_speak();
+        fake_expect_silence(b, 1000);
+        grant(b);
+        fake_expect_hang_up(b);
+}
+
+static void test_agent(void **state) {
+        check_granted(script_agent, "docker", &auth);
+        assert_int_equal(fake_agent.n_starts, 1);
+        assert_ptr_equal(fake_agent.auth, &auth);
+        assert_non_null(strstr(fake_agent.socket, "/broker"));
+        assert_int_equal(fake_agent.n_processed, 2);
+        /* Nobody else asks. */
+        assert_string_equal(asked, "");
+        assert_null(doorward_get_last_error());
+}
+
+/* polkit may want one password and the definition another. */
+static void script_agent_and_step_up(FakeBroker *b) {
+        begin_with_agent(b);
+        fake_agent_speak();
+        fake_expect_silence(b, 100);
+        converse(b, "Password: ");
+        grant(b);
+        fake_expect_hang_up(b);
+}
+
+static void test_agent_and_step_up(void **state) {
+        check_granted(script_agent_and_step_up, "docker", &auth);
+        assert_int_equal(fake_agent.n_processed, 1);
+        assert_string_equal(asked, "5 Password: |");
+}
+
+static void test_agent_does_not_start(void **state) {
+        fake_agent.start = (FakeAgentError){-ENOSYS, DOORWARD_ERR_AUTH_UNAVAILABLE};
+        check_failed(script_reply, NEEDED, &auth, DOORWARD_ERR_AUTH_UNAVAILABLE, "r9");
+        assert_string_equal(doorward_get_last_error_message(), "the agent says so");
+        assert_string_equal(doorward_get_last_error()->action_id, "a.b");
+        assert_int_equal(fake_agent.n_starts, 1);
+}
+
+/* What it is that fails is known here; the hang-up tells the broker. */
+static void script_agent_fails(FakeBroker *b) {
+        begin_with_agent(b);
+        fake_agent_speak();
+        fake_expect_hang_up(b);
+}
+
+static void test_agent_fails(void **state) {
+        fake_agent.process = (FakeAgentError){-ECANCELED, DOORWARD_ERR_AUTH_CANCELLED};
+        check_failed(script_agent_fails, NULL, &auth, DOORWARD_ERR_AUTH_CANCELLED, NULL);
+}
+
+static void script_agent_refused(FakeBroker *b) {
+        begin_with_agent(b);
+        fake_send(b, b->data);
+        fake_expect_hang_up(b);
+}
+
+/* To polkit a failed prompt is a denial. */
+static void test_agent_knows_better(void **state) {
+        fake_agent.explain = (FakeAgentError){-EACCES, DOORWARD_ERR_AUTH_FAILED};
+        check_failed(script_agent_refused, ERROR("PermissionDenied"), &auth,
+                     DOORWARD_ERR_AUTH_FAILED, "r9");
+        assert_string_equal(doorward_get_last_error_message(), "the agent says so");
+        assert_string_equal(doorward_get_last_error()->action_id, "a.b");
+        check_failed(script_agent_refused, NEEDED, &auth, DOORWARD_ERR_AUTH_FAILED, "r9");
+
+        check_failed(script_agent_refused, ERROR("AuthenticationCancelled"), &auth,
+                     DOORWARD_ERR_AUTH_FAILED, "r9");
+
+        /* Of what else there is, it knows nothing. */
+        check_failed(script_agent_refused, ERROR("PolicyUnavailable"), &auth,
+                     DOORWARD_ERR_POLICY_UNAVAILABLE, "r9");
+}
+
+static void test_agent_knows_nothing(void **state) {
+        check_failed(script_agent_refused, ERROR("PermissionDenied"), &auth, DOORWARD_ERR_DENIED,
+                     "r9");
+        assert_string_equal(doorward_get_last_error()->hint, "the broker's hint");
+        /* There is one agent, and it had its chance. */
+        check_failed(script_agent_refused, NEEDED, &auth, DOORWARD_ERR_AUTH_NEEDED, "r9");
+        assert_int_equal(fake_agent.n_starts, 2);
+}
+
+/* The agent's words and the broker's come at once. */
+static void script_agent_last_words(FakeBroker *b) {
+        begin_with_agent(b);
+        fake_send(b, ERROR("PermissionDenied"));
+        fake_expect_hang_up(b);
+}
+
+static void test_agent_last_words(void **state) {
+        fake_agent_speak();
+        fake_agent.process = (FakeAgentError){-ETIMEDOUT, DOORWARD_ERR_TIMEOUT};
+        /* Whichever is heard first. */
+        check_failed(script_agent_last_words, NULL, &auth, DOORWARD_ERR_TIMEOUT, NULL);
+        assert_int_equal(fake_agent.n_processed, 1);
+}
+
+/* Who has to prove to be bob is not to do so twice: the agent is there before it is needed. */
+static void script_as_bob(FakeBroker *b) {
+        fake_accept(b);
+        fake_expect(b, CALL(",\"user\":\"bob\""));
+        converse(b, "Password of bob: ");
+        fake_agent_speak();
+        fake_expect_silence(b, 100);
+        grant(b);
+        fake_expect_hang_up(b);
+}
+
+static void test_agent_of_another(void **state) {
+        check_granted(script_as_bob, "doorward://bob@/docker", &auth);
+        assert_int_equal(fake_agent.n_starts, 1);
+        assert_int_equal(fake_agent.n_processed, 1);
+        assert_string_equal(asked, "5 Password of bob: |");
+}
+
+static void script_as_bob_slow(FakeBroker *b) {
+        fake_accept(b);
+        fake_expect(b, CALL(",\"user\":\"bob\""));
+        fake_expect_silence(b, 700);
+        grant(b);
+        fake_expect_hang_up(b);
+}
+
+/* It may be the desktop's that is asked in the end, */
+static void test_agent_of_another_is_not_used(void **state) {
+        check_granted(script_as_bob_slow, "doorward://bob@/docker", &auth);
+        assert_string_equal(asked, "9 polkit|");
+}
+
+/* or none at all; then what keeps ours from being there does not matter. */
+static void test_agent_of_another_does_not_start(void **state) {
+        fake_agent.start = (FakeAgentError){-ENOSYS, DOORWARD_ERR_AUTH_UNAVAILABLE};
+        check_granted(script_two_conversations, "doorward://bob@/docker", &auth);
+        assert_int_equal(fake_agent.n_starts, 1);
+        assert_null(doorward_get_last_error());
 }
 
 /* Time is over for all of it together. */
@@ -336,6 +496,16 @@ int main(void) {
                 TEST(test_external_not_yet),
                 TEST(test_external_refused),
                 TEST(test_nobody_asks),
+                TEST(test_agent),
+                TEST(test_agent_and_step_up),
+                TEST(test_agent_does_not_start),
+                TEST(test_agent_fails),
+                TEST(test_agent_knows_better),
+                TEST(test_agent_knows_nothing),
+                TEST(test_agent_last_words),
+                TEST(test_agent_of_another),
+                TEST(test_agent_of_another_is_not_used),
+                TEST(test_agent_of_another_does_not_start),
                 TEST(test_late),
         };
 

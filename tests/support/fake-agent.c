@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "tests/support/fake-agent.h"
+
+struct Agent {
+        int unused;
+};
+
+FakeAgentScript fake_agent;
+static Agent the_agent;
+static int news[2] = {-EBADF, -EBADF};
+
+void fake_agent_init(void) {
+        fake_agent = (FakeAgentScript){};
+        if (pipe2(news, O_CLOEXEC | O_NONBLOCK) < 0)
+                abort();
+}
+
+void fake_agent_deinit(void) {
+        news[0] = close_fd(news[0]);
+        news[1] = close_fd(news[1]);
+}
+
+void fake_agent_speak(void) {
+        if (write(news[1], "", 1) != 1)
+                abort();
+}
+
+static int fail(const FakeAgentError *fake, doorward_error *error) {
+        if (fake->code)
+                error_set(error, DOORWARD_DOMAIN_AUTH, fake->code, -fake->r, "the agent says so");
+        return fake->r;
+}
+
+int agent_start(const char *socket, const doorward_auth *auth, int64_t deadline, Agent **ret,
+                doorward_error *error) {
+        (void)deadline;
+        fake_agent.n_starts++;
+        fake_agent.auth = auth;
+        (void)snprintf(fake_agent.socket, sizeof(fake_agent.socket), "%s", socket);
+        if (fake_agent.start.code == 0)
+                *ret = &the_agent;
+        return fail(&fake_agent.start, error);
+}
+
+int agent_get_fd(const Agent *agent) {
+        (void)agent;
+        return news[0];
+}
+
+int agent_process(Agent *agent, int64_t deadline, doorward_error *error) {
+        char c;
+
+        (void)agent;
+        (void)deadline;
+        if (read(news[0], &c, 1) != 1)
+                abort();
+        fake_agent.n_processed++;
+        return fail(&fake_agent.process, error);
+}
+
+bool agent_explain(const Agent *agent, doorward_error *error) {
+        (void)agent;
+        (void)fail(&fake_agent.explain, error);
+        return fake_agent.explain.code != 0;
+}
+
+Agent *agent_free(Agent *agent) {
+        if (agent)
+                fake_agent.n_freed++;
+        return NULL;
+}
