@@ -5,7 +5,7 @@
 
 /* How many prompts a user is shown at a time. */
 #define PROMPTS_PER_USER 1
-/* What a prompt costs, in requests: systemd starts a process of root's for it. */
+/* What one by PAM costs, in requests, where the burst allows it. */
 #define PROMPT_TOKENS 5U
 
 int admission_take_token(Session *session, Refusal *ret_refusal) {
@@ -46,7 +46,7 @@ static void refuse_unknown(Refusal *refusal, const Catalogue *catalogue, const N
                                   "systemctl reload doorward");
 }
 
-int admission_take_prompt(Session *session, UserSlot slot, UserCharge *charge,
+int admission_take_prompt(Session *session, UserSlot slot, bool by_pam, UserCharge *charge,
                           Refusal *ret_refusal) {
         uint64_t now = broker_now(session->broker), penalty_ms, wait_ms;
         unsigned burst = session->broker->settings->request_burst;
@@ -62,7 +62,8 @@ int admission_take_prompt(Session *session, UserSlot slot, UserCharge *charge,
                 refusal_init_limit(ret_refusal, "prompts", 0);
                 refusal_set_hint(ret_refusal, "You are being asked for a password already: answer "
                                               "that first.");
-        } else if (user_take_tokens(session->user, burst > PROMPT_TOKENS ? PROMPT_TOKENS : 1, now,
+        } else if (by_pam &&
+                   user_take_tokens(session->user, burst < PROMPT_TOKENS ? 1 : PROMPT_TOKENS, now,
                                     &wait_ms) != 0) {
                 user_charge_deinit(charge);
                 refusal_init_limit(ret_refusal, "RequestRate", wait_ms);

@@ -22,8 +22,8 @@ int admission_take_token(Session *session, Refusal *ret_refusal) _must_check_;
 
 /* Takes the place of a prompt that somebody is shown, of which a user has one: of Open's if slot is
  * USER_PROMPTS, of an agent's if it is USER_AGENT_CALLS. Whoever failed too often gets none for a
- * while. */
-int admission_take_prompt(Session *session, UserSlot slot, UserCharge *charge,
+ * while. One by_pam costs as much as some requests: systemd starts a process of root's for it. */
+int admission_take_prompt(Session *session, UserSlot slot, bool by_pam, UserCharge *charge,
                           Refusal *ret_refusal) _must_check_;
 
 /* A conversation with PAM had begun, and ended without that anybody was proven. How it ended does

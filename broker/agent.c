@@ -71,7 +71,7 @@ static int admit(Session *session, UserCharge *charge, Refusal *ret_refusal) {
                 return ADMISSION_E_REFUSED;
         }
 
-        return admission_take_prompt(session, USER_AGENT_CALLS, charge, ret_refusal);
+        return admission_take_prompt(session, USER_AGENT_CALLS, true, charge, ret_refusal);
 }
 
 static int begin(AgentCall *call, const char *cookie, uid_t uid) {

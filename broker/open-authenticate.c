@@ -84,7 +84,7 @@ static void open_prompt(Open *open, PamUse use, ConversationDoneFunc done) {
         if (!open->may_prompt || !session->call.more) {
                 refusal_init_unasked(&refusal);
                 open_refuse(open, &refusal);
-        } else if (open_take_prompt(open))
+        } else if (open_take_prompt(open, true))
                 open_converse(open, use, session->broker->settings->interactive_timeout_usec, done);
 }
 

@@ -87,6 +87,6 @@ bool open_continues(Open *open);
 /* The definition that it began with, or NULL if that is not the one any more. */
 const Definition *open_definition(const Open *open);
 
-/* Takes the user's one prompt: somebody is asked from now on. If nobody may be at present, it has
- * been refused, and open is gone. */
-bool open_take_prompt(Open *open);
+/* Takes the user's one prompt: somebody is asked from now on, by PAM or by polkit. If nobody may be
+ * at present, it has been refused, and open is gone. */
+bool open_take_prompt(Open *open, bool by_pam);

@@ -55,7 +55,7 @@ static void open_ask(Open *open) {
         int r = 0;
 
         if (open->prompting) {
-                if (!open_take_prompt(open))
+                if (!open_take_prompt(open, false))
                         return;
                 r = user_charge(session->user, USER_ASKED_BY_POLKIT, 1, &open->by_polkit);
         }

@@ -121,10 +121,11 @@ bool open_continues(Open *open) {
         return false;
 }
 
-bool open_take_prompt(Open *open) {
+bool open_take_prompt(Open *open, bool by_pam) {
         Refusal refusal;
 
-        if (admission_take_prompt(open->session, USER_PROMPTS, &open->prompt, &refusal) == 0)
+        if (admission_take_prompt(open->session, USER_PROMPTS, by_pam, &open->prompt, &refusal) ==
+            0)
                 return true;
 
         open_refuse(open, &refusal);

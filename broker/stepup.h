@@ -5,8 +5,8 @@
  * Step-up: passwords that were right a while ago
  *
  * Where a definition asks for the caller's own password (Authenticate=self) and lets it be
- * remembered (AuthenticateKeepSec=), this is where. It counts for one user, in one login session, on
- * one terminal, for one endpoint and access, as long as the definition is the same. The terminal
+ * remembered (AuthenticateKeepSec=), this is where. It counts for one user, in one login session,
+ * on one terminal, for one endpoint and access, as long as the definition is the same. The terminal
  * separates windows from each other, and not programs that mean harm: one of the same user in the
  * same session can make itself one of any number. Whoever is in no session is asked each time.
  *
