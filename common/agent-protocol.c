@@ -12,13 +12,6 @@ enum {
         ANSWER_CANCEL,
 };
 
-static size_t message_length(const BytesWriter *writer) {
-        ssize_t n = bytes_put_end(writer);
-
-        assert(n > 0);
-        return (size_t)n;
-}
-
 /* What is longer is cut, between characters. */
 static void text_set(char buf[AGENT_TEXT_MAX + 1], const char *text) {
         (void)memccpy(buf, text ?: "", 0, AGENT_TEXT_MAX + 1);
@@ -97,7 +90,7 @@ size_t agent_message_encode(const AgentMessage *message, uint8_t buf[AGENT_MESSA
                 put_text(&writer, message->hint);
         }
 
-        return message_length(&writer);
+        return bytes_put_whole(&writer);
 }
 
 int agent_message_decode(const uint8_t *buf, size_t size, AgentMessage *ret) {
@@ -141,7 +134,7 @@ size_t agent_answer_encode(const AgentAnswer *answer, uint8_t buf[AGENT_ANSWER_S
         bytes_put_u8(&writer, answer->cancelled ? ANSWER_CANCEL : ANSWER_CHOICE);
         bytes_put_u8(&writer, answer->cancelled ? 0 : answer->index);
 
-        return message_length(&writer);
+        return bytes_put_whole(&writer);
 }
 
 int agent_answer_decode(const uint8_t *buf, size_t size, AgentAnswer *ret) {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <assert.h>
+
 #include "common/bytes.h"
 
 /* The next n bytes, or NULL when fewer are left. */
@@ -119,6 +121,11 @@ void bytes_put_printable(BytesWriter *writer, const char *text, size_t max) {
         data = bytes_reserve(writer, n);
         for (size_t i = 0; data && i < n; i++)
                 data[i] = (uint8_t)(is_printable(text[i]) ? text[i] : '?');
+}
+
+size_t bytes_put_whole(const BytesWriter *writer) {
+        assert(!writer->failed && writer->used > 0);
+        return writer->used;
 }
 
 ssize_t bytes_put_end(const BytesWriter *writer) {

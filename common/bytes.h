@@ -41,5 +41,7 @@ void bytes_put_u32(BytesWriter *writer, uint32_t value);
 void bytes_put_str(BytesWriter *writer, const char *text);
 /* The same with what is not printable ASCII replaced, and what is beyond max bytes cut. */
 void bytes_put_printable(BytesWriter *writer, const char *text, size_t max);
-/* The number of bytes written, or -ENOBUFS. It is more than 0. */
+/* The number of bytes written, where the buffer is large enough by construction. */
+size_t bytes_put_whole(const BytesWriter *writer) _must_check_;
+/* The number of bytes written, or -ENOBUFS. */
 ssize_t bytes_put_end(const BytesWriter *writer) _must_check_;

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <assert.h>
-
-#include "common/bytes.h"
 #include "common/conversation-protocol.h"
+#include "common/bytes.h"
 #include "common/utf8.h"
 
 /* What an answer begins with. */
@@ -11,13 +9,6 @@ enum {
         ANSWER_TEXT = 1,
         ANSWER_CANCEL,
 };
-
-static size_t message_length(const BytesWriter *writer) {
-        ssize_t n = bytes_put_end(writer);
-
-        assert(n > 0);
-        return (size_t)n;
-}
 
 void prompt_set_text(Prompt *prompt, const char *text) {
         /* With what may be left of the last character that begins within the limit: one that is
@@ -40,7 +31,7 @@ size_t prompt_encode(const Prompt *prompt, uint8_t buf[CONVERSATION_MESSAGE_SIZE
         bytes_put_u32(&writer, prompt->number);
         bytes_put_str(&writer, clean.text);
 
-        return message_length(&writer);
+        return bytes_put_whole(&writer);
 }
 
 int prompt_decode(const uint8_t *buf, size_t size, Prompt *ret) {
@@ -69,7 +60,7 @@ size_t answer_encode(const Answer *answer, uint8_t buf[CONVERSATION_MESSAGE_SIZE
         bytes_put_u32(&writer, answer->number);
         bytes_put_str(&writer, answer->cancelled ? "" : answer->text);
 
-        return message_length(&writer);
+        return bytes_put_whole(&writer);
 }
 
 int answer_decode(const uint8_t *buf, size_t size, Answer *ret) {

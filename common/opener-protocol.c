@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <assert.h>
-
-#include "common/bytes.h"
 #include "common/opener-protocol.h"
+#include "common/bytes.h"
 
 static const char *const status_names[_OPENER_STATUS_MAX] = {
         [OPENER_OK] = "ok",
@@ -24,13 +22,6 @@ const char *opener_status_to_string(OpenerStatus status) {
         return status > 0 && status < _OPENER_STATUS_MAX ? status_names[status] : "invalid";
 }
 
-static size_t message_length(const BytesWriter *writer) {
-        ssize_t n = bytes_put_end(writer);
-
-        assert(n > 0);
-        return (size_t)n;
-}
-
 size_t opener_request_encode(const OpenerRequest *request, uint8_t buf[OPENER_MESSAGE_SIZE]) {
         BytesWriter writer = {.data = buf, .size = OPENER_MESSAGE_SIZE};
 
@@ -40,7 +31,7 @@ size_t opener_request_encode(const OpenerRequest *request, uint8_t buf[OPENER_ME
         bytes_put_str(&writer, request->instance);
         bytes_put_str(&writer, request->definition);
 
-        return message_length(&writer);
+        return bytes_put_whole(&writer);
 }
 
 int opener_request_decode(const uint8_t *buf, size_t size, OpenerRequest *ret) {
@@ -77,7 +68,7 @@ size_t opener_reply_encode(const OpenerReply *reply, uint8_t buf[OPENER_MESSAGE_
         bytes_put_u32(&writer, (uint32_t)reply->error);
         bytes_put_printable(&writer, reply->detail, OPENER_DETAIL_MAX);
 
-        return message_length(&writer);
+        return bytes_put_whole(&writer);
 }
 
 int opener_reply_decode(const uint8_t *buf, size_t size, OpenerReply *ret) {

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <assert.h>
-
-#include "common/bytes.h"
 #include "common/pam-protocol.h"
+#include "common/bytes.h"
 
 static const char *const verdict_names[_VERDICT_MAX] = {
         [VERDICT_PROVEN] = "proven",
@@ -22,13 +20,6 @@ const char *verdict_code_to_string(VerdictCode code) {
         return code > 0 && code < _VERDICT_MAX ? verdict_names[code] : "invalid";
 }
 
-static size_t message_length(const BytesWriter *writer) {
-        ssize_t n = bytes_put_end(writer);
-
-        assert(n > 0);
-        return (size_t)n;
-}
-
 size_t pam_request_encode(const PamRequest *request, uint8_t buf[PAM_REQUEST_SIZE]) {
         BytesWriter writer = {.data = buf, .size = PAM_REQUEST_SIZE};
 
@@ -39,7 +30,7 @@ size_t pam_request_encode(const PamRequest *request, uint8_t buf[PAM_REQUEST_SIZ
         bytes_put_str(&writer, request->user);
         bytes_put_str(&writer, request->cookie);
 
-        return message_length(&writer);
+        return bytes_put_whole(&writer);
 }
 
 /* What belongs to one use is not in another. */
@@ -86,7 +77,7 @@ size_t pam_reply_encode(const PamReply *reply, uint8_t buf[PAM_REPLY_SIZE]) {
                 bytes_put_printable(&writer, reply->detail, PAM_PROTOCOL_DETAIL_MAX);
         }
 
-        return message_length(&writer);
+        return bytes_put_whole(&writer);
 }
 
 static bool verdict_is_whole(const PamReply *reply) {

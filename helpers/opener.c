@@ -13,9 +13,6 @@
  *      statement, because its users cannot read the file that it is);
  *   2. before the first connection: it holds no more than its definition says, or does not run;
  *   3. before each request: the definition is the one that its powers were cut for.
- *
- * There is no libsystemd in here: it would bring seven more libraries into a process with powers,
- * for what are two environment variables.
  */
 
 #include <fcntl.h>
@@ -24,6 +21,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
+#include "common/activation.h"
 #include "common/name.h"
 #include "common/peer.h"
 #include "common/socket.h"
@@ -32,7 +30,6 @@
 #include "helpers/opener-power.h"
 #include "helpers/opener-server.h"
 
-#define LISTEN_FD 3
 /* One that is of no use ends no sooner: what starts it again at once starts it twice a second,
  * which its unit's start limit allows for. */
 #define USELESS_MSEC 500
@@ -44,13 +41,6 @@
                 (void)fputc('\n', stderr);                \
         } while (false)
 
-static bool environment_is(const char *name, long expected) {
-        const char *text = getenv(name);
-        char *end;
-
-        return text && *text && strtol(text, &end, 10) == expected && !*end;
-}
-
 /* The one socket that systemd passed, if it is the one of this endpoint. */
 static int get_listener(const char *name) {
         struct sockaddr_un address = {}, expected;
@@ -58,27 +48,27 @@ static int get_listener(const char *name) {
         int type = -1, listens = -1, expected_n, flags, r;
         char path[sizeof(address.sun_path)];
 
-        if (!environment_is("LISTEN_PID", getpid()) || !environment_is("LISTEN_FDS", 1))
+        if (!activation_has_socket())
                 return -EBADF;
 
         (void)snprintf(path, sizeof(path), "%s/%s", OPENER_SOCKET_DIR, name);
         expected_n = socket_address(path, &expected);
-        if (expected_n < 0 || getsockname(LISTEN_FD, (struct sockaddr *)&address, &n) < 0 ||
+        if (expected_n < 0 || getsockname(ACTIVATION_FD, (struct sockaddr *)&address, &n) < 0 ||
             n != (socklen_t)expected_n || memcmp(&address, &expected, n) != 0)
                 return -EADDRNOTAVAIL;
-        if (getsockopt(LISTEN_FD, SOL_SOCKET, SO_TYPE, &type, &size) < 0 ||
-            getsockopt(LISTEN_FD, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 ||
+        if (getsockopt(ACTIVATION_FD, SOL_SOCKET, SO_TYPE, &type, &size) < 0 ||
+            getsockopt(ACTIVATION_FD, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 ||
             type != SOCK_SEQPACKET || listens != 1)
                 return -EPROTOTYPE;
 
-        flags = fcntl(LISTEN_FD, F_GETFL);
-        if (flags < 0 || fcntl(LISTEN_FD, F_SETFL, flags | O_NONBLOCK) < 0 ||
-            fcntl(LISTEN_FD, F_SETFD, FD_CLOEXEC) < 0)
+        flags = fcntl(ACTIVATION_FD, F_GETFL);
+        if (flags < 0 || fcntl(ACTIVATION_FD, F_SETFL, flags | O_NONBLOCK) < 0 ||
+            fcntl(ACTIVATION_FD, F_SETFD, FD_CLOEXEC) < 0)
                 return -errno;
 
         /* Each message names its sender. */
-        r = socket_set_passcred(LISTEN_FD);
-        return r < 0 ? r : LISTEN_FD;
+        r = socket_set_passcred(ACTIVATION_FD);
+        return r < 0 ? r : ACTIVATION_FD;
 }
 
 /* Those that wait have nothing to wait for, and would start this process over and over. */

@@ -26,6 +26,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "common/activation.h"
 #include "common/peer.h"
 #include "common/userfile.h"
 #include "config.h"
@@ -34,7 +35,6 @@
 #include "pam/request.h"
 #include "policy/settings.h"
 
-#define CONNECTION_FD 3
 /* All of it; a request has to come in a part of that, and answers in another. */
 #define LIFE_SEC 120
 #define REQUEST_MSEC 5000
@@ -46,13 +46,6 @@
                 (void)fprintf(stderr, "<3>" __VA_ARGS__); \
                 (void)fputc('\n', stderr);                \
         } while (false)
-
-static bool environment_is(const char *name, long expected) {
-        const char *text = getenv(name);
-        char *end;
-
-        return text && *text && strtol(text, &end, 10) == expected && !*end;
-}
 
 /* PAM modules read it, and what they run inherits it. */
 static int clean_environment(void) {
@@ -85,7 +78,7 @@ static int prepare_process(void) {
 
         (void)alarm(LIFE_SEC);
         if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || setrlimit(RLIMIT_CORE, &none) < 0 ||
-            fcntl(CONNECTION_FD, F_SETFD, FD_CLOEXEC) < 0)
+            fcntl(ACTIVATION_FD, F_SETFD, FD_CLOEXEC) < 0)
                 return -errno;
 
         lock_memory();
@@ -103,7 +96,7 @@ static int connect_requester(Requester *requester) {
                 return r;
         }
 
-        r = requester_init(requester, CONNECTION_FD, broker);
+        r = requester_init(requester, ACTIVATION_FD, broker);
         if (r < 0)
                 complain("Not asked by the broker: %s", strerror(-r));
         return r;
@@ -160,8 +153,7 @@ int main(int argc, char **argv) {
                 complain("This process cannot be hidden from others: %m");
                 return EXIT_FAILURE;
         }
-        if (argc != 1 || !environment_is("LISTEN_PID", getpid()) ||
-            !environment_is("LISTEN_FDS", 1)) {
+        if (argc != 1 || !activation_has_socket()) {
                 complain("It is started by doorward-pam.socket, for one connection.");
                 return EXIT_FAILURE;
         }

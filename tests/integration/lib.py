@@ -558,6 +558,26 @@ def settings(**values):
         restart_broker()
 
 
+HOSTILE = """[Service]
+ExecStart=
+ExecStart=/usr/bin/python3 -I {SOURCE}/tests/integration/{program}
+WatchdogSec=0
+Restart=no
+ExecReload=
+"""
+
+
+@contextlib.contextmanager
+def hostile_broker(program="hostile-broker.py"):
+    """Somebody has taken the broker over: another program in its unit."""
+    try:
+        with drop_in("doorward.service", HOSTILE.format(SOURCE=SOURCE, program=program)):
+            restart_broker()
+            yield
+    finally:
+        restart_broker()
+
+
 def apply_definitions():
     """The two commands that every hint names."""
     systemctl("daemon-reload")

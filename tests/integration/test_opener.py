@@ -18,26 +18,6 @@ import opener
 import test_postgres
 import varlink
 
-HOSTILE = """[Service]
-ExecStart=
-ExecStart=/usr/bin/python3 -I /opt/doorward/tests/integration/hostile-broker.py
-WatchdogSec=0
-Restart=no
-ExecReload=
-"""
-
-
-@contextlib.contextmanager
-def hostile_broker():
-    """Somebody has taken the broker over: another program in its unit."""
-    try:
-        with lib.drop_in("doorward.service", HOSTILE):
-            lib.restart_broker()
-            yield
-    finally:
-        lib.restart_broker()
-
-
 def ask_hostile(what, more=None):
     """As a client of the hostile broker; what it says that it learnt."""
     client = socket.socket(socket.AF_UNIX)
@@ -96,7 +76,7 @@ def test_broker_cannot_open_endpoints():
         stack.enter_context(libvirt_of_a_group())
         stack.enter_context(test_postgres.server(mode=0o770))
         stack.enter_context(device("/dev/ttyUSB7"))
-        stack.enter_context(hostile_broker())
+        stack.enter_context(lib.hostile_broker())
         wanted = {
             f"{folder}/log": errno.EACCES,
             "/etc/shadow": errno.EACCES,
@@ -120,7 +100,7 @@ def test_broker_cannot_open_endpoints():
 
 def test_opener_takes_a_clients_connection():
     """What the tests below rely on: for a client that is connected the opener does open."""
-    with lib.echo() as full, hostile_broker():
+    with lib.echo() as full, lib.hostile_broker():
         answers = lib.as_user("alice", ask_hostile, "this")
         lib.expect(answers["read-only"], {"answer": [opener.OK, ""], "fds": 1})
         lib.expect(answers["full"], {"answer": [opener.OK, ""], "fds": 1})
@@ -130,7 +110,7 @@ def test_opener_takes_a_clients_connection():
 def test_opener_refuses_what_is_no_connection():
     """A hostile broker offers socketpairs, listening sockets, its own connections, pipes, files:
     each is refused, and nothing is opened."""
-    with lib.echo() as full, hostile_broker():
+    with lib.echo() as full, lib.hostile_broker():
         answers = lib.as_user("alice", ask_hostile, "others")
         lib.expect_true(len(answers) >= 12, f"all of them were tried: {answers}")
         for name, answer in answers.items():
@@ -160,7 +140,7 @@ def test_opener_refuses_a_dead_client():
     if kernel < (6, 5):
         return  # Only SO_PEERPIDFD tells an opener.
     read_end, write_end = os.pipe()
-    with lib.echo(), hostile_broker():
+    with lib.echo(), lib.hostile_broker():
         lib.as_user("alice", body)
         (answer,) = json.loads(os.read(read_end, 4096)).values()
         lib.expect(answer["fds"], 0)

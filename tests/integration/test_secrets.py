@@ -12,15 +12,6 @@ from terminal import Terminal
 CANARY = "canary-58d1f0-zq"
 COMMAND = ("doorward", "exec", "echo=0", "--", "sh", "-c", "head -n 1; sleep 600")
 
-HOSTILE = """[Service]
-ExecStart=
-ExecStart=/usr/bin/python3 -I /opt/doorward/tests/integration/hostile-conversation.py
-WatchdogSec=0
-Restart=no
-ExecReload=
-"""
-
-
 @contextlib.contextmanager
 def password(user, text):
     with open("/etc/shadow", encoding="ascii") as file:
@@ -97,16 +88,6 @@ def test_canary_would_be_found():
             process.wait()
 
 
-@contextlib.contextmanager
-def hostile_broker():
-    try:
-        with lib.drop_in("doorward.service", HOSTILE):
-            lib.restart_broker()
-            yield
-    finally:
-        lib.restart_broker()
-
-
 def got(journal):
     """All bytes that the hostile broker could read."""
     lines = [e["MESSAGE"] for e in journal.entries(_SYSTEMD_UNIT="doorward.service")]
@@ -118,7 +99,7 @@ def got(journal):
 def test_hostile_broker():
     """It passes on a pair of sockets of its own; keeps a duplicate; sits between; passes on its own
     connection to the helper: no byte of the password reaches it."""
-    with password("bob", CANARY), hostile_broker():
+    with password("bob", CANARY), lib.hostile_broker("hostile-conversation.py"):
         for name in ("own", "relay", "connection", "duplicate"):
             journal = lib.Journal()
             with Terminal("alice", "doorward", "exec", "--user=bob", f"{name}=0", "--", "true") as t:
