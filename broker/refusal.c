@@ -190,10 +190,8 @@ void refusal_init_helper(Refusal *refusal, int error) {
                                           "again later.");
         } else if (error == ECONNRESET) {
                 refusal_set_cause(refusal, "the PAM helper ended without a verdict");
-                refusal_set_hint(refusal,
-                                 "A module of PAM failed: 'journalctl -t doorward-pam' and "
-                                 "'systemctl list-units --failed doorward-pam@*' say "
-                                 "which.");
+                refusal_set_hint(refusal, "PAM failed, or the unit that runs it: 'journalctl -u "
+                                          "doorward-pam@*' says how.");
         } else {
                 refusal_set_cause(refusal, "the PAM helper cannot be asked: %s", strerror(error));
                 refusal_set_hint(refusal, "See 'systemctl status doorward-pam.socket'.");
@@ -225,7 +223,7 @@ static ErrorId verdict_error(VerdictCode code) {
 static const char *verdict_hint(VerdictCode code) {
         switch (code) {
         case VERDICT_FAILED:
-                return "Try again, with the password of the user whom the prompt names.";
+                return "Try again, with the right password: the prompt says whose.";
         case VERDICT_CANCELLED:
                 return "";
         case VERDICT_CLIENT:
@@ -265,8 +263,9 @@ void refusal_init_unasked(Refusal *refusal) {
         refusal->mechanism = "conversation";
         refusal_set_cause(refusal, "a password is needed and nobody may be asked");
         refusal_set_hint(refusal,
-                         "A password is needed, whatever policy says: run the command on a "
-                         "terminal, without --no-ask-password.");
+                         "The definition, or the wish to be another user, wants a password "
+                         "beside policy: run the command on a terminal, without "
+                         "--no-ask-password.");
 }
 
 /* A string, or null where there is none. */

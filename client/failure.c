@@ -163,8 +163,10 @@ static void set_limit(doorward_error *error, const Failure *failure) {
         char retry[64] = "";
 
         if (failure->retry_after > 0)
-                (void)snprintf(retry, sizeof(retry), "; try again in %" PRId64 " ms",
-                               failure->retry_after);
+                (void)snprintf(retry, sizeof(retry), "; try again in %" PRId64 " %s",
+                               failure->retry_after < 2000 ? failure->retry_after
+                                                           : (failure->retry_after + 999) / 1000,
+                               failure->retry_after < 2000 ? "ms" : "s");
 
         error_set(error, class->domain, class->code, class->errnum,
                   "A limit of the broker, %s, is reached%s.",

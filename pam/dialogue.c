@@ -138,6 +138,11 @@ static int dialogue_exchange(Dialogue *dialogue, PromptKind kind, const char *te
         return r;
 }
 
+void dialogue_tell(Dialogue *dialogue, const char *text) {
+        /* Whoever does not hear it is found out by the first question. */
+        (void)!dialogue_exchange(dialogue, PROMPT_INFO, text, NULL);
+}
+
 int dialogue_ask_name(Dialogue *dialogue, char buf[CONVERSATION_ANSWER_MAX + 1]) {
         Answer answer = {};
         int r;

@@ -39,6 +39,9 @@ typedef struct Dialogue {
 int dialogue_begin(Dialogue *dialogue, uint64_t patience_usec, int *ret_fd) _must_check_;
 void dialogue_deinit(Dialogue *dialogue);
 
+/* Shows a text of ours. */
+void dialogue_tell(Dialogue *dialogue, const char *text);
+
 /* Asks whom to authenticate as. -ECANCELED once it is over. */
 int dialogue_ask_name(Dialogue *dialogue, char buf[CONVERSATION_ANSWER_MAX + 1]) _must_check_;
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "pam/request.h"
+#include <stdio.h>
+
 #include "common/peer.h"
 #include "pam/authentication.h"
 #include "pam/polkit.h"
+#include "pam/request.h"
 #include "pam/terminal.h"
 #include "pam/verdict.h"
 
@@ -106,6 +108,18 @@ static int ask_name(const RequestRules *rules, Dialogue *dialogue, Identity *ret
         return VERDICT_CANCELLED;
 }
 
+/* PAM asks for a password and does not say whose; polkit's agent does, and ours has shown that. */
+static void tell_whose(PamUse use, const Identity *identity, Dialogue *dialogue) {
+        char text[CONVERSATION_TEXT_MAX];
+
+        if (use != PAM_USE_IDENTITY && use != PAM_USE_STEP_UP)
+                return;
+
+        (void)snprintf(text, sizeof(text), "Authenticating as %s%s",
+                       use == PAM_USE_STEP_UP ? "yourself, " : "", identity->name);
+        dialogue_tell(dialogue, text);
+}
+
 static void authenticate(const RequestRules *rules, const PamRequest *request,
                          const Identity *client, const Identity *identity, Dialogue *dialogue,
                          PamReply *verdict) {
@@ -129,6 +143,7 @@ static void authenticate(const RequestRules *rules, const PamRequest *request,
             terminal_can_be_of(terminal, request->tty, client->uid))
                 authentication.terminal = terminal;
 
+        tell_whose(request->use, identity, dialogue);
         authentication_run(&authentication, verdict);
         if (!agent || verdict->code != VERDICT_PROVEN)
                 return;

@@ -47,6 +47,7 @@ struct AuthorityCheck {
         bool started; /* sent to polkit, rather than waiting for the link */
         bool doomed;  /* the link that it waits for has failed */
         GCancellable *cancellable;
+        guint cancel_timer; /* while a cancelled one is left to end by itself */
         AuthorityAnswerFunc func;
         void *userdata;
 };
@@ -128,6 +129,8 @@ static AuthorityPolkit *attempt_finish(Attempt *attempt) {
 /* Checks. */
 
 static void check_free(AuthorityCheck *check) {
+        if (check->cancel_timer)
+                g_source_remove(check->cancel_timer);
         g_clear_object(&check->subject);
         g_clear_object(&check->details);
         g_clear_object(&check->cancellable);
@@ -263,15 +266,27 @@ static int polkit_ask(Authority *authority, const AuthorityQuestion *question,
         return 0;
 }
 
+static gboolean on_cancel_timer(gpointer userdata) {
+        AuthorityCheck *check = userdata;
+
+        check->cancel_timer = 0;
+        g_cancellable_cancel(check->cancellable);
+        return G_SOURCE_REMOVE;
+}
+
+/* on_checked() still comes, and frees it. libpolkit tells polkit, which takes a prompt away. But
+ * most often whoever asked goes together with its agent, and that ends polkit's question by itself:
+ * polkit 122 does not survive every meeting of the two. */
 static void polkit_cancel(AuthorityCheck *check) {
         bool started = check->started;
 
         check_unlink(check);
         if (!started)
                 check_free(check);
+        else if (check->interactive)
+                check->cancel_timer =
+                        g_timeout_add(AUTHORITY_CANCEL_DELAY_MS, on_cancel_timer, check);
         else
-                /* on_checked() still comes, and frees it. libpolkit tells polkit, which takes a
-                 * prompt away. */
                 g_cancellable_cancel(check->cancellable);
 }
 

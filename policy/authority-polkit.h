@@ -19,6 +19,8 @@
 #include "policy/authority.h"
 
 #define AUTHORITY_ACTIONS_INTERVAL_MS 250
+/* How long a question that somebody was asked is left to end by itself when it is withdrawn. */
+#define AUTHORITY_CANCEL_DELAY_MS 500
 
 /* owner is the user whom actions must name as their owner. -ENOMEM. */
 int authority_polkit_new(const char *owner, Authority **ret) _must_check_;

@@ -41,6 +41,11 @@ static bool is_by_helper(int fd, const SocketAncillary *ancillary) {
                ancillary->credentials.pid == maker.pid && ancillary->credentials.uid == maker.uid;
 }
 
+/* What is said of whose password it is: no script has it but one that is about that. */
+static bool is_whose(const Prompt *prompt) {
+        return prompt->kind == PROMPT_INFO && strncmp(prompt->text, "Authenticating as ", 18) == 0;
+}
+
 static int read_prompt(int fd, Prompt *ret) {
         uint8_t buf[CONVERSATION_MESSAGE_SIZE];
         SocketAncillary ancillary;
@@ -84,9 +89,17 @@ static int send_too_long(int fd, uint32_t number) {
 }
 
 static int wait_for_end(int fd) {
-        char byte;
+        uint8_t buf[CONVERSATION_MESSAGE_SIZE];
+        Prompt prompt;
+        ssize_t n = 0;
 
-        return wait_for(fd, POLLIN) && recv(fd, &byte, 1, 0) <= 0 ? CLIENT_CONTENT : CLIENT_NO_END;
+        do
+                if (!wait_for(fd, POLLIN))
+                        return CLIENT_NO_END;
+        while ((n = recv(fd, buf, sizeof(buf), 0)) > 0 &&
+               prompt_decode(buf, (size_t)n, &prompt) == 0 && is_whose(&prompt));
+
+        return n <= 0 ? CLIENT_CONTENT : CLIENT_NO_END;
 }
 
 #define CANARY_SIZE 96U
@@ -208,7 +221,9 @@ int client_follow_consume_fd(int fd, const ClientStep *script) {
         for (const ClientStep *step = script; step->action && r == CLIENT_CONTENT; step++) {
                 Prompt prompt = {};
 
-                r = read_prompt(fd, &prompt);
+                do
+                        r = read_prompt(fd, &prompt);
+                while (r == CLIENT_CONTENT && is_whose(&prompt) && !step->whose);
                 if (r == CLIENT_CONTENT &&
                     (prompt.kind != step->kind ||
                      prompt.number != (prompt_wants_answer(prompt.kind) ? ++number : 0) ||

@@ -32,6 +32,7 @@ typedef struct ClientStep {
         const char *prompt; /* NULL: any */
         ClientAction action;
         const char *text;
+        bool whose; /* what is said of whose password it is is not passed over */
 } ClientStep;
 
 /* How often that stands in this process's memory. */

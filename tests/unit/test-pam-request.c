@@ -206,6 +206,27 @@ static void test_identity(void **state) {
         check_refused(f, VERDICT_FAILED, "PAM, of who it is: Authentication failure");
 }
 
+/* PAM asks for a password, and whose it is stands before it. */
+static void test_whose(void **state) {
+        static const ClientStep as_bob[] = {
+                {PROMPT_INFO, "Authenticating as bob", CLIENT_READ, NULL, true},
+                {PROMPT_ECHO_OFF, "Password: ", CLIENT_ANSWER, "right"},
+                {}};
+        PamRequest request = identity("bob");
+        Fixture *f = *state;
+        char text[512];
+        const ClientStep as_oneself[] = {{PROMPT_INFO, text, CLIENT_READ, NULL, true},
+                                         {PROMPT_ECHO_OFF, "Password: ", CLIENT_ANSWER, "right"},
+                                         {}};
+
+        serve(f, &request, as_bob);
+        check_proven(f, 1002, "bob");
+        (void)snprintf(text, sizeof(text), "Authenticating as yourself, %s", my_name(f));
+        request = (PamRequest){.use = PAM_USE_STEP_UP, .uid = PAM_PROTOCOL_NO_UID};
+        serve(f, &request, as_oneself);
+        check_proven(f, f->uid, my_name(f));
+}
+
 /* Who is refused is refused before anybody is asked. */
 static void test_identity_refused(void **state) {
         static const struct {
@@ -389,10 +410,12 @@ static void test_broker_gone(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                TEST(test_identity),    TEST(test_identity_refused), TEST(test_identity_asked),
-                TEST(test_step_up),     TEST(test_account),          TEST(test_agent),
-                TEST(test_who_answers), TEST(test_no_client),        TEST(test_root),
-                TEST(test_broker_gone),
+                TEST(test_identity),       TEST(test_identity_refused),
+                TEST(test_identity_asked), TEST(test_step_up),
+                TEST(test_account),        TEST(test_agent),
+                TEST(test_who_answers),    TEST(test_no_client),
+                TEST(test_root),           TEST(test_broker_gone),
+                TEST(test_whose),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
