@@ -118,7 +118,7 @@ static int auth_collect(const doorward_auth *auth, doorward_credential *cred,
         r = auth_call(auth, cred, watch, error);
         if (r == 0)
                 r = result_check(cred, &n, error);
-        if (r < 0)
+        if (r != 0)
                 return r;
 
         memcpy(ret->text, cred->result, n + 1);

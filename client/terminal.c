@@ -133,9 +133,12 @@ static int ask_once(Tty *tty, doorward_credential *cred, const AuthWatch *watch,
         r = tty_read_line(tty, watch, line);
         e = tty_end(tty);
 
-        /* A signal counts, even if the line was there before it was heard. */
+        /* A signal counts, even if the line was there before it was heard. One that was heard and
+         * has gone again asks anew. */
         if (e != 0)
                 r = e;
+        else if (r == TTY_E_SIGNAL)
+                r = TTY_E_CONTINUED;
         else {
                 *ret_complaint = line_complaint(cred, r, line);
                 if (r == 0 && !*ret_complaint)

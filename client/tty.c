@@ -24,9 +24,12 @@ static const struct {
         {SIGTTOU, true, false},
 };
 
-/* What a handler can reach. */
+/* What a handler can reach. A handler outlives its prompt where somebody else puts it back later,
+ * as system() does in another thread: so it can find the program's own at any time. */
 static volatile sig_atomic_t arrived[TTY_SIGNALS];
-static volatile sig_atomic_t wake_fd = -1;
+static struct sigaction saved[TTY_SIGNALS];
+static pid_t owner;         /* of the prompt: a child that was forked meanwhile has none */
+static int wake_fd = -1;    /* atomic */
 static unsigned n_handlers; /* that run at this moment, in any thread; atomic */
 
 static bool is_stop(int number) {
@@ -44,20 +47,30 @@ static void note_arrival(int number) {
         }
 }
 
+/* It is for the program alone, which gets it when our handler has returned: there is no prompt any
+ * more, or it is another process's. */
+static void pass_on(int number) {
+        for (size_t i = 0; i < TTY_SIGNALS; i++)
+                if (signals[i].number == number)
+                        (void)sigaction(number, &saved[i], NULL);
+
+        (void)raise(number);
+}
+
 static void on_signal(int number) {
         static const uint64_t one = 1;
-        int saved = errno;
+        int saved_errno = errno, fd;
 
         (void)__atomic_add_fetch(&n_handlers, 1, __ATOMIC_SEQ_CST);
-        if (wake_fd >= 0) {
+        fd = __atomic_load_n(&wake_fd, __ATOMIC_SEQ_CST);
+        if (fd >= 0 && getpid() == owner) {
                 note_arrival(number);
-                (void)!write(wake_fd, &one, sizeof(one));
+                (void)!write(fd, &one, sizeof(one));
         } else
-                /* Of another thread, in the moment in which everything was given back. */
-                (void)raise(number);
+                pass_on(number);
         (void)__atomic_sub_fetch(&n_handlers, 1, __ATOMIC_SEQ_CST);
 
-        errno = saved;
+        errno = saved_errno;
 }
 
 static bool has_arrived(int number) {
@@ -116,19 +129,40 @@ void tty_write(const Tty *tty, const char *text) {
         }
 }
 
+/* What is ignored stays so; and what is ours already is no way of the program's. */
+static void handler_install(size_t i) {
+        struct sigaction action = {.sa_handler = on_signal}, now;
+
+        (void)sigfillset(&action.sa_mask);
+        (void)sigaction(signals[i].number, NULL, &now);
+        if (now.sa_handler == SIG_IGN)
+                return;
+        if (now.sa_handler != on_signal)
+                saved[i] = now;
+
+        (void)sigaction(signals[i].number, &action, NULL);
+}
+
+/* Whoever has put something else in its place meanwhile wants that. */
+static void handler_remove(size_t i) {
+        struct sigaction now;
+
+        (void)sigaction(signals[i].number, NULL, &now);
+        if (now.sa_handler == on_signal)
+                (void)sigaction(signals[i].number, &saved[i], NULL);
+}
+
 static void signals_take(Tty *tty) {
-        struct sigaction action = {.sa_handler = on_signal};
         sigset_t let_in;
 
         (void)sigemptyset(&let_in);
-        (void)sigfillset(&action.sa_mask);
-        wake_fd = tty->wake;
+        for (size_t i = 0; i < TTY_SIGNALS; i++)
+                arrived[i] = 0;
+        owner = getpid();
+        __atomic_store_n(&wake_fd, tty->wake, __ATOMIC_SEQ_CST);
 
         for (size_t i = 0; i < TTY_SIGNALS; i++) {
-                arrived[i] = 0;
-                (void)sigaction(signals[i].number, NULL, &tty->actions[i]);
-                if (tty->actions[i].sa_handler != SIG_IGN)
-                        (void)sigaction(signals[i].number, &action, NULL);
+                handler_install(i);
                 if (signals[i].let_in)
                         (void)sigaddset(&let_in, signals[i].number);
         }
@@ -140,11 +174,10 @@ static void signals_give_back(const Tty *tty) {
         /* The mask first: what the program blocks is not to meet its handlers in between. */
         (void)pthread_sigmask(SIG_SETMASK, &tty->mask, NULL);
         for (size_t i = 0; i < TTY_SIGNALS; i++)
-                if (tty->actions[i].sa_handler != SIG_IGN)
-                        (void)sigaction(signals[i].number, &tty->actions[i], NULL);
+                handler_remove(i);
 
         /* A handler that still runs has to be done with the descriptor. */
-        wake_fd = -1;
+        __atomic_store_n(&wake_fd, -1, __ATOMIC_SEQ_CST);
         while (__atomic_load_n(&n_handlers, __ATOMIC_SEQ_CST) > 0)
                 (void)sched_yield();
 }

@@ -47,7 +47,6 @@ typedef struct Tty {
         bool has_modes;
         int wake;                     /* readable once a signal came */
         struct termios before, modes; /* as it was found, and as it is for the prompt */
-        struct sigaction actions[TTY_SIGNALS];
         sigset_t mask;
 } Tty;
 

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What the rest of a program does while it is asked: other threads, other processes, and the
+ * program's own handlers. What is typed, and what the person does, is in test-terminal.c. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "client/channel.h"
+#include "client/terminal.h"
+#include "client/tty.h"
+#include "tests/support/pty.h"
+
+static Pty pty;
+
+static int setup(void **state) {
+        pty_init(&pty);
+        return 0;
+}
+
+static int teardown(void **state) {
+        pty_deinit(&pty);
+        return 0;
+}
+
+/* In the job. */
+
+static void nap(void) {
+        (void)usleep(1000);
+}
+
+static bool echo_is_on(void) {
+        _cleanup_close_ int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+        struct termios modes;
+
+        return tcgetattr(fd, &modes) == 0 && (modes.c_lflag & ECHO);
+}
+
+static void wait_for_echo(bool on) {
+        for (int i = 0; i < PTY_TIMEOUT_MS && echo_is_on() != on; i++)
+                nap();
+}
+
+static void ask_watched(PtyOutcome *outcome, const AuthWatch *watch) {
+        _cleanup_error_ doorward_error error = {};
+        Prompt prompt = {.kind = PROMPT_ECHO_OFF, .number = 1, .text = "Password: "};
+        Answer answer = {};
+
+        outcome->r = auth_ask_prompt(doorward_auth_default, NULL, &prompt, watch, &answer, &error);
+        outcome->code = error.code;
+        (void)snprintf(outcome->text, sizeof(outcome->text), "%s",
+                       outcome->r == 0 ? answer.text : error.message ?: "(no error)");
+}
+
+static void job_ask(PtyOutcome *outcome, void *userdata) {
+        (void)userdata;
+        ask_watched(outcome, NULL);
+}
+
+static void *ask_in_thread(void *userdata) {
+        job_ask(userdata, NULL);
+        return NULL;
+}
+
+/* A thread that has the terminal when this returns. */
+static pthread_t start_asking(PtyOutcome *outcome) {
+        pthread_t thread;
+
+        if (pthread_create(&thread, NULL, ask_in_thread, outcome) != 0)
+                _exit(1);
+        wait_for_echo(false);
+        return thread;
+}
+
+/* The person. */
+
+static void start(PtyJob job, void *userdata) {
+        pty_start(&pty, PTY_FOREGROUND, job, userdata);
+        pty_go(&pty);
+}
+
+static void expect_prompt(void) {
+        pty_expect(&pty, "Password: ");
+        pty_expect_echo(&pty, false);
+        pty_forget(&pty);
+}
+
+/* And until the job has seen as much. */
+static void expect_prompt_of_thread(void) {
+        expect_prompt();
+        (void)usleep(200000);
+}
+
+static PtyOutcome finish(int r, const char *text) {
+        PtyOutcome outcome;
+
+        pty_finish(&pty, &outcome);
+        if (outcome.r != r || !strstr(outcome.text, text))
+                fail_msg("%d: %s", outcome.r, outcome.text);
+        return outcome;
+}
+
+/* A child that was forked in the middle of a prompt. */
+
+static void job_fork(PtyOutcome *outcome, void *userdata) {
+        pthread_t thread = start_asking(outcome);
+        pid_t child = fork();
+        int status = 0;
+
+        (void)userdata;
+        if (child == 0) {
+                for (int i = 0; i < PTY_TIMEOUT_MS; i++)
+                        nap();
+                _exit(0);
+        }
+
+        (void)kill(child, SIGTERM);
+        for (int i = 0; i < 1000 && waitpid(child, &status, WNOHANG) == 0; i++)
+                nap();
+        (void)kill(child, SIGKILL);
+        (void)pthread_join(thread, NULL);
+        outcome->number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+/* Its signals are its own, and nothing of them reaches the prompt. */
+static void test_child(void **state) {
+        start(job_fork, NULL);
+        expect_prompt_of_thread();
+        /* Whatever the child's signal does is done. */
+        (void)usleep(200000);
+        pty_type(&pty, "geheim\n");
+        assert_int_equal(finish(0, "geheim").number, SIGTERM);
+        assert_string_equal(pty.output, "\r\n");
+}
+
+/* What system() does to SIGINT in another thread, which is done after the prompt is. */
+
+static void job_system(PtyOutcome *outcome, void *userdata) {
+        struct sigaction ignore = {.sa_handler = SIG_IGN}, before, after;
+        const bool *again = userdata;
+        pthread_t thread = start_asking(outcome);
+
+        (void)sigaction(SIGINT, &ignore, &before);
+        (void)pthread_join(thread, NULL);
+        (void)sigaction(SIGINT, NULL, &after);
+        /* Also one that begins in the middle of it leaves no trace. */
+        if (*again)
+                job_ask(outcome, NULL);
+        (void)sigaction(SIGINT, &before, NULL);
+        if (*again)
+                job_ask(outcome, NULL);
+        else if (after.sa_handler == SIG_IGN)
+                (void)raise(SIGINT);
+}
+
+static void test_system(void **state) {
+        const bool again = false;
+
+        start(job_system, (void *)&again);
+        expect_prompt_of_thread();
+        pty_type(&pty, "geheim\n");
+        pty_finish_killed(&pty, SIGINT);
+}
+
+static void test_system_and_again(void **state) {
+        const bool again = true;
+
+        start(job_system, (void *)&again);
+        expect_prompt_of_thread();
+        pty_type(&pty, "geheim\n");
+        expect_prompt();
+        pty_type(&pty, "geheim\n");
+        expect_prompt();
+        pty_type(&pty, "gehe\x03");
+        pty_finish_killed(&pty, SIGINT);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(test_child),
+                TEST(test_system),
+                TEST(test_system_and_again),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
