@@ -133,9 +133,10 @@ static int ask_once(Tty *tty, doorward_credential *cred, const AuthWatch *watch,
         r = tty_read_line(tty, watch, line);
         e = tty_end(tty);
 
-        /* A signal counts, even if the line was there before it was heard. One that was heard and
-         * has gone again asks anew. */
-        if (e != 0)
+        /* A signal counts, even if the line was there before it was heard; but whoever comes back
+         * from a stop need not ask anew what nobody waits for. One that was heard and has gone
+         * again asks anew. */
+        if (e == TTY_E_INTERRUPTED || (e != 0 && r != TTY_E_LATE && r != TTY_E_HUNG_UP))
                 r = e;
         else if (r == TTY_E_SIGNAL)
                 r = TTY_E_CONTINUED;
@@ -156,7 +157,9 @@ static int ask(doorward_credential *cred, const AuthWatch *watch, doorward_error
                 Tty tty = TTY_NULL;
                 const char *complaint = NULL;
 
-                r = tty_open(&tty);
+                r = tty_check_watch(watch);
+                if (r == 0)
+                        r = tty_open(&tty);
                 if (r == 0)
                         r = ask_once(&tty, cred, watch, &complaint);
                 if (complaint)

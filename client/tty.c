@@ -20,7 +20,7 @@ static const struct {
 } signals[TTY_SIGNALS] = {
         {SIGALRM, false, false}, {SIGHUP, false, true},  {SIGINT, false, true},
         {SIGPIPE, false, false}, {SIGQUIT, false, true}, {SIGTERM, false, true},
-        {SIGCONT, true, true},   {SIGTSTP, true, true},  {SIGTTIN, true, false},
+        {SIGCONT, true, true},   {SIGTSTP, true, false}, {SIGTTIN, true, false},
         {SIGTTOU, true, false},
 };
 
@@ -298,6 +298,16 @@ static bool tty_is_undisturbed(const Tty *tty) {
         (void)!read(tty->wake, &n, sizeof(n));
         return has_arrived(SIGCONT) && !another_has_arrived(SIGCONT) && tty_check(tty) == 0 &&
                modes_are_ours(tty);
+}
+
+int tty_check_watch(const AuthWatch *watch) {
+        struct pollfd p = {.fd = watch ? watch->fd : -EBADF};
+
+        if (!watch)
+                return 0;
+        if (poll(&p, 1, 0) > 0)
+                return TTY_E_HUNG_UP;
+        return channel_deadline_left(watch->deadline) == 0 ? TTY_E_LATE : 0;
 }
 
 /* Until something was typed: 0 then. */

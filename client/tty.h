@@ -10,8 +10,9 @@
  * the signal is sent again, to do what it would have done. Who comes back from a stop asks anew:
  * the line on the screen, and the echo, may be somebody else's by then.
  *
- * Signals that the program ignores stay ignored. Those that it blocks are let through, so that ^C
- * is heard, and are pending again in the end.
+ * Signals that the program ignores stay ignored. Those that it blocks and that end programs are let
+ * through, so that ^C is heard, and are pending again in the end. A stop that it blocks stays
+ * pending: it would not stop, and the prompt would come again for ever.
  *
  * Handlers belong to a process and not to a thread: one prompt at a time.
  */
@@ -66,6 +67,9 @@ int tty_begin(Tty *tty, bool hidden) _must_check_;
 
 /* Reads a line, without its end. TTY_E_*, or -errno; the line is erased by the caller. */
 int tty_read_line(Tty *tty, const AuthWatch *watch, char line[TTY_LINE_MAX + 1]) _must_check_;
+
+/* Whether anybody still wants an answer: 0, TTY_E_HUNG_UP or TTY_E_LATE. watch may be NULL. */
+int tty_check_watch(const AuthWatch *watch) _must_check_;
 
 /* Gives everything back and sends again what signals came; returns after whatever these did: 0 if
  * none came, TTY_E_CONTINUED or TTY_E_INTERRUPTED. */

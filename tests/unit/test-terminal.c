@@ -494,6 +494,31 @@ static void test_interrupt_blocked(void **state) {
                           100);
 }
 
+/* A stop that is blocked stops nobody, and time goes on. */
+static void check_blocked_stop(int number) {
+        PtyOutcome outcome;
+
+        ask(PTY_FOREGROUND, &(Question){.type = DOORWARD_CRED_PASSPHRASE,
+                                        .prompt = "Password: ",
+                                        .blocked = number,
+                                        .time_out_ms = 500});
+        pty_expect(&pty, "Password: ");
+        pty_expect_echo(&pty, false);
+        pty_type(&pty, "gehe");
+        assert_int_equal(kill(pty.job, number), 0);
+        pty_finish(&pty, &outcome);
+        assert_int_equal(outcome.r, -ETIMEDOUT);
+        assert_int_equal(outcome.number, 100);
+        assert_string_equal(pty.output, "Password: \r\n");
+        pty_deinit(&pty);
+        pty_init(&pty);
+}
+
+static void test_stop_blocked(void **state) {
+        check_blocked_stop(SIGTSTP);
+        check_blocked_stop(SIGCONT);
+}
+
 static void test_interrupt_ignored(void **state) {
         ask(PTY_FOREGROUND,
             &(Question){
@@ -775,6 +800,7 @@ int main(void) {
                 TEST(test_interrupt_handled),
                 TEST(test_interrupt_blocked),
                 TEST(test_interrupt_ignored),
+                TEST(test_stop_blocked),
                 TEST(test_another_signal),
                 TEST(test_stop),
                 TEST(test_stop_and_background),
