@@ -150,22 +150,36 @@ static int ask_once(Tty *tty, doorward_credential *cred, const AuthWatch *watch,
         return r;
 }
 
-static int ask(doorward_credential *cred, const AuthWatch *watch, doorward_error *error) {
+/* There is one terminal. */
+static pthread_mutex_t terminal_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+/* As ask_once(); and whoever tries to end or stop the program does so in here, when no trace of a
+ * prompt is left that a handler of the program could stumble over. */
+static int ask_locked(doorward_credential *cred, const AuthWatch *watch, const char **ret) {
+        Tty tty = TTY_NULL;
         int r;
 
+        (void)pthread_mutex_lock(&terminal_mutex);
+        r = tty_check_watch(watch);
+        if (r == 0)
+                r = tty_open(&tty);
+        if (r == 0)
+                r = ask_once(&tty, cred, watch, ret);
+        if (*ret)
+                tty_write(&tty, *ret);
+        tty_close(&tty);
+        (void)pthread_mutex_unlock(&terminal_mutex);
+
+        tty_send_again(&tty);
+        return r;
+}
+
+static int ask(doorward_credential *cred, const AuthWatch *watch, doorward_error *error) {
         for (;;) {
-                Tty tty = TTY_NULL;
                 const char *complaint = NULL;
+                int r;
 
-                r = tty_check_watch(watch);
-                if (r == 0)
-                        r = tty_open(&tty);
-                if (r == 0)
-                        r = ask_once(&tty, cred, watch, &complaint);
-                if (complaint)
-                        tty_write(&tty, complaint);
-                tty_close(&tty);
-
+                r = ask_locked(cred, watch, &complaint);
                 if (!complaint && r != TTY_E_CONTINUED)
                         return r != 0 ? fail_tty(error, r) : 0;
         }
@@ -175,11 +189,13 @@ static int ask(doorward_credential *cred, const AuthWatch *watch, doorward_error
 static void tell(const char *text) {
         Tty tty = TTY_NULL;
 
+        (void)pthread_mutex_lock(&terminal_mutex);
         if (tty_open(&tty) == 0) {
                 tty_write(&tty, text);
                 tty_write(&tty, "\n");
         }
         tty_close(&tty);
+        (void)pthread_mutex_unlock(&terminal_mutex);
 }
 
 int terminal_check(doorward_error *error) {
@@ -191,26 +207,17 @@ int terminal_check(doorward_error *error) {
         return r != 0 ? fail_tty(error, r) : 0;
 }
 
-/* There is one terminal. */
-static pthread_mutex_t terminal_mutex = PTHREAD_MUTEX_INITIALIZER;
-
 int terminal_ask(doorward_credential *cred, const AuthWatch *watch, doorward_error *error) {
-        int r = 0;
-
-        (void)pthread_mutex_lock(&terminal_mutex);
         switch (cred->type) {
         case DOORWARD_CRED_AUTHNAME:
         case DOORWARD_CRED_PASSPHRASE:
         case DOORWARD_CRED_ECHOPROMPT:
         case DOORWARD_CRED_NOECHOPROMPT:
-                r = ask(cred, watch, error);
-                break;
+                return ask(cred, watch, error);
         default:
                 tell(cred->prompt);
+                return 0;
         }
-        (void)pthread_mutex_unlock(&terminal_mutex);
-
-        return r;
 }
 
 static int terminal_callback(doorward_credential *cred, unsigned ncred, void *cbdata) {

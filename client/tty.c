@@ -182,20 +182,14 @@ static void signals_give_back(const Tty *tty) {
                 (void)sched_yield();
 }
 
-/* To this thread, which is then not a step further before it is stopped; but where the program
- * blocks it, to the process, in which somebody waits for it. */
-static int signals_send_again(const Tty *tty) {
+static int signals_judge(Tty *tty) {
         int r = 0;
 
         for (size_t i = 0; i < TTY_SIGNALS; i++) {
-                if (!arrived[i])
+                tty->caught[i] = arrived[i];
+                if (!tty->caught[i])
                         continue;
-                arrived[i] = 0;
 
-                if (sigismember(&tty->mask, signals[i].number) == 1)
-                        (void)kill(getpid(), signals[i].number);
-                else
-                        (void)raise(signals[i].number);
                 if (!signals[i].asks_again)
                         r = TTY_E_INTERRUPTED;
                 else if (r == 0 && (is_stop(signals[i].number) || !tty->complete))
@@ -203,6 +197,21 @@ static int signals_send_again(const Tty *tty) {
         }
 
         return r;
+}
+
+/* To this thread, which is then not a step further before it is stopped; but where the program
+ * blocks it, to the process, in which somebody waits for it. */
+void tty_send_again(Tty *tty) {
+        for (size_t i = 0; i < TTY_SIGNALS; i++) {
+                if (!tty->caught[i])
+                        continue;
+
+                tty->caught[i] = false;
+                if (sigismember(&tty->mask, signals[i].number) == 1)
+                        (void)kill(getpid(), signals[i].number);
+                else
+                        (void)raise(signals[i].number);
+        }
 }
 
 /* Without waiting for the output: the terminal can stand still. */
@@ -287,7 +296,7 @@ int tty_end(Tty *tty) {
         signals_give_back(tty);
         tty->wake = close_fd(tty->wake);
 
-        return signals_send_again(tty);
+        return signals_judge(tty);
 }
 
 /* The program was continued, and nobody has touched the terminal. */
@@ -356,7 +365,7 @@ int tty_read_line(Tty *tty, const AuthWatch *watch, char line[TTY_LINE_MAX + 1])
         size_t n = 0;
         ssize_t k;
 
-        line[0] = 0;
+        memset(line, 0, TTY_LINE_MAX + 1);
         while (r == 0 && !tty->complete) {
                 r = tty_wait(tty, watch);
                 if (r == TTY_E_SIGNAL && tty_is_undisturbed(tty)) {
@@ -374,5 +383,9 @@ int tty_read_line(Tty *tty, const AuthWatch *watch, char line[TTY_LINE_MAX + 1])
         }
 
         explicit_bzero(chunk, sizeof(chunk));
-        return r != 0 ? r : problem;
+        if (r == 0)
+                r = problem;
+        if (r != 0)
+                explicit_bzero(line, TTY_LINE_MAX + 1);
+        return r;
 }

@@ -185,6 +185,71 @@ static void test_system_and_again(void **state) {
         pty_finish_killed(&pty, SIGINT);
 }
 
+/* The program's own handlers run when the prompt is over. */
+
+static volatile sig_atomic_t n_copies;
+static sigjmp_buf jump;
+
+/* What was typed of an answer, in the whole stack of the thread that asks. */
+static void look_for_answer(int number) {
+        static const char answer[] = "secret789";
+        static char block[65536];
+        _cleanup_close_ int memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+        const size_t n = sizeof(answer) - 1;
+        char here;
+        ssize_t k;
+
+        (void)number;
+        k = pread(memory, block, sizeof(block), (off_t)(uintptr_t)&here - 49152);
+        for (ssize_t i = 0; i + (ssize_t)n <= k; i++)
+                n_copies += memcmp(block + i, answer, n) == 0;
+        if (k <= 49152)
+                n_copies = -1;
+}
+
+static void job_look(PtyOutcome *outcome, void *userdata) {
+        /* Enough of it above the handler. */
+        char room[16384];
+
+        (void)userdata;
+        memset(room, 1, sizeof(room));
+        (void)signal(SIGQUIT, look_for_answer);
+        job_ask(outcome, NULL);
+        outcome->number = room[1] + n_copies - 1;
+}
+
+static void test_handler_sees_no_answer(void **state) {
+        start(job_look, NULL);
+        expect_prompt();
+        /* The first ^D has it read, and the line goes on. */
+        pty_type(&pty, "secret789\x04");
+        (void)usleep(100000);
+        pty_type(&pty, "\x1c");
+        assert_int_equal(finish(-ECANCELED, "a signal came").number, 0);
+}
+
+static void jump_away(int number) {
+        siglongjmp(jump, number);
+}
+
+static void job_jump(PtyOutcome *outcome, void *userdata) {
+        (void)userdata;
+        (void)signal(SIGINT, jump_away);
+        /* It comes back here, and is asked once more. */
+        (void)sigsetjmp(jump, 1);
+        job_ask(outcome, NULL);
+}
+
+static void test_handler_jumps_away(void **state) {
+        start(job_jump, NULL);
+        expect_prompt();
+        pty_type(&pty, "gehe\x03");
+        pty_expect(&pty, "Password: ");
+        pty_expect_echo(&pty, false);
+        pty_type(&pty, "geheim\n");
+        (void)finish(0, "geheim");
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void) {
@@ -192,6 +257,8 @@ int main(void) {
                 TEST(test_child),
                 TEST(test_system),
                 TEST(test_system_and_again),
+                TEST(test_handler_sees_no_answer),
+                TEST(test_handler_jumps_away),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
