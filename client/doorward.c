@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <pthread.h>
 #include <stdio.h>
 
 #include "client/conn.h"
@@ -83,13 +84,16 @@ static int open_checked(const char *uri, const doorward_auth *auth, unsigned fla
 
 static doorward_conn *open_with(const char *uri, const doorward_auth *auth, unsigned flags) {
         _cleanup_error_ doorward_error error = {};
-        doorward_conn *conn;
+        doorward_conn *conn = NULL;
+        int before;
 
+        /* It waits in many places, and a thread that was cancelled there would leave a connection,
+         * an agent and answers behind. */
+        (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
         error_begin();
-        if (open_checked(uri, auth, flags, &conn, &error) < 0) {
+        if (open_checked(uri, auth, flags, &conn, &error) < 0)
                 error_raise(&error);
-                return NULL;
-        }
+        (void)pthread_setcancelstate(before, NULL);
 
         return conn;
 }

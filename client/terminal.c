@@ -207,7 +207,7 @@ int terminal_check(doorward_error *error) {
         return r != 0 ? fail_tty(error, r) : 0;
 }
 
-int terminal_ask(doorward_credential *cred, const AuthWatch *watch, doorward_error *error) {
+static int ask_or_tell(doorward_credential *cred, const AuthWatch *watch, doorward_error *error) {
         switch (cred->type) {
         case DOORWARD_CRED_AUTHNAME:
         case DOORWARD_CRED_PASSPHRASE:
@@ -218,6 +218,16 @@ int terminal_ask(doorward_credential *cred, const AuthWatch *watch, doorward_err
                 tell(cred->prompt);
                 return 0;
         }
+}
+
+/* A thread that ended in the middle of it would leave everything as it is then. */
+int terminal_ask(doorward_credential *cred, const AuthWatch *watch, doorward_error *error) {
+        int before, r;
+
+        (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+        r = ask_or_tell(cred, watch, error);
+        (void)pthread_setcancelstate(before, NULL);
+        return r;
 }
 
 static int terminal_callback(doorward_credential *cred, unsigned ncred, void *cbdata) {

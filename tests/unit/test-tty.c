@@ -185,6 +185,21 @@ static void test_system_and_again(void **state) {
         pty_finish_killed(&pty, SIGINT);
 }
 
+static void job_cancel(PtyOutcome *outcome, void *userdata) {
+        pthread_t thread = start_asking(outcome);
+
+        (void)userdata;
+        (void)pthread_cancel(thread);
+        (void)pthread_join(thread, NULL);
+}
+
+static void test_cancelled_thread(void **state) {
+        start(job_cancel, NULL);
+        expect_prompt_of_thread();
+        pty_type(&pty, "geheim\n");
+        (void)finish(0, "geheim");
+}
+
 /* The program's own handlers run when the prompt is over. */
 
 static volatile sig_atomic_t n_copies;
@@ -257,6 +272,7 @@ int main(void) {
                 TEST(test_child),
                 TEST(test_system),
                 TEST(test_system_and_again),
+                TEST(test_cancelled_thread),
                 TEST(test_handler_sees_no_answer),
                 TEST(test_handler_jumps_away),
         };
