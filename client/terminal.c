@@ -2,10 +2,13 @@
 
 #include <pthread.h>
 
+#include "client/channel.h"
 #include "client/terminal.h"
 #include "client/tty.h"
 
 #define NAMES_SEPARATOR ", "
+/* A text that nobody lets onto the screen for so long is dropped. */
+#define TELL_TIMEOUT_MS 2000
 
 static int fail_unavailable(doorward_error *error, const char *message, const char *hint) {
         error_set(error, DOORWARD_DOMAIN_AUTH, DOORWARD_ERR_AUTH_UNAVAILABLE, ENOSYS, "%s",
@@ -120,8 +123,7 @@ static const char *line_complaint(const doorward_credential *cred, int r, const 
 }
 
 /* Asks once; TTY_E_* or -errno. With *ret_complaint it is to be asked again. */
-static int ask_once(Tty *tty, doorward_credential *cred, const AuthWatch *watch,
-                    const char **ret_complaint) {
+static int ask_once(Tty *tty, doorward_credential *cred, const char **ret_complaint) {
         char line[TTY_LINE_MAX + 1];
         int r, e;
 
@@ -130,7 +132,7 @@ static int ask_once(Tty *tty, doorward_credential *cred, const AuthWatch *watch,
                 return r;
 
         prompt_write(tty, cred);
-        r = tty_read_line(tty, watch, line);
+        r = tty_read_line(tty, line);
         e = tty_end(tty);
 
         /* A signal counts, even if the line was there before it was heard; but whoever comes back
@@ -160,11 +162,9 @@ static int ask_locked(doorward_credential *cred, const AuthWatch *watch, const c
         int r;
 
         (void)pthread_mutex_lock(&terminal_mutex);
-        r = tty_check_watch(watch);
+        r = tty_open(&tty, watch);
         if (r == 0)
-                r = tty_open(&tty);
-        if (r == 0)
-                r = ask_once(&tty, cred, watch, ret);
+                r = ask_once(&tty, cred, ret);
         if (*ret)
                 tty_write(&tty, *ret);
         tty_close(&tty);
@@ -186,11 +186,16 @@ static int ask(doorward_credential *cred, const AuthWatch *watch, doorward_error
 }
 
 /* Where it cannot be shown, it is not: nothing hangs on it. */
-static void tell(const char *text) {
+static void tell(const char *text, const AuthWatch *until) {
+        int64_t patience = channel_deadline(TELL_TIMEOUT_MS);
+        AuthWatch watch = {
+                .fd = until ? until->fd : -EBADF,
+                .deadline = until && until->deadline < patience ? until->deadline : patience,
+        };
         Tty tty = TTY_NULL;
 
         (void)pthread_mutex_lock(&terminal_mutex);
-        if (tty_open(&tty) == 0) {
+        if (tty_open(&tty, &watch) == 0) {
                 tty_write(&tty, text);
                 tty_write(&tty, "\n");
         }
@@ -202,7 +207,7 @@ int terminal_check(doorward_error *error) {
         Tty tty = TTY_NULL;
         int r;
 
-        r = tty_open(&tty);
+        r = tty_open(&tty, NULL);
         tty_close(&tty);
         return r != 0 ? fail_tty(error, r) : 0;
 }
@@ -215,7 +220,7 @@ static int ask_or_tell(doorward_credential *cred, const AuthWatch *watch, doorwa
         case DOORWARD_CRED_NOECHOPROMPT:
                 return ask(cred, watch, error);
         default:
-                tell(cred->prompt);
+                tell(cred->prompt, watch);
                 return 0;
         }
 }

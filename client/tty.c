@@ -96,10 +96,25 @@ static int tty_check(const Tty *tty) {
         return group < 0 ? TTY_E_NONE : group != getpgrp() ? TTY_E_BACKGROUND : 0;
 }
 
-int tty_open(Tty *tty) {
-        int fd;
+static int check_watch(const AuthWatch *watch) {
+        struct pollfd p = {.fd = watch ? watch->fd : -EBADF};
 
-        fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+        if (!watch)
+                return 0;
+        if (poll(&p, 1, 0) > 0)
+                return TTY_E_HUNG_UP;
+        return channel_deadline_left(watch->deadline) == 0 ? TTY_E_LATE : 0;
+}
+
+int tty_open(Tty *tty, const AuthWatch *watch) {
+        int fd, r;
+
+        r = check_watch(watch);
+        if (r != 0)
+                return r;
+
+        /* Output that is stopped is not to stop us. */
+        fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
         if (fd < 0)
                 return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : TTY_E_NONE;
 
@@ -108,6 +123,7 @@ int tty_open(Tty *tty) {
                 return fd;
 
         tty->fd = fd;
+        tty->watch = watch;
         return tty_check(tty);
 }
 
@@ -115,24 +131,61 @@ void tty_close(Tty *tty) {
         tty->fd = close_fd(tty->fd);
 }
 
-void tty_write(const Tty *tty, const char *text) {
-        size_t n = strlen(text);
+/* Until there is something to read, or room to write: 0 then. */
+static int tty_wait(const Tty *tty, short events) {
+        const AuthWatch *watch = tty->watch;
+        struct pollfd polls[] = {
+                {.fd = tty->wake, .events = POLLIN},
+                {.fd = watch ? watch->fd : -EBADF},
+                {.fd = tty->fd, .events = events},
+        };
+        int r;
+
+        do
+                r = poll(polls, ELEMENTSOF(polls),
+                         watch ? channel_deadline_left(watch->deadline) : -1);
+        while (r < 0 && errno == EINTR);
+
+        return r < 0              ? -errno
+               : r == 0           ? TTY_E_LATE
+               : polls[0].revents ? TTY_E_SIGNAL
+               : polls[1].revents ? TTY_E_HUNG_UP
+                                  : 0;
+}
+
+/* How much; 0 if there is no room now, or -errno. */
+static ssize_t tty_write_now(const Tty *tty, const char *text) {
         ssize_t k;
 
-        while (n > 0) {
-                k = write(tty->fd, text, n);
-                if (k >= 0) {
-                        text += k;
-                        n -= (size_t)k;
-                } else if (errno != EINTR || another_has_arrived(0))
+        do
+                k = write(tty->fd, text, strlen(text));
+        while (k < 0 && errno == EINTR && !another_has_arrived(0));
+
+        return k >= 0 ? k : errno == EAGAIN ? 0 : -errno;
+}
+
+void tty_write(const Tty *tty, const char *text) {
+        ssize_t k;
+        int r = 0;
+
+        while (r == 0 && *text) {
+                k = tty_write_now(tty, text);
+                if (k < 0)
                         return;
+                text += k;
+                if (k == 0)
+                        r = tty_wait(tty, POLLOUT);
         }
 }
 
 /* What is ignored stays so; and what is ours already is no way of the program's. */
 static void handler_install(size_t i) {
-        struct sigaction action = {.sa_handler = on_signal}, now;
+        struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_ONSTACK}, now;
 
+        /* Other threads are not to notice. But what asks for the terminal from the background would
+         * do so for ever. */
+        if (signals[i].number != SIGTTIN && signals[i].number != SIGTTOU)
+                action.sa_flags |= SA_RESTART;
         (void)sigfillset(&action.sa_mask);
         (void)sigaction(signals[i].number, NULL, &now);
         if (now.sa_handler == SIG_IGN)
@@ -269,7 +322,7 @@ static void modes_give_back(const Tty *tty) {
         (void)modes_set(tty, &tty->before);
         /* Enter was not shown, or not pressed. */
         if (tty->hidden || !tty->complete)
-                tty_write(tty, "\n");
+                (void)tty_write_now(tty, "\n");
 }
 
 int tty_begin(Tty *tty, bool hidden) {
@@ -309,37 +362,6 @@ static bool tty_is_undisturbed(const Tty *tty) {
                modes_are_ours(tty);
 }
 
-int tty_check_watch(const AuthWatch *watch) {
-        struct pollfd p = {.fd = watch ? watch->fd : -EBADF};
-
-        if (!watch)
-                return 0;
-        if (poll(&p, 1, 0) > 0)
-                return TTY_E_HUNG_UP;
-        return channel_deadline_left(watch->deadline) == 0 ? TTY_E_LATE : 0;
-}
-
-/* Until something was typed: 0 then. */
-static int tty_wait(const Tty *tty, const AuthWatch *watch) {
-        struct pollfd polls[] = {
-                {.fd = tty->wake, .events = POLLIN},
-                {.fd = watch ? watch->fd : -EBADF},
-                {.fd = tty->fd, .events = POLLIN},
-        };
-        int r;
-
-        do
-                r = poll(polls, ELEMENTSOF(polls),
-                         watch ? channel_deadline_left(watch->deadline) : -1);
-        while (r < 0 && errno == EINTR);
-
-        return r < 0              ? -errno
-               : r == 0           ? TTY_E_LATE
-               : polls[0].revents ? TTY_E_SIGNAL
-               : polls[1].revents ? TTY_E_HUNG_UP
-                                  : 0;
-}
-
 /* Adds what was read to the line; true once that is over. */
 static bool line_add(char line[TTY_LINE_MAX + 1], size_t *n, const char *chunk, size_t size,
                      int *problem) {
@@ -359,7 +381,7 @@ static bool line_add(char line[TTY_LINE_MAX + 1], size_t *n, const char *chunk, 
         return end;
 }
 
-int tty_read_line(Tty *tty, const AuthWatch *watch, char line[TTY_LINE_MAX + 1]) {
+int tty_read_line(Tty *tty, char line[TTY_LINE_MAX + 1]) {
         char chunk[CHUNK_SIZE];
         int problem = 0, r = 0;
         size_t n = 0;
@@ -367,7 +389,7 @@ int tty_read_line(Tty *tty, const AuthWatch *watch, char line[TTY_LINE_MAX + 1])
 
         memset(line, 0, TTY_LINE_MAX + 1);
         while (r == 0 && !tty->complete) {
-                r = tty_wait(tty, watch);
+                r = tty_wait(tty, POLLIN);
                 if (r == TTY_E_SIGNAL && tty_is_undisturbed(tty)) {
                         r = 0;
                         continue;

@@ -42,6 +42,7 @@ enum {
 
 typedef struct Tty {
         int fd;
+        const AuthWatch *watch; /* borrowed, or NULL */
 
         /* From tty_begin() to tty_end(). */
         bool hidden;
@@ -56,11 +57,13 @@ typedef struct Tty {
 #define TTY_NULL \
         { .fd = -EBADF, .wake = -EBADF }
 
-/* Opens it and looks whether it is ours to use. TTY_E_*, or -errno. */
-int tty_open(Tty *tty) _must_check_;
+/* Opens it and looks whether it is ours to use, and whether anybody still wants an answer: watch is
+ * heeded in all that waits, and may be NULL. TTY_E_*, or -errno. */
+int tty_open(Tty *tty, const AuthWatch *watch) _must_check_;
 void tty_close(Tty *tty);
 
-/* Writes a text. Nothing is done about failures: who does not see a prompt does not answer it. */
+/* Writes a text, and waits while the output is stopped (^S). Nothing is done about failures: who
+ * does not see a prompt does not answer it. */
 void tty_write(const Tty *tty, const char *text);
 
 /* Takes the terminal: what is typed is shown or not, and by lines. Where it is not, what was typed
@@ -69,10 +72,7 @@ int tty_begin(Tty *tty, bool hidden) _must_check_;
 
 /* Reads a line, without its end. TTY_E_*, or -errno, and the line is erased; else by the
  * caller. */
-int tty_read_line(Tty *tty, const AuthWatch *watch, char line[TTY_LINE_MAX + 1]) _must_check_;
-
-/* Whether anybody still wants an answer: 0, TTY_E_HUNG_UP or TTY_E_LATE. watch may be NULL. */
-int tty_check_watch(const AuthWatch *watch) _must_check_;
+int tty_read_line(Tty *tty, char line[TTY_LINE_MAX + 1]) _must_check_;
 
 /* Gives everything back. What signals came says 0 (none, or none that counts), TTY_E_CONTINUED or
  * TTY_E_INTERRUPTED. */

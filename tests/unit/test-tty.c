@@ -185,6 +185,45 @@ static void test_system_and_again(void **state) {
         pty_finish_killed(&pty, SIGINT);
 }
 
+/* Output that was stopped: ^S. */
+
+static void job_stopped(PtyOutcome *outcome, void *userdata) {
+        const AuthWatch watch = {.fd = -EBADF, .deadline = channel_deadline(300)};
+        _cleanup_close_ int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+        doorward_credential cred = {.type = DOORWARD_CRED_INFO, .prompt = "Something is so."};
+
+        (void)userdata;
+        (void)tcflow(fd, TCOOFF);
+        ask_watched(outcome, &watch);
+        outcome->number = doorward_auth_default->cb(&cred, 1, NULL);
+        (void)tcflow(fd, TCOON);
+}
+
+static void test_stopped_output(void **state) {
+        start(job_stopped, NULL);
+        assert_int_equal(finish(-ETIMEDOUT, "in time").number, 0);
+        assert_string_equal(pty.output, "");
+}
+
+static void job_stopped_for_a_while(PtyOutcome *outcome, void *userdata) {
+        _cleanup_close_ int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+        pthread_t thread;
+
+        (void)userdata;
+        (void)tcflow(fd, TCOOFF);
+        thread = start_asking(outcome);
+        (void)usleep(100000);
+        (void)tcflow(fd, TCOON);
+        (void)pthread_join(thread, NULL);
+}
+
+static void test_stopped_output_goes_on(void **state) {
+        start(job_stopped_for_a_while, NULL);
+        expect_prompt();
+        pty_type(&pty, "geheim\n");
+        (void)finish(0, "geheim");
+}
+
 static void job_cancel(PtyOutcome *outcome, void *userdata) {
         pthread_t thread = start_asking(outcome);
 
@@ -272,6 +311,8 @@ int main(void) {
                 TEST(test_child),
                 TEST(test_system),
                 TEST(test_system_and_again),
+                TEST(test_stopped_output),
+                TEST(test_stopped_output_goes_on),
                 TEST(test_cancelled_thread),
                 TEST(test_handler_sees_no_answer),
                 TEST(test_handler_jumps_away),
