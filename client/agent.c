@@ -133,7 +133,7 @@ static int agent_answer(Agent *agent, const AgentAnswer *answer, doorward_error 
 
 /* Whose password it is, if there is nothing to choose: PAM says no more than "Password: ". */
 static int agent_tell_name(const Agent *agent, const char *name, const char *text,
-                           doorward_error *error) {
+                           const AuthWatch *watch, doorward_error *error) {
         _cleanup_free_ char *line = NULL;
         Prompt prompt = {.kind = PROMPT_INFO};
         Answer none;
@@ -142,11 +142,13 @@ static int agent_tell_name(const Agent *agent, const char *name, const char *tex
                 return error_no_memory(error);
 
         prompt_set_text(&prompt, line);
-        return auth_ask_prompt(agent->auth, NULL, &prompt, NULL, &none, error);
+        return auth_ask_prompt(agent->auth, NULL, &prompt, watch, &none, error);
 }
 
-static int agent_ask_name(const Agent *agent, AgentMessage *message, size_t *ret,
+static int agent_ask_name(const Agent *agent, AgentMessage *message, int64_t deadline, size_t *ret,
                           doorward_error *error) {
+        /* It says something before it has an answer only if it wants none any more. */
+        AuthWatch watch = {.fd = agent->fd, .events = POLLIN, .deadline = deadline};
         char *names[AGENT_NAMES_MAX + 1] = {};
         size_t index = 0;
         int r = 0;
@@ -155,20 +157,24 @@ static int agent_ask_name(const Agent *agent, AgentMessage *message, size_t *ret
                 names[i] = message->names[i];
 
         if (message->n_names > 1)
-                r = auth_ask_choice(agent->auth, message->text, names, &index, error);
+                r = auth_ask_choice(agent->auth, message->text, names, &watch, &index, error);
         if (r == 0 && (message->n_names == 1 || !auth_takes(agent->auth, DOORWARD_CRED_AUTHNAME)))
-                r = agent_tell_name(agent, names[index], message->text, error);
+                r = agent_tell_name(agent, names[index], message->text, &watch, error);
 
         *ret = index;
         return r;
 }
 
-static int agent_choose(Agent *agent, AgentMessage *message, doorward_error *error) {
+static int agent_choose(Agent *agent, AgentMessage *message, int64_t deadline,
+                        doorward_error *error) {
         _cleanup_error_ doorward_error ignored = {};
         size_t index;
         int r;
 
-        r = agent_ask_name(agent, message, &index, error);
+        r = agent_ask_name(agent, message, deadline, &index, error);
+        if (r == -EPIPE)
+                /* What it is that it said is read next. */
+                return 0;
         if (r < 0) {
                 (void)agent_answer(agent, &(AgentAnswer){.cancelled = true}, &ignored);
                 return r;
@@ -198,12 +204,13 @@ int agent_process(Agent *agent, int64_t deadline, doorward_error *error) {
 
         switch (message.type) {
         case AGENT_CHOOSE:
-                return agent_choose(agent, &message, error);
+                return agent_choose(agent, &message, deadline, error);
         case AGENT_CONVERSATION:
                 return agent_converse_consume_fd(agent, message.whose, fd, deadline, error);
         case AGENT_END:
                 /* The broker's answer is on its way. */
-                error_set_class(&agent->reason, message.code, message.text, message.hint);
+                if (message.code != DOORWARD_ERR_OK)
+                        error_set_class(&agent->reason, message.code, message.text, message.hint);
                 return 0;
         case AGENT_READY:
         case AGENT_UNAVAILABLE:

@@ -178,8 +178,8 @@ static char *names_join(char *const *names) {
         return text;
 }
 
-int auth_ask_choice(const doorward_auth *auth, const char *prompt, char *const *names, size_t *ret,
-                    doorward_error *error) {
+int auth_ask_choice(const doorward_auth *auth, const char *prompt, char *const *names,
+                    const AuthWatch *watch, size_t *ret, doorward_error *error) {
         _cleanup_free_ char *challenge = NULL;
         _cleanup_(credential_deinit) doorward_credential cred = {
                 .type = DOORWARD_CRED_AUTHNAME,
@@ -199,7 +199,7 @@ int auth_ask_choice(const doorward_auth *auth, const char *prompt, char *const *
                 return error_no_memory(error);
         cred.challenge = challenge;
 
-        r = auth_collect(auth, &cred, NULL, &answer, error);
+        r = auth_collect(auth, &cred, watch, &answer, error);
         if (r < 0)
                 return r;
 

@@ -22,10 +22,12 @@ static inline void answer_erase(Answer *answer) {
         explicit_bzero(answer, sizeof(*answer));
 }
 
-/* What ends a prompt on the terminal besides its answer: the other end of fd hangs up, or time is
- * over (channel_deadline()). A program's own callback cannot be interrupted. */
+/* What ends a prompt on the terminal besides its answer: the other end of fd hangs up, or says
+ * something if events has POLLIN; or time is over (channel_deadline()). A program's own callback
+ * cannot be interrupted. */
 typedef struct AuthWatch {
         int fd; /* borrowed, or -EBADF */
+        short events;
         int64_t deadline;
 } AuthWatch;
 
@@ -52,8 +54,8 @@ int auth_ask_prompt(const doorward_auth *auth, const char *origin, const Prompt 
 /* Asks which of several it is to be: AUTHNAME, with challenge listing the names and defresult the
  * first. Without AUTHNAME it is the first. 0 and the index, or -errno as above; a name that is none
  * of them is -EINVAL. */
-int auth_ask_choice(const doorward_auth *auth, const char *prompt, char *const *names, size_t *ret,
-                    doorward_error *error) _must_check_;
+int auth_ask_choice(const doorward_auth *auth, const char *prompt, char *const *names,
+                    const AuthWatch *watch, size_t *ret, doorward_error *error) _must_check_;
 
 /* Tells that an agent which is not ours may be asking: EXTERNAL, challenge "polkit". 0, or
  * -ECANCELED and the error. Where EXTERNAL is not listed, nothing is told. */

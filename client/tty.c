@@ -97,7 +97,7 @@ static int tty_check(const Tty *tty) {
 }
 
 static int check_watch(const AuthWatch *watch) {
-        struct pollfd p = {.fd = watch ? watch->fd : -EBADF};
+        struct pollfd p = {.fd = watch ? watch->fd : -EBADF, .events = watch ? watch->events : 0};
 
         if (!watch)
                 return 0;
@@ -136,7 +136,7 @@ static int tty_wait(const Tty *tty, short events) {
         const AuthWatch *watch = tty->watch;
         struct pollfd polls[] = {
                 {.fd = tty->wake, .events = POLLIN},
-                {.fd = watch ? watch->fd : -EBADF},
+                {.fd = watch ? watch->fd : -EBADF, .events = watch ? watch->events : 0},
                 {.fd = tty->fd, .events = events},
         };
         int r;

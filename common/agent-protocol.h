@@ -21,8 +21,9 @@
  * Ready or unavailable comes once, and first. Then, for each question of polkit's: choose, which a
  * choice or a cancel answers (of one name there is nothing to choose, but the person is told whose
  * password it is); a conversation, whose secrets pass over its own descriptor; end, if it came to
- * nothing, with a class of client/doorward.h and why. That it was successful is told by nobody but
- * the broker. Whoever hangs up ends all of it.
+ * nothing, with a class of client/doorward.h and why, or with class 0 and no text if polkit has
+ * taken its question back, in the middle of the choice perhaps. That it was successful is told by
+ * nobody but the broker. Whoever hangs up ends all of it.
  *
  * The version counts: a library that was loaded before an upgrade starts the agent of after it.
  */

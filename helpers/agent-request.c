@@ -136,8 +136,14 @@ static void request_fail_nobody(AgentRequest *request) {
         request_fail(request, &error);
 }
 
+/* polkit takes it back. The person who was asked for a name is not to be kept; the other end of a
+ * conversation hangs up. */
 static void on_cancelled(GCancellable *cancellable, gpointer userdata) {
-        request_dismiss(userdata);
+        static const AgentMessage message = {.type = AGENT_END};
+        AgentRequest *request = userdata;
+
+        (void)agent_link_send(request->spec.link, &message, -EBADF);
+        request_dismiss(request);
 }
 
 AgentRequest *agent_request_new_consume(const AgentRequestSpec *spec, GTask *task) {

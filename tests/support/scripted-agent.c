@@ -87,6 +87,28 @@ static void choose(size_t n) {
         wait_for_hang_up();
 }
 
+static void ask_three(void) {
+        AgentMessage message = {
+                .type = AGENT_CHOOSE, .n_names = 3, .names = {"carol", "dave", "erin"}};
+
+        say_ready();
+        say(&message);
+        nap(100);
+}
+
+static void script_dies_asking(void) {
+        ask_three();
+}
+
+static void script_withdraws(void) {
+        struct pollfd p = {.fd = FD, .events = POLLIN};
+
+        ask_three();
+        say(&(AgentMessage){.type = AGENT_END});
+        tell(poll(&p, 1, 100) == 0 ? "unanswered" : "answered");
+        wait_for_hang_up();
+}
+
 static void script_ready(void) {
         say_ready();
         wait_for_hang_up();
@@ -289,6 +311,7 @@ static const struct {
         {"conversation-without-fd", script_conversation_without_fd},
         {"dead", script_dead},
         {"dies", script_dies},
+        {"dies-asking", script_dies_asking},
         {"empty", script_empty},
         {"end", script_end},
         {"end-17", script_end_17},
@@ -312,6 +335,7 @@ static const struct {
         {"two-fds", script_two_fds},
         {"unavailable", script_unavailable},
         {"unavailable-later", script_unavailable_later},
+        {"withdraws", script_withdraws},
 };
 
 int main(int argc, char **argv) {

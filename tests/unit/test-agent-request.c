@@ -387,6 +387,15 @@ static void test_not_chosen(void **state) {
         }
 }
 
+/* Who is still asked for a name learns that nobody wants it any more. */
+static void check_withdrawn(Fixture *f) {
+        AgentMessage end = hear(f, NULL);
+
+        assert_int_equal(end.type, AGENT_END);
+        assert_int_equal(end.code, 0);
+        assert_string_equal(end.text, "");
+}
+
 /* By the library, by polkit, by whoever frees it; the broker is hung up on each time. */
 static void test_given_up(void **state) {
         const Script script = {.first = CONVERSATION};
@@ -406,6 +415,8 @@ static void test_given_up(void **state) {
                         f.request = agent_request_free(f.request);
                 else
                         assert_int_equal(shutdown(f.library, SHUT_WR), 0);
+                if (way == 2)
+                        check_withdrawn(&f);
                 check_end(&f, false, POLKIT_ERROR_CANCELLED);
                 assert_int_equal(f.gone, way == 4);
                 fixture_stop(&f);
@@ -418,6 +429,7 @@ static void test_cancelled_early(void **state) {
         fixture_start(&f, script_nobody, NULL, 2);
         assert_int_equal(hear(&f, NULL).type, AGENT_CHOOSE);
         g_cancellable_cancel(f.cancellable);
+        check_withdrawn(&f);
         check_end(&f, false, POLKIT_ERROR_CANCELLED);
         /* Too late. */
         assert_null(f.request);

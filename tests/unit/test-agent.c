@@ -44,6 +44,7 @@ static struct {
         char word[8];
         /* What it answers. */
         size_t choice;
+        bool waits; /* until the agent says something, or has ended */
         int r;
 } asked;
 
@@ -71,9 +72,14 @@ int auth_ask_prompt(const doorward_auth *auth, const char *origin, const Prompt 
         return answer(error);
 }
 
-int auth_ask_choice(const doorward_auth *auth, const char *prompt, char *const *names, size_t *ret,
-                    doorward_error *error) {
+int auth_ask_choice(const doorward_auth *auth, const char *prompt, char *const *names,
+                    const AuthWatch *watch, size_t *ret, doorward_error *error) {
+        struct pollfd p = {.fd = watch->fd, .events = watch->events};
+
         asked.n_choices++;
+        assert_int_equal(watch->deadline, 4711);
+        if (asked.waits)
+                return poll(&p, 1, TIMEOUT_MS) == 1 ? -EPIPE : -ETIMEDOUT;
         asked.auth = auth;
         (void)snprintf(asked.text, sizeof(asked.text), "%s", prompt);
         for (; *names; names++) {
@@ -339,6 +345,28 @@ static void test_no_choice(void **state) {
         }
 }
 
+/* polkit takes its question back, or the agent dies, while somebody thinks about it. */
+static void test_choice_withdrawn(void **state) {
+        Fixture *f = *state;
+
+        asked.waits = true;
+        start_well(f, "/x/withdraws");
+        assert_int_equal(process(f), 0);
+        assert_int_equal(asked.n_choices, 1);
+        assert_int_equal(process(f), 0);
+        /* Why, the broker says; and it was not answered. */
+        assert_false(agent_explain(f->agent, &f->error));
+        assert_int_equal(process(f), 0);
+        assert_true(agent_explain(f->agent, &f->error));
+        check_error(f, DOORWARD_ERR_AUTH_FAILED, "unanswered");
+        f->agent = agent_free(f->agent);
+
+        start_well(f, "/x/dies-asking");
+        assert_int_equal(process(f), 0);
+        assert_int_equal(process(f), -ENOSYS);
+        check_error(f, DOORWARD_ERR_AUTH_UNAVAILABLE, "it has ended");
+}
+
 static void check_conversation(Fixture *f, const char *script, ConversationTrust trust) {
         start_well(f, script);
         asked.r = 0;
@@ -574,6 +602,7 @@ int main(void) {
                 TEST(test_several_names),
                 TEST(test_several_names_without_authname),
                 TEST(test_no_choice),
+                TEST(test_choice_withdrawn),
                 TEST(test_conversations),
                 TEST(test_conversation_without_streams),
                 TEST(test_end),

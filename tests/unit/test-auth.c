@@ -331,7 +331,7 @@ static int choose(const int *types, size_t n, Script *script, size_t *ret, doorw
         char *names[] = {alice, bob, carol, NULL};
         doorward_auth auth = auth_of(types, n, script);
 
-        return auth_ask_choice(&auth, "Who? ", names, ret, error);
+        return auth_ask_choice(&auth, "Who? ", names, NULL, ret, error);
 }
 
 static void test_choice(void **state) {
@@ -375,7 +375,7 @@ static void test_no_choice(void **state) {
         doorward_error error = {};
         size_t choice = 77;
 
-        assert_int_equal(auth_ask_choice(&auth, "Who? ", names, &choice, &error), 0);
+        assert_int_equal(auth_ask_choice(&auth, "Who? ", names, NULL, &choice, &error), 0);
         assert_int_equal(choice, 0);
         assert_int_equal(script.n_calls, 0);
 }

@@ -276,7 +276,7 @@ static bool attempt_choice(void) {
         size_t choice = 77;
         int r;
 
-        r = auth_ask_choice(&auth, "Who? ", names, &choice, &error);
+        r = auth_ask_choice(&auth, "Who? ", names, NULL, &choice, &error);
         countdown = -1;
         assert_int_equal(r == 0 ? 1 : 77, choice);
         if (r < 0 && r != -ECANCELED)
