@@ -109,10 +109,10 @@ static int session_receive(AgentSession *session, Answer *ret) {
         int r;
 
         n = socket_receive(session->fd, buf, sizeof(buf), 0, &ancillary);
+        /* What came in a way that is not meant lies in there all the same. */
         if (n <= 0)
-                return n < 0 ? (int)n : -ECONNRESET;
-
-        if (!ancillary.has_credentials || ancillary.credentials.uid != getuid())
+                r = n < 0 ? (int)n : -ECONNRESET;
+        else if (!ancillary.has_credentials || ancillary.credentials.uid != getuid())
                 r = -EPERM;
         else
                 r = answer_decode(buf, (size_t)n, ret);
