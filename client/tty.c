@@ -290,7 +290,6 @@ static int modes_take(Tty *tty) {
 
         if (tcgetattr(tty->fd, &tty->before) < 0)
                 return -errno;
-        tty->has_modes = true;
 
         *modes = tty->before;
         modes->c_iflag |= ICRNL;
@@ -304,22 +303,45 @@ static int modes_take(Tty *tty) {
 
         r = modes_set(tty, modes);
         /* It says yes to what it did but a part of. */
-        if (r == 0 && !modes_are_ours(tty))
+        if (r == 0 && !modes_are_ours(tty)) {
+                (void)modes_set(tty, &tty->before);
                 r = -ENOTTY;
-        if (r == 0 && tty->hidden)
+        }
+        if (r < 0)
+                return r;
+
+        tty->has_modes = true;
+        if (tty->hidden)
                 (void)tcflush(tty->fd, TCIFLUSH);
-        return r;
+        return 0;
 }
 
-/* Who has lost the terminal leaves it to whoever has it. What was typed of a secret and not read is
- * nobody else's. */
-static void modes_give_back(const Tty *tty) {
-        if (tty_check(tty) != 0)
+/* Also from the background: whoever has the terminal now and has not touched it wants what we
+ * found. Modes that are not ours are somebody else's, who prompts, too, perhaps, and has found
+ * ours. */
+static void modes_restore(const Tty *tty) {
+        sigset_t stop, before;
+
+        if (!modes_are_ours(tty))
                 return;
 
-        if (tty->hidden && !tty->complete)
-                (void)tcflush(tty->fd, TCIFLUSH);
+        (void)sigemptyset(&stop);
+        (void)sigaddset(&stop, SIGTTOU);
+        (void)pthread_sigmask(SIG_BLOCK, &stop, &before);
         (void)modes_set(tty, &tty->before);
+        (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+/* What was typed of a secret and not read is nobody else's. */
+static void modes_give_back(const Tty *tty) {
+        bool in_front = tty_check(tty) == 0;
+
+        if (in_front && tty->hidden && !tty->complete)
+                (void)tcflush(tty->fd, TCIFLUSH);
+        modes_restore(tty);
+        if (!in_front)
+                return;
+
         /* Enter was not shown, or not pressed. */
         if (tty->hidden || !tty->complete)
                 (void)tty_write_now(tty, "\n");

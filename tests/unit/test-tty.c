@@ -185,6 +185,51 @@ static void test_system_and_again(void **state) {
         pty_finish_killed(&pty, SIGINT);
 }
 
+/* Another process prompts on the same terminal, and ends first: what we found was its way. */
+static void test_found_without_echo(void **state) {
+        struct termios before = pty.modes, modes = pty.modes;
+
+        modes.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK);
+        pty_set_modes(&pty, &modes);
+        start(job_ask, NULL);
+        expect_prompt();
+        pty_set_modes(&pty, &before);
+        pty_type(&pty, "geheim\n");
+        (void)finish(0, "geheim");
+}
+
+/* Takes the terminal away from its parent, once that prompts. */
+static pid_t fork_thief(void) {
+        pid_t child = fork();
+
+        if (child != 0)
+                return child;
+
+        wait_for_echo(false);
+        (void)signal(SIGTTOU, SIG_IGN);
+        (void)setpgid(0, 0);
+        (void)tcsetpgrp(open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC), getpgrp());
+        for (int i = 0; i < PTY_TIMEOUT_MS; i++)
+                nap();
+        _exit(0);
+}
+
+static void job_lose(PtyOutcome *outcome, void *userdata) {
+        const AuthWatch watch = {.fd = -EBADF, .deadline = channel_deadline(500)};
+        pid_t child = fork_thief();
+
+        (void)userdata;
+        ask_watched(outcome, &watch);
+        outcome->number = echo_is_on();
+        (void)kill(child, SIGKILL);
+        (void)waitpid(child, NULL, 0);
+}
+
+static void test_lost_to_another_group(void **state) {
+        start(job_lose, NULL);
+        assert_int_equal(finish(-ETIMEDOUT, "in time").number, 1);
+}
+
 /* Output that was stopped: ^S. */
 
 static void job_stopped(PtyOutcome *outcome, void *userdata) {
@@ -311,6 +356,8 @@ int main(void) {
                 TEST(test_child),
                 TEST(test_system),
                 TEST(test_system_and_again),
+                TEST(test_found_without_echo),
+                TEST(test_lost_to_another_group),
                 TEST(test_stopped_output),
                 TEST(test_stopped_output_goes_on),
                 TEST(test_cancelled_thread),
