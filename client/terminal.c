@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <pthread.h>
+#include <time.h>
 
 #include "client/channel.h"
 #include "client/terminal.h"
@@ -9,6 +10,8 @@
 #define NAMES_SEPARATOR ", "
 /* A text that nobody lets onto the screen for so long is dropped. */
 #define TELL_TIMEOUT_MS 2000
+/* How often whoever waits for the terminal looks whether it still wants it. */
+#define LOCK_LOOK_MS 100
 
 static int fail_unavailable(doorward_error *error, const char *message, const char *hint) {
         error_set(error, DOORWARD_DOMAIN_AUTH, DOORWARD_ERR_AUTH_UNAVAILABLE, ENOSYS, "%s",
@@ -155,13 +158,32 @@ static int ask_once(Tty *tty, doorward_credential *cred, const char **ret_compla
 /* There is one terminal. */
 static pthread_mutex_t terminal_mutex = PTHREAD_MUTEX_INITIALIZER;
 
+/* Somebody else's prompt is waited for, and not for longer than an answer: 0 or TTY_E_*. */
+static int terminal_lock(const AuthWatch *watch) {
+        while (tty_check_watch(watch) == 0) {
+                int64_t next = channel_deadline(LOCK_LOOK_MS);
+                struct timespec until = {
+                        .tv_sec = (time_t)(next / 1000),
+                        .tv_nsec = (long)(next % 1000) * 1000000,
+                };
+
+                if (pthread_mutex_clocklock(&terminal_mutex, CLOCK_MONOTONIC, &until) == 0)
+                        return 0;
+        }
+
+        return tty_check_watch(watch);
+}
+
 /* As ask_once(); and whoever tries to end or stop the program does so in here, when no trace of a
  * prompt is left that a handler of the program could stumble over. */
 static int ask_locked(doorward_credential *cred, const AuthWatch *watch, const char **ret) {
         Tty tty = TTY_NULL;
         int r;
 
-        (void)pthread_mutex_lock(&terminal_mutex);
+        r = terminal_lock(watch);
+        if (r != 0)
+                return r;
+
         r = tty_open(&tty, watch);
         if (r == 0)
                 r = ask_once(&tty, cred, ret);
@@ -194,7 +216,9 @@ static void tell(const char *text, const AuthWatch *until) {
         };
         Tty tty = TTY_NULL;
 
-        (void)pthread_mutex_lock(&terminal_mutex);
+        if (terminal_lock(&watch) != 0)
+                return;
+
         if (tty_open(&tty, &watch) == 0) {
                 tty_write(&tty, text);
                 tty_write(&tty, "\n");

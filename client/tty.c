@@ -96,7 +96,7 @@ static int tty_check(const Tty *tty) {
         return group < 0 ? TTY_E_NONE : group != getpgrp() ? TTY_E_BACKGROUND : 0;
 }
 
-static int check_watch(const AuthWatch *watch) {
+int tty_check_watch(const AuthWatch *watch) {
         struct pollfd p = {.fd = watch ? watch->fd : -EBADF, .events = watch ? watch->events : 0};
 
         if (!watch)
@@ -109,7 +109,7 @@ static int check_watch(const AuthWatch *watch) {
 int tty_open(Tty *tty, const AuthWatch *watch) {
         int fd, r;
 
-        r = check_watch(watch);
+        r = tty_check_watch(watch);
         if (r != 0)
                 return r;
 

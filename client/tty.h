@@ -57,6 +57,9 @@ typedef struct Tty {
 #define TTY_NULL \
         { .fd = -EBADF, .wake = -EBADF }
 
+/* Whether anybody still wants an answer: 0, TTY_E_HUNG_UP or TTY_E_LATE. watch may be NULL. */
+int tty_check_watch(const AuthWatch *watch) _must_check_;
+
 /* Opens it and looks whether it is ours to use, and whether anybody still wants an answer: watch is
  * heeded in all that waits, and may be NULL. TTY_E_*, or -errno. */
 int tty_open(Tty *tty, const AuthWatch *watch) _must_check_;

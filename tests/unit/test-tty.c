@@ -230,6 +230,30 @@ static void test_lost_to_another_group(void **state) {
         assert_int_equal(finish(-ETIMEDOUT, "in time").number, 1);
 }
 
+/* Another thread is asked, and nobody answers. */
+
+static void job_wait_for_thread(PtyOutcome *outcome, void *userdata) {
+        PtyOutcome first = {};
+        pthread_t thread = start_asking(&first);
+        const AuthWatch watch = {.fd = -EBADF, .deadline = channel_deadline(300)};
+
+        (void)userdata;
+        ask_watched(outcome, &watch);
+        outcome->number = outcome->r;
+        (void)pthread_join(thread, NULL);
+        outcome->r = first.r;
+        (void)snprintf(outcome->text, sizeof(outcome->text), "%s", first.text);
+}
+
+static void test_deadline_behind_another(void **state) {
+        start(job_wait_for_thread, NULL);
+        expect_prompt();
+        (void)usleep(800000);
+        pty_type(&pty, "geheim\n");
+        assert_int_equal(finish(0, "geheim").number, -ETIMEDOUT);
+        assert_string_equal(pty.output, "\r\n");
+}
+
 /* Output that was stopped: ^S. */
 
 static void job_stopped(PtyOutcome *outcome, void *userdata) {
@@ -358,6 +382,7 @@ int main(void) {
                 TEST(test_system_and_again),
                 TEST(test_found_without_echo),
                 TEST(test_lost_to_another_group),
+                TEST(test_deadline_behind_another),
                 TEST(test_stopped_output),
                 TEST(test_stopped_output_goes_on),
                 TEST(test_cancelled_thread),
