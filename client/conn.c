@@ -14,6 +14,11 @@
 #define TUN_MAJOR 10
 #define TUN_MINOR 200
 
+/* For all the names together that are to help whoever gave none. */
+#ifndef LIST_TIMEOUT_MS
+#define LIST_TIMEOUT_MS WIRE_TIMEOUT_MS
+#endif
+
 static int socket_find_kind(int fd) {
         socklen_t n = sizeof(int);
         int type;
@@ -158,13 +163,14 @@ static void list_append(char *buf, size_t size, const char *name) {
 
 /* The endpoints by name. -errno and an error of why they cannot be listed. */
 static int list_endpoints(char *buf, size_t size, doorward_error *error) {
+        int64_t deadline = channel_deadline(LIST_TIMEOUT_MS);
         _cleanup_(wire_freep) Wire *wire = NULL;
         int r;
 
-        r = wire_open(NULL, WIRE_TIMEOUT_MS, &wire, error);
+        r = wire_open(NULL, LIST_TIMEOUT_MS, &wire, error);
         if (r == 0)
-                r = wire_call_more(wire, METHOD_LIST_ENDPOINTS, json_object(), WIRE_TIMEOUT_MS,
-                                   error);
+                r = wire_call_more(wire, METHOD_LIST_ENDPOINTS, json_object(),
+                                   channel_deadline_left(deadline), error);
         if (r < 0)
                 return r;
 
@@ -175,7 +181,9 @@ static int list_endpoints(char *buf, size_t size, doorward_error *error) {
                 const WireField outer[] = {{"endpoint", WIRE_OBJECT, true, &endpoint}, {}};
                 const WireField inner[] = {{"name", WIRE_STRING, false, &name}, {}};
 
-                r = wire_next(wire, WIRE_TIMEOUT_MS, &reply, error);
+                r = wire_next(wire, channel_deadline_left(deadline), &reply, error);
+                if (r == -EAGAIN)
+                        return wire_expire(wire, error);
                 if (r <= 0)
                         return r;
                 if (wire_read(reply.parameters, outer) < 0 ||

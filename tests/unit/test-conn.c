@@ -792,6 +792,31 @@ static void script_list_many(FakeBroker *b) {
 }
 
 /* More than a sentence holds. */
+/* Each name comes soon, and never the last. */
+static void script_list_for_ever(FakeBroker *b) {
+        static const int pause_ms = 50;
+
+        fake_accept(b);
+        fake_expect(b, NULL);
+        for (int i = 0; i < 5000 / pause_ms; i++) {
+                struct pollfd p = {.fd = b->fd};
+
+                if (poll(&p, 1, pause_ms) != 0)
+                        return;
+                fake_send(b, LISTED("docker", ",\"continues\":true"));
+        }
+        fake_fail(b, "it listens for ever");
+}
+
+static void test_unnamed_for_ever(void **state) {
+        FakeBroker *broker = fake_broker_start(script_list_for_ever, NULL);
+
+        assert_null(doorward_open(NULL));
+        check_error(DOORWARD_ERR_BAD_URI, EINVAL);
+        assert_non_null(strstr(doorward_get_last_error()->hint, "is not known"));
+        fake_broker_stop(broker);
+}
+
 static void test_unnamed_among_many(void **state) {
         FakeBroker *broker = fake_broker_start(script_list_many, NULL);
 
@@ -1113,6 +1138,7 @@ int main(void) {
                 TEST(test_no_broker),
                 TEST(test_unnamed),
                 TEST(test_unnamed_among_many),
+                TEST(test_unnamed_for_ever),
                 TEST(test_version),
                 TEST(test_child),
                 TEST(test_parent_closes_first),
