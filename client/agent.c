@@ -20,6 +20,7 @@ struct Agent {
         int fd;
         const doorward_auth *auth;
         doorward_error reason; /* why authentication failed, once it told */
+        bool gone;
 };
 
 /* How a message of the agent ends an open. The classes are those that it can know of. */
@@ -92,8 +93,8 @@ static int agent_wait(const Agent *agent, int64_t deadline) {
         return r < 0 ? -errno : r == 0 ? -ETIMEDOUT : 0;
 }
 
-/* 0; -EAGAIN, and no error set, if nothing is there; -errno and the error. A conversation brings a
- * descriptor, and nothing else does. */
+/* 0; AGENT_E_GONE; -EAGAIN, and no error set, if nothing is there; -errno and the error. A
+ * conversation brings a descriptor, and nothing else does. */
 static int agent_receive(Agent *agent, AgentMessage *ret, int *ret_fd, doorward_error *error) {
         uint8_t buf[AGENT_MESSAGE_SIZE];
         SocketAncillary ancillary;
@@ -106,7 +107,7 @@ static int agent_receive(Agent *agent, AgentMessage *ret, int *ret_fd, doorward_
         if (n == -EBADMSG)
                 return fail_protocol(error);
         if (n <= 0)
-                return fail_gone(error);
+                return AGENT_E_GONE;
 
         if (ancillary.n_fds > 0)
                 fd = channel_move_fd_consume(ancillary.fds[0]);
@@ -121,12 +122,11 @@ static int agent_receive(Agent *agent, AgentMessage *ret, int *ret_fd, doorward_
         return 0;
 }
 
-static int agent_answer(Agent *agent, const AgentAnswer *answer, doorward_error *error) {
+/* That it takes nothing any more is found when its end is read. */
+static void agent_answer(Agent *agent, const AgentAnswer *answer) {
         uint8_t buf[AGENT_ANSWER_SIZE];
-        ssize_t r;
 
-        r = socket_send(agent->fd, buf, agent_answer_encode(answer, buf), -EBADF);
-        return r < 0 ? fail_gone(error) : 0;
+        (void)socket_send(agent->fd, buf, agent_answer_encode(answer, buf), -EBADF);
 }
 
 /* What it wants. */
@@ -167,7 +167,6 @@ static int agent_ask_name(const Agent *agent, AgentMessage *message, int64_t dea
 
 static int agent_choose(Agent *agent, AgentMessage *message, int64_t deadline,
                         doorward_error *error) {
-        _cleanup_error_ doorward_error ignored = {};
         size_t index;
         int r;
 
@@ -176,11 +175,12 @@ static int agent_choose(Agent *agent, AgentMessage *message, int64_t deadline,
                 /* What it is that it said is read next. */
                 return 0;
         if (r < 0) {
-                (void)agent_answer(agent, &(AgentAnswer){.cancelled = true}, &ignored);
+                agent_answer(agent, &(AgentAnswer){.cancelled = true});
                 return r;
         }
 
-        return agent_answer(agent, &(AgentAnswer){.index = (uint8_t)index}, error);
+        agent_answer(agent, &(AgentAnswer){.index = (uint8_t)index});
+        return 0;
 }
 
 static int agent_converse_consume_fd(Agent *agent, AgentWhose whose, int fd, int64_t deadline,
@@ -197,10 +197,12 @@ int agent_process(Agent *agent, int64_t deadline, doorward_error *error) {
         r = agent_receive(agent, &message, &fd, error);
         if (r == -EAGAIN)
                 return 0;
-        if (r < 0) {
+        if (r == AGENT_E_GONE)
+                agent->gone = true;
+        if (r < 0)
                 (void)agent_explain(agent, error);
+        if (r != 0)
                 return r;
-        }
 
         switch (message.type) {
         case AGENT_CHOOSE:
@@ -225,8 +227,11 @@ bool agent_explain(const Agent *agent, doorward_error *error) {
         const doorward_error *reason = &agent->reason;
         _cleanup_error_ doorward_error copy = {};
 
-        if (reason->code == DOORWARD_ERR_OK)
-                return false;
+        if (reason->code == DOORWARD_ERR_OK) {
+                if (agent->gone)
+                        (void)fail_gone(error);
+                return agent->gone;
+        }
 
         error_set(&copy, (doorward_error_domain)reason->domain, (doorward_error_code)reason->code,
                   reason->errnum, "%s", reason->message);
@@ -244,6 +249,8 @@ static int agent_take_first(Agent *agent, doorward_error *error) {
         int fd = -EBADF, r;
 
         r = agent_receive(agent, &message, &fd, error);
+        if (r == AGENT_E_GONE)
+                return fail_gone(error);
         if (r < 0)
                 return r;
 

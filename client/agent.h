@@ -19,6 +19,11 @@
 
 typedef struct Agent Agent;
 
+enum {
+        _AGENT_E_SUCCESS,
+        AGENT_E_GONE, /* it has ended: there is nothing more to poll for */
+};
+
 /* Starts it and waits until polkit knows it. socket is the broker's path (as wire_get_path() has
  * it), auth is borrowed until agent_free(). -errno and the error (AUTH_UNAVAILABLE, with what to do
  * about it). */
@@ -29,11 +34,13 @@ int agent_start(const char *socket, const doorward_auth *auth, int64_t deadline,
 int agent_get_fd(const Agent *agent);
 
 /* Does what the agent wants now: has the callback choose a name, or holds a conversation, which can
- * take as long as a person takes. 0: go on and wait. -errno and the error: nothing will come of it
- * any more, for this reason. (What polkit then answers looks like a denial.) */
+ * take as long as a person takes. 0: go on and wait. AGENT_E_GONE: go on, too; the broker's answer
+ * may not need it. -errno and the error: nothing will come of it any more, for this reason. (What
+ * polkit then answers looks like a denial.) */
 int agent_process(Agent *agent, int64_t deadline, doorward_error *error) _must_check_;
 
-/* What the agent knows of why it failed: true and *error if that says more than polkit's answer. */
+/* What the agent knows of why it failed, or that it has ended: true and *error if that says more
+ * than polkit's answer. */
 bool agent_explain(const Agent *agent, doorward_error *error);
 
 /* Ends it, and its registration with polkit. Takes NULL, returns NULL. */

@@ -17,6 +17,7 @@ typedef struct Opening {
         Wire *wire;
         Agent *agent;        /* ours, once it was started */
         bool agent_asks;     /* it had to be, or has been heard of since: nobody else asks */
+        bool agent_gone;     /* it has ended, and is kept for what it knows */
         int64_t external_at; /* when to tell that somebody else may be asking, */
         bool external_told;  /* once */
 } Opening;
@@ -106,10 +107,18 @@ static int tell_external(Opening *opening, doorward_error *error) {
 }
 
 /* It can take as long as a person takes. What fails is the end: nothing will come of it any more.
- */
+ * Whether the broker's answer needs an agent that has ended, only that shows. */
 static int hear_agent(Opening *opening, doorward_error *error) {
+        int r;
+
+        r = agent_process(opening->agent, opening->spec->deadline, error);
+        if (r == AGENT_E_GONE) {
+                opening->agent_gone = true;
+                return 0;
+        }
+
         opening->agent_asks = true;
-        return agent_process(opening->agent, opening->spec->deadline, error);
+        return r;
 }
 
 /* Until there may be a reply, or something was done in the meantime. */
@@ -117,7 +126,9 @@ static int opening_wait(Opening *opening, doorward_error *error) {
         bool external = external_is_to_be_told(opening);
         struct pollfd polls[] = {
                 {.fd = wire_get_fd(opening->wire), .events = POLLIN},
-                {.fd = opening->agent ? agent_get_fd(opening->agent) : -EBADF, .events = POLLIN},
+                {.fd = opening->agent && !opening->agent_gone ? agent_get_fd(opening->agent)
+                                                              : -EBADF,
+                 .events = POLLIN},
         };
         int r;
 
@@ -217,10 +228,13 @@ static bool agent_has_news(const Agent *agent) {
         return poll(&p, 1, 0) > 0;
 }
 
-/* The agent's last words may have come with the broker's. */
-static bool ask_agent_why(Opening *opening, doorward_error *ret) {
-        if (agent_has_news(opening->agent) && hear_agent(opening, ret) < 0)
+/* The agent's last words may have come with the broker's. That it has ended explains only that
+ * nobody was asked. */
+static bool ask_agent_why(Opening *opening, int code, doorward_error *ret) {
+        if (!opening->agent_gone && agent_has_news(opening->agent) && hear_agent(opening, ret) < 0)
                 return true;
+        if (opening->agent_gone && code != DOORWARD_ERR_AUTH_NEEDED && code != DOORWARD_ERR_DENIED)
+                return false;
 
         return agent_explain(opening->agent, ret);
 }
@@ -232,7 +246,7 @@ static int opening_refused(Opening *opening, doorward_error *error) {
         if (!is_polkits(error) || !opening->spec->auth)
                 return -EREMOTEIO;
         if (opening->agent) {
-                if (ask_agent_why(opening, &why))
+                if (ask_agent_why(opening, error->code, &why))
                         error_replace(error, &why);
                 return -EREMOTEIO;
         }

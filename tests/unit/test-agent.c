@@ -363,7 +363,8 @@ static void test_choice_withdrawn(void **state) {
 
         start_well(f, "/x/dies-asking");
         assert_int_equal(process(f), 0);
-        assert_int_equal(process(f), -ENOSYS);
+        assert_int_equal(process(f), AGENT_E_GONE);
+        assert_true(agent_explain(f->agent, &f->error));
         check_error(f, DOORWARD_ERR_AUTH_UNAVAILABLE, "it has ended");
 }
 
@@ -437,8 +438,20 @@ static void test_end(void **state) {
         assert_string_equal(f->error.action_id, "org.doorward");
         assert_string_equal(f->error.request_id, "r1");
 
-        assert_int_equal(process(f), -ENOSYS);
+        assert_int_equal(process(f), AGENT_E_GONE);
+        assert_true(agent_explain(f->agent, &f->error));
         check_error(f, DOORWARD_ERR_AUTH_FAILED, "Authentication as carol failed.");
+}
+
+/* Who has ended may not have been needed: that is no failure yet. */
+static void test_gone(void **state) {
+        Fixture *f = *state;
+
+        start_well(f, "/x/dies");
+        assert_int_equal(process(f), AGENT_E_GONE);
+        assert_int_equal(f->error.code, DOORWARD_ERR_OK);
+        assert_true(agent_explain(f->agent, &f->error));
+        check_error(f, DOORWARD_ERR_AUTH_UNAVAILABLE, "it has ended");
 }
 
 static void test_end_classes(void **state) {
@@ -460,7 +473,6 @@ static void test_end_classes(void **state) {
 }
 
 static const Failing failing_later[] = {
-        {"/x/dies", "it has ended"},
         {"/x/ready-twice", "cannot be meant"},
         {"/x/unavailable-later", "cannot be meant"},
         {"/x/conversation-without-fd", "cannot be meant"},
@@ -606,6 +618,7 @@ int main(void) {
                 TEST(test_conversations),
                 TEST(test_conversation_without_streams),
                 TEST(test_end),
+                TEST(test_gone),
                 TEST(test_end_classes),
                 TEST(test_failing_later),
                 TEST(test_stubborn),
