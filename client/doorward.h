@@ -234,8 +234,13 @@ typedef struct doorward_auth {
  * back as it was, so are the handlers and the mask of the program, and the signal is sent again: ^C
  * ends a program that does not handle it, and one that does gets it, and then
  * DOORWARD_ERR_AUTH_CANCELLED. After ^Z, and after any stop in which somebody changed the terminal,
- * it asks anew when the program goes on. Handlers are of the whole process: a program that changes
- * its own at that moment, in another thread, will find its changes undone.
+ * it asks anew when the program goes on. Handlers are of the whole process: a program that sets
+ * its own at that moment, in another thread, keeps them, and is on its own then. Handlers must
+ * return: what one leaves by a jump is freed by nobody. A stop that the program blocks has no
+ * effect on the prompt.
+ *
+ * exit(3) in another thread, abort(3), and what cannot be caught end the program with the terminal
+ * as it is then: stty echo helps.
  *
  * Without a controlling terminal, or in the background of one, there is nobody to ask: what needs
  * a password then fails with DOORWARD_ERR_AUTH_UNAVAILABLE. Threads that ask at once wait for each
@@ -302,11 +307,19 @@ typedef enum doorward_flags {
  * if there is no answer for half a second. Where there is none, doorward-agent is started for the
  * time of the call, and the callback is asked. Where the endpoint's definition wants the caller's
  * own password besides, and for "doorward://USER@/ENDPOINT", the callback is asked. Its answers go
- * to a process of root's, and neither the broker nor another process of the user sees them.
+ * to a process of root's, and neither the broker nor another process of the user sees them; but
+ * where polkit's own helper is a service (polkit 127 and later), answers that polkit wants go to it
+ * through doorward-agent, a process of the user.
+ *
+ * doorward-agent is a child of nobody that the program has, but for a program that adopts orphans
+ * (PR_SET_CHILD_SUBREAPER, or process 1 of a container), which will find it among its children and
+ * gets SIGCHLD when it ends.
  *
  * There is one attempt: a wrong password is DOORWARD_ERR_AUTH_FAILED, and who wants another opens
  * again. A callback that cancels ends the open with DOORWARD_ERR_AUTH_CANCELLED, and whatever waits
  * for a password elsewhere is withdrawn.
+ *
+ * The thread is not cancelled by pthread_cancel(3) before any open returns, nor in the callback.
  *
  * The call waits for five minutes at most, if people may be asked. What the URI is, and what is
  * returned, is as for doorward_open(). flags are those of doorward_flags.
