@@ -67,20 +67,51 @@ static int make_socket_argument(const char *socket, char **ret) {
         return asprintf(ret, "--socket=%s", socket) < 0 ? -ENOMEM : 0;
 }
 
-static int execute_consume_fd(char *socket, uint64_t start_time, int fd) {
+/* The language of its messages, and where the bus is. What else there is could make it another
+ * program: LD_PRELOAD, and what GLib heeds. */
+static bool is_passed_on(const char *variable) {
+        static const char *const prefixes[] = {
+                "DBUS_SYSTEM_BUS_ADDRESS=", "LANG=", "LANGUAGE=", "LC_", "PATH="};
+
+        for (size_t i = 0; i < ELEMENTSOF(prefixes); i++)
+                if (strncmp(variable, prefixes[i], strlen(prefixes[i])) == 0)
+                        return true;
+
+        return false;
+}
+
+/* The strings are borrowed. What a program was given before it gained privileges is not passed on
+ * at all. */
+static char **environment_new(void) {
+        char **environment;
+        size_t n = 0;
+
+        while (environ && environ[n])
+                n++;
+        environment = malloc((n + 1) * sizeof(*environment));
+        if (!environment)
+                return NULL;
+
+        n = 0;
+        for (char **variable = environ; variable && *variable && !getauxval(AT_SECURE); variable++)
+                if (is_passed_on(*variable))
+                        environment[n++] = *variable;
+        environment[n] = NULL;
+        return environment;
+}
+
+static int execute_consume_fd(char *socket, uint64_t start_time, char **environment, int fd) {
         static const AgentMessage last_words = {
                 .type = AGENT_UNAVAILABLE,
                 .text = AGENT_PROGRAM " cannot be executed",
                 .hint = "Is doorward installed completely, and may everybody execute that?",
         };
         char name[] = "doorward-agent", number[] = "--fd=3", process[32], start[48];
-        static char *no_environment[] = {NULL};
         uint8_t buf[AGENT_MESSAGE_SIZE];
         LaunchSpec spec = {
                 .program = AGENT_PROGRAM,
                 .arguments = (char *[]){name, number, process, start, socket, NULL},
-                /* What a program was given before it gained privileges is not passed on. */
-                .environment = getauxval(AT_SECURE) ? no_environment : environ,
+                .environment = environment,
                 .last_words = buf,
                 .n_last_words = agent_message_encode(&last_words, buf),
         };
@@ -92,9 +123,13 @@ static int execute_consume_fd(char *socket, uint64_t start_time, int fd) {
 
 int agent_launch(const char *socket, int *ret_fd) {
         _cleanup_close_ int ours = -EBADF, theirs = -EBADF;
+        _cleanup_free_ char **environment = environment_new();
         _cleanup_free_ char *argument = NULL;
         uint64_t start_time;
         int r;
+
+        if (!environment)
+                return -ENOMEM;
 
         r = make_socket_argument(socket, &argument);
         if (r == 0)
@@ -102,7 +137,7 @@ int agent_launch(const char *socket, int *ret_fd) {
         if (r == 0)
                 r = make_pair(&ours, &theirs);
         if (r == 0)
-                r = execute_consume_fd(argument, start_time, TAKE_FD(theirs));
+                r = execute_consume_fd(argument, start_time, environment, TAKE_FD(theirs));
         if (r < 0)
                 return r;
 

@@ -163,6 +163,16 @@ static void script_arguments(void) {
         wait_for_hang_up();
 }
 
+static void script_environment(void) {
+        char text[64];
+
+        say_ready();
+        (void)snprintf(text, sizeof(text), "LC_TIME %s, LD_BIND_NOW %s", getenv("LC_TIME") ?: "-",
+                       getenv("LD_BIND_NOW") ?: "-");
+        tell(text);
+        wait_for_hang_up();
+}
+
 static void script_one(void) {
         choose(1);
 }
@@ -317,6 +327,7 @@ static const struct {
         {"end-17", script_end_17},
         {"end-255", script_end_255},
         {"end-with-fd", script_end_with_fd},
+        {"environment", script_environment},
         {"garbage", script_garbage},
         {"later-version", script_later_version},
         {"long", script_long},

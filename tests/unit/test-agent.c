@@ -233,6 +233,20 @@ static void test_relative_path(void **state) {
         assert_int_equal(rmdir(folder), 0);
 }
 
+/* It gets what it needs, and nothing that would make it another program. */
+static void test_environment(void **state) {
+        Fixture *f = *state;
+
+        assert_int_equal(setenv("LC_TIME", "C", 1), 0);
+        assert_int_equal(setenv("LD_BIND_NOW", "1", 1), 0);
+        start_well(f, "/x/environment");
+        assert_int_equal(unsetenv("LC_TIME"), 0);
+        assert_int_equal(unsetenv("LD_BIND_NOW"), 0);
+        assert_int_equal(process(f), 0);
+        assert_true(agent_explain(f->agent, &f->error));
+        check_error(f, DOORWARD_ERR_AUTH_FAILED, "LC_TIME C, LD_BIND_NOW -");
+}
+
 typedef struct Failing {
         const char *script;
         const char *part;
@@ -607,6 +621,7 @@ int main(void) {
                 TEST(test_slow),
                 TEST(test_arguments),
                 TEST(test_relative_path),
+                TEST(test_environment),
                 TEST(test_failing_starts),
                 TEST(test_deadline),
                 TEST(test_stranger),
