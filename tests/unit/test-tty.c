@@ -239,7 +239,8 @@ static void job_wait_for_thread(PtyOutcome *outcome, void *userdata) {
 
         (void)userdata;
         ask_watched(outcome, &watch);
-        outcome->number = outcome->r;
+        /* The other is still being asked. */
+        outcome->number = echo_is_on() ? 0 : outcome->r;
         (void)pthread_join(thread, NULL);
         outcome->r = first.r;
         (void)snprintf(outcome->text, sizeof(outcome->text), "%s", first.text);
