@@ -40,7 +40,7 @@ static void *run(void *userdata) {
         return NULL;
 }
 
-FakeBroker *fake_broker_start(FakeScript script, const void *data) {
+FakeBroker *fake_broker_listen(FakeScript script, const void *data) {
         FakeBroker *broker = calloc(1, sizeof(*broker));
         struct sockaddr_un address;
         int n;
@@ -64,8 +64,18 @@ FakeBroker *fake_broker_start(FakeScript script, const void *data) {
         assert_int_equal(listen(broker->listener, 16), 0);
         assert_int_equal(setenv("DOORWARD_SOCKET", broker->path, 1), 0);
 
-        if (script)
+        return broker;
+}
+
+void fake_broker_go(FakeBroker *broker) {
+        if (broker->script)
                 assert_int_equal(pthread_create(&broker->thread, NULL, run, broker), 0);
+}
+
+FakeBroker *fake_broker_start(FakeScript script, const void *data) {
+        FakeBroker *broker = fake_broker_listen(script, data);
+
+        fake_broker_go(broker);
         return broker;
 }
 

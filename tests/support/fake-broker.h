@@ -36,6 +36,11 @@ struct FakeBroker {
 
 /* Listens, points DOORWARD_SOCKET there and starts the script. */
 FakeBroker *fake_broker_start(FakeScript script, const void *data);
+
+/* The same in two steps, for a test that forks: in between, while there is no thread yet. What a
+ * thread has locked (the allocator of a sanitizer, say) stays locked for ever in a child. */
+FakeBroker *fake_broker_listen(FakeScript script, const void *data);
+void fake_broker_go(FakeBroker *broker);
 /* Waits for the script to end, fails the test if it found something, and removes everything. */
 void fake_broker_stop(FakeBroker *broker);
 

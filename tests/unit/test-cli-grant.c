@@ -97,8 +97,9 @@ static int teardown(void **state) {
 }
 
 static void begin(FakeScript script, const void *data, PtyPlace place, const Request *request) {
-        broker = fake_broker_start(script, data);
+        broker = fake_broker_listen(script, data);
         pty_start(&pty, place, job_open, (void *)request);
+        fake_broker_go(broker);
         pty_go(&pty);
 }
 

@@ -235,9 +235,10 @@ static void job_fdpass(PtyOutcome *outcome, void *userdata) {
 }
 
 static FakeBroker *ask(const char *answer) {
-        FakeBroker *broker = fake_broker_start(script_ask, answer);
+        FakeBroker *broker = fake_broker_listen(script_ask, answer);
 
         pty_start(&pty, PTY_FOREGROUND, job_fdpass, NULL);
+        fake_broker_go(broker);
         pty_go(&pty);
         pty_expect(&pty, "Password: ");
         pty_expect_echo(&pty, false);
