@@ -408,7 +408,7 @@ def body_withdrawn():
     helper, check = begin()
     helper.expect(agent.CHOOSE)
     check.give_up()
-    time.sleep(0.3)
+    lib.expect(helper.expect(agent.END).code, 0, "the person is not to be kept")
     helper.choose()  # too late
     lib.expect_true(helper.is_silent(), "that question is gone")
 
@@ -419,6 +419,7 @@ def body_withdrawn():
     conversation.prompt()
     check.give_up()
     lib.expect(conversation.prompt(), None, "the conversation ends")
+    lib.expect(helper.expect(agent.END).code, 0)
 
     check = agent.Check()
     helper.expect(agent.CHOOSE)
