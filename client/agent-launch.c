@@ -34,19 +34,13 @@ static int make_pair(int *ret_ours, int *ret_theirs) {
         _cleanup_close_ int ours = -EBADF, theirs = -EBADF;
         int ends[2], r;
 
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
-                return -errno;
+        r = socket_pair(SOCK_NONBLOCK, ends);
+        if (r < 0)
+                return r;
         ours = channel_move_fd_consume(ends[0]);
         theirs = channel_move_fd_consume(ends[1]);
         if (ours < 0 || theirs < 0)
                 return ours < 0 ? ours : theirs;
-
-        /* Before anything is sent. */
-        r = socket_set_passcred(ours);
-        if (r == 0)
-                r = socket_set_passcred(theirs);
-        if (r < 0)
-                return r;
 
         *ret_ours = TAKE_FD(ours);
         *ret_theirs = TAKE_FD(theirs);

@@ -137,3 +137,22 @@ int socket_set_passcred(int fd) {
 
         return setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)) < 0 ? -errno : 0;
 }
+
+int socket_pair(int flags, int ret[2]) {
+        int fds[2], r;
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0, fds) < 0)
+                return -errno;
+
+        r = socket_set_passcred(fds[0]);
+        if (r == 0)
+                r = socket_set_passcred(fds[1]);
+        if (r < 0) {
+                close_fd(fds[0]);
+                close_fd(fds[1]);
+                return r;
+        }
+
+        memcpy(ret, fds, sizeof(fds));
+        return 0;
+}

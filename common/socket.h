@@ -46,3 +46,7 @@ ssize_t socket_send(int fd, const void *data, size_t size, int pass_fd);
 /* The accepted connections of a listener with this option, and messages on this socket, carry the
  * sender's credentials. Before listen(2) or connect(2). */
 int socket_set_passcred(int fd) _must_check_;
+
+/* A pair for messages, with close-on-exec and flags (SOCK_NONBLOCK, or 0), on which every one
+ * carries its sender's credentials: there is no message from before. */
+int socket_pair(int flags, int ret[2]) _must_check_;

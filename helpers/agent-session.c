@@ -150,25 +150,18 @@ static gboolean on_answer(gint fd, GIOCondition condition, gpointer userdata) {
 }
 
 static int session_converse(AgentSession *session) {
-        _cleanup_close_ int ours = -EBADF, theirs = -EBADF;
         int ends[2], r;
 
         if (session->fd >= 0)
                 return 0;
 
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
-                return -errno;
-        ours = ends[0];
-        theirs = ends[1];
-        r = socket_set_passcred(ours);
-        if (r == 0)
-                r = socket_set_passcred(theirs);
+        r = socket_pair(SOCK_NONBLOCK, ends);
         if (r < 0)
                 return r;
 
-        session->fd = TAKE_FD(ours);
+        session->fd = ends[0];
         session->watch = g_unix_fd_add(session->fd, G_IO_IN, on_answer, session);
-        session->proof.events->converse_consume_fd(AGENT_WHOSE_OURS, TAKE_FD(theirs),
+        session->proof.events->converse_consume_fd(AGENT_WHOSE_OURS, ends[1],
                                                    session->proof.userdata);
         return 0;
 }

@@ -20,19 +20,14 @@ int dialogue_begin(Dialogue *dialogue, uint64_t patience_usec, int *ret_fd) {
         _cleanup_close_ int ours = -EBADF, theirs = -EBADF;
         int fds[2], r;
 
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
-                return -errno;
+        r = socket_pair(0, fds);
+        if (r < 0)
+                return r;
         ours = fds[0];
         theirs = fds[1];
 
-        /* Before anybody else has an end: there is no message without its sender. */
-        r = socket_set_passcred(ours);
-        if (r == 0)
-                r = socket_set_passcred(theirs);
-        if (r == 0 && fcntl(ours, F_SETFL, O_NONBLOCK) < 0)
-                r = -errno;
-        if (r < 0)
-                return r;
+        if (fcntl(ours, F_SETFL, O_NONBLOCK) < 0)
+                return -errno;
 
         dialogue->deadline = now_usec() + patience_usec;
         dialogue->fd = TAKE_FD(ours);
