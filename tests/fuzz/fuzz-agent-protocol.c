@@ -6,19 +6,8 @@
  * What is taken must be within its bounds and fit to be shown, and survive being written.
  */
 
-#include <stdio.h>
-
 #include "common/agent-protocol.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define PROMISE(condition)                                                 \
-        do {                                                               \
-                if (!(condition)) {                                        \
-                        fputs("broken promise: " #condition "\n", stderr); \
-                        abort();                                           \
-                }                                                          \
-        } while (false)
+#include "tests/fuzz/fuzz.h"
 
 static void check_text(const char *text, size_t max) {
         PROMISE(strnlen(text, max + 1) <= max);

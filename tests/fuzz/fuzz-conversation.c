@@ -7,20 +7,9 @@
  * an answer is what was sent, byte for byte; and of an answer that is refused nothing is left.
  */
 
-#include <stdio.h>
-
 #include "common/conversation-protocol.h"
 #include "common/utf8.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define PROMISE(condition)                                                 \
-        do {                                                               \
-                if (!(condition)) {                                        \
-                        fputs("broken promise: " #condition "\n", stderr); \
-                        abort();                                           \
-                }                                                          \
-        } while (false)
+#include "tests/fuzz/fuzz.h"
 
 /* A second reader of UTF-8, by its ranges rather than by its values. */
 static bool is_shown_safely(const char *text) {

@@ -7,23 +7,12 @@
  * answer has to keep the promises that openers, broker and generator rely on.
  */
 
-#include <stdio.h>
-
 #include "helpers/dropin.h"
 #include "policy/action.h"
 #include "policy/definition.h"
 #include "policy/inifile.h"
 #include "policy/strv.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define PROMISE(condition)                                                 \
-        do {                                                               \
-                if (!(condition)) {                                        \
-                        fputs("broken promise: " #condition "\n", stderr); \
-                        abort();                                           \
-                }                                                          \
-        } while (false)
+#include "tests/fuzz/fuzz.h"
 
 /* A plain path, whoever the instance is. */
 static void check_path(const Definition *d, const char *path) {

@@ -7,19 +7,8 @@
  * what is refused leaves the caller's structure alone.
  */
 
-#include <stdio.h>
-
 #include "common/pam-protocol.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define PROMISE(condition)                                                 \
-        do {                                                               \
-                if (!(condition)) {                                        \
-                        fputs("broken promise: " #condition "\n", stderr); \
-                        abort();                                           \
-                }                                                          \
-        } while (false)
+#include "tests/fuzz/fuzz.h"
 
 static bool is_printable(const char *text) {
         for (; *text; text++)

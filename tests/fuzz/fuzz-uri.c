@@ -4,19 +4,8 @@
  * Any text as a URI: what is taken is a name and nothing else, and what is suggested would be taken
  */
 
-#include <stdio.h>
-
 #include "client/uri.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define PROMISE(condition)                                                 \
-        do {                                                               \
-                if (!(condition)) {                                        \
-                        fputs("broken promise: " #condition "\n", stderr); \
-                        abort();                                           \
-                }                                                          \
-        } while (false)
+#include "tests/fuzz/fuzz.h"
 
 static void check_good(const Uri *uri) {
         char buf[URI_TEXT_SIZE], name_buf[NAME_TEXT_SIZE];

@@ -8,22 +8,11 @@
  * descriptor must be found again or closed, and what is read must survive being written.
  */
 
-#include <fcntl.h>
-#include <stdio.h>
-
 #include "client/failure.h"
 #include "client/wire.h"
 #include "common/varlink.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define PROMISE(condition)                                                 \
-        do {                                                               \
-                if (!(condition)) {                                        \
-                        fputs("broken promise: " #condition "\n", stderr); \
-                        abort();                                           \
-                }                                                          \
-        } while (false)
+#include "tests/fuzz/fuzz.h"
+#include <fcntl.h>
 
 #define MESSAGES_MAX 256U
 

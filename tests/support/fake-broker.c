@@ -6,7 +6,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -297,15 +296,4 @@ void fake_expect_hang_up(FakeBroker *broker) {
 void fake_expect_silence(FakeBroker *broker, int timeout_ms) {
         if (!broker->failure[0] && readable(broker->fd, timeout_ms))
                 fake_fail(broker, "the client spoke or hung up, and was to wait");
-}
-
-unsigned count_fds(void) {
-        DIR *dir = opendir("/proc/self/fd");
-        unsigned n = 0;
-
-        assert_non_null(dir);
-        while (readdir(dir))
-                n++;
-        (void)closedir(dir);
-        return n;
 }

@@ -70,6 +70,3 @@ void fake_expect_hang_up(FakeBroker *broker);
 /* The client is to keep quiet for so long, and to stay. */
 void fake_expect_silence(FakeBroker *broker, int timeout_ms);
 void fake_fail(FakeBroker *broker, const char *format, ...) _printf_(2, 3);
-
-/* How many descriptors this process has. */
-unsigned count_fds(void);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <setjmp.h>
@@ -124,15 +123,4 @@ uid_t tree_owner(void) {
 
 uid_t tree_stranger(void) {
         return geteuid() + STRANGER;
-}
-
-unsigned tree_count_fds(void) {
-        DIR *dir = opendir("/proc/self/fd");
-        unsigned n = 0;
-
-        assert_non_null(dir);
-        while (readdir(dir))
-                n++;
-        (void)closedir(dir);
-        return n;
 }

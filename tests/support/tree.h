@@ -38,6 +38,3 @@ char *tree_read(const Tree *tree, const char *path);
 /* Who owns the files of a tree; and somebody who owns none. */
 uid_t tree_owner(void);
 uid_t tree_stranger(void);
-
-/* How many descriptors this process has open. */
-unsigned tree_count_fds(void);

@@ -11,10 +11,11 @@
 
 #include <cmocka.h>
 
+#include "tests/support/fds.h"
 #include "tests/support/wire-fixture.h"
 
 void fixture_start_broker(Fixture *f, FakeScript script, const void *data) {
-        *f = (Fixture){.n_fds = count_fds(), .reply = WIRE_REPLY_NULL};
+        *f = (Fixture){.n_fds = fds_count(), .reply = WIRE_REPLY_NULL};
         f->broker = fake_broker_start(script, data);
 }
 
@@ -28,7 +29,7 @@ void fixture_stop(Fixture *f) {
         f->wire = wire_free(f->wire);
         doorward_error_clear(&f->error);
         fake_broker_stop(f->broker);
-        assert_int_equal(count_fds(), f->n_fds);
+        assert_int_equal(fds_count(), f->n_fds);
 }
 
 int fixture_call(Fixture *f, MethodId method) {

@@ -15,6 +15,7 @@
 #include "common/socket.h"
 #include "helpers/agent-request.h"
 #include "tests/support/fake-broker.h"
+#include "tests/support/fds.h"
 
 #define CALL                                                \
         "{\"method\":\"org.doorward.Broker.AgentRespond\"," \
@@ -116,7 +117,7 @@ static void fixture_start(Fixture *f, FakeScript script, const void *data, size_
         (void)g_main_context_iteration(NULL, FALSE);
         g_object_unref(g_task_new(NULL, NULL, NULL, NULL));
 
-        *f = (Fixture){.n_fds = count_fds()};
+        *f = (Fixture){.n_fds = fds_count()};
         f->broker = fake_broker_start(script, data);
         assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
         f->library = ends[0];
@@ -146,7 +147,7 @@ static void fixture_stop(Fixture *f) {
         f->link = agent_link_free(f->link);
         close_fd(f->library);
         fake_broker_stop(f->broker);
-        assert_int_equal(count_fds(), f->n_fds);
+        assert_int_equal(fds_count(), f->n_fds);
 }
 
 static void turn(void) {
@@ -454,7 +455,7 @@ static void test_link_gone(void **state) {
 }
 
 static void test_link_refuses(void **state) {
-        int ends[2], n_fds = (int)count_fds();
+        int ends[2], n_fds = (int)fds_count();
         AgentLink *link = NULL;
         Fixture f = {};
 
@@ -471,7 +472,7 @@ static void test_link_refuses(void **state) {
                          -ENOTSOCK);
         close_fd(ends[1]);
         assert_null(link);
-        assert_int_equal(count_fds(), n_fds);
+        assert_int_equal(fds_count(), n_fds);
 }
 
 int main(void) {

@@ -5,7 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -22,6 +21,7 @@
 #include "client/agent.h"
 #include "client/channel.h"
 #include "client/conversation.h"
+#include "tests/support/fds.h"
 
 /* The program that is started is tests/support/scripted-agent.c, and this file was compiled with
  * shorter times: AGENT_START_TIMEOUT_MS and AGENT_STOP_TIMEOUT_MS. */
@@ -107,17 +107,6 @@ int conversation_hold_consume_fd(int fd, ConversationTrust trust, const doorward
         return answer(error);
 }
 
-static unsigned count_fds(void) {
-        DIR *dir = opendir("/proc/self/fd");
-        unsigned n = 0;
-
-        assert_non_null(dir);
-        while (readdir(dir))
-                n++;
-        (void)closedir(dir);
-        return n;
-}
-
 typedef struct Fixture {
         unsigned n_fds;
         Agent *agent;
@@ -128,7 +117,7 @@ static int setup(void **state) {
         static Fixture fixture;
 
         memset(&asked, 0, sizeof(asked));
-        fixture = (Fixture){.n_fds = count_fds()};
+        fixture = (Fixture){.n_fds = fds_count()};
         *state = &fixture;
         return 0;
 }
@@ -140,7 +129,7 @@ static int teardown(void **state) {
         f->agent = agent_free(f->agent);
         doorward_error_clear(&f->error);
         assert_int_equal(waitpid(-1, NULL, WNOHANG | __WALL), -1);
-        assert_int_equal(count_fds(), f->n_fds);
+        assert_int_equal(fds_count(), f->n_fds);
         return 0;
 }
 
@@ -532,7 +521,7 @@ static void check_ended(Fixture *f, const char *script) {
         assert_int_equal(poll(&p, 1, 0), 1);
         assert_int_equal(p.revents & POLLHUP, POLLHUP);
         close_fd(p.fd);
-        assert_int_equal(count_fds(), f->n_fds);
+        assert_int_equal(fds_count(), f->n_fds);
 }
 
 /* Also of one that has much to say, and to send along, on its way out. */

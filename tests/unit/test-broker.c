@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -26,6 +25,7 @@
 #include "common/socket.h"
 #include "common/varlink.h"
 #include "tests/support/fake-authority.h"
+#include "tests/support/fds.h"
 
 #define BROKER "org.doorward.Broker."
 
@@ -48,16 +48,6 @@ typedef struct Client {
 } Client;
 
 /* The world around the broker. */
-
-static int count_fds(void) {
-        DIR *dir = opendir("/proc/self/fd");
-        int n = 0;
-
-        while (readdir(dir))
-                n++;
-        closedir(dir);
-        return n;
-}
 
 static const char *at(const Fixture *f, const char *name) {
         static char path[8][160];
@@ -163,7 +153,7 @@ static int setup_with(void **state, const char *settings) {
 
         if (!f)
                 return -1;
-        f->n_fds = count_fds();
+        f->n_fds = fds_count();
         (void)snprintf(f->settings, sizeof(f->settings), "%s", settings);
         if (setup_world(f) < 0)
                 return -1;
@@ -238,7 +228,7 @@ static int teardown(void **state) {
         close_fd(f->backend[0]);
         close_fd(f->backend[1]);
         remove_tree(f->folder);
-        n = count_fds() - f->n_fds;
+        n = fds_count() - f->n_fds;
         free(f);
         return n == 0 ? 0 : -1;
 }

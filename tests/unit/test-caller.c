@@ -14,6 +14,7 @@
 #include "common/caller.h"
 #include "common/peer.h"
 #include "common/socket.h"
+#include "tests/support/fds.h"
 
 /* Everything happens below a folder of our own; the broker's socket is "broker" in it. */
 typedef struct Fixture {
@@ -88,24 +89,13 @@ static int teardown(void **state) {
         return 0;
 }
 
-static size_t count_fds(void) {
-        DIR *folder = opendir("/proc/self/fd");
-        size_t n = 0;
-
-        assert_non_null(folder);
-        while (readdir(folder))
-                n++;
-        closedir(folder);
-        return n;
-}
-
 static int judge(Fixture *f, int fd) {
-        size_t before = count_fds();
+        int before = fds_count();
         int r;
 
         f->reason = NULL;
         r = caller_judge(&f->rules, fd, &f->uid, &f->reason);
-        assert_int_equal(count_fds(), before);
+        assert_int_equal(fds_count(), before);
         return r;
 }
 

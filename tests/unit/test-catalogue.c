@@ -10,6 +10,7 @@
 
 #include "policy/catalogue.h"
 #include "policy/strv.h"
+#include "tests/support/fds.h"
 #include "tests/support/tree.h"
 
 #define SOCKET "[Full]\nConnectStream=/run/x.sock\n"
@@ -41,12 +42,12 @@ static int teardown(void **state) {
 }
 
 static Catalogue *load(House *house, Catalogue *earlier) {
-        unsigned n = tree_count_fds();
+        int n = fds_count();
         Catalogue *catalogue = NULL;
 
         assert_int_equal(catalogue_load_trusting(house->folders, tree_owner(), earlier, &catalogue),
                          0);
-        assert_int_equal(tree_count_fds(), n);
+        assert_int_equal(fds_count(), n);
         return catalogue;
 }
 

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "config.h"
+#include "tests/support/fds.h"
 #include "tests/support/wire-fixture.h"
 
 /* Getting there. */
@@ -42,7 +43,7 @@ static void check_unreachable(const char *path, int errnum, const char *text) {
 }
 
 static void test_unreachable(void **state) {
-        unsigned n_fds = count_fds();
+        int n_fds = fds_count();
         char path[256];
         Fixture f;
 
@@ -63,7 +64,7 @@ static void test_unreachable(void **state) {
         f.broker->listener = close_fd(f.broker->listener);
         check_unreachable(f.broker->path, ECONNREFUSED, "nobody listens");
         fixture_stop(&f);
-        assert_int_equal(count_fds(), n_fds);
+        assert_int_equal(fds_count(), n_fds);
 }
 
 static void test_where(void **state) {

@@ -22,6 +22,7 @@
 #include "client/conn.h"
 #include "tests/support/fake-agent.h"
 #include "tests/support/fake-broker.h"
+#include "tests/support/fds.h"
 
 #define GRANT_READ_ONLY                                                                     \
         "{\"parameters\":{\"state\":\"granted\",\"connection\":0,\"access\":\"read_only\"," \
@@ -80,13 +81,13 @@ int __wrap___vasprintf_chk(char **ret, int flag, const char *format, va_list arg
 static unsigned n_fds_before;
 
 static int setup(void **state) {
-        n_fds_before = count_fds();
+        n_fds_before = fds_count();
         return 0;
 }
 
 /* Once the broker's side has closed what it had. */
 static int teardown(void **state) {
-        assert_int_equal(count_fds(), n_fds_before);
+        assert_int_equal(fds_count(), n_fds_before);
         return 0;
 }
 

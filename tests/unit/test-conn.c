@@ -18,6 +18,7 @@
 #include "client/conn.h"
 #include "config.h"
 #include "tests/support/fake-broker.h"
+#include "tests/support/fds.h"
 
 #define OPEN_CALL(access, rest)                                                             \
         "{\"method\":\"org.doorward.Broker.Open\",\"parameters\":{\"endpoint\":\"docker\"," \
@@ -46,14 +47,14 @@ typedef struct Hand {
 static unsigned n_fds_before;
 
 static int setup(void **state) {
-        n_fds_before = count_fds();
+        n_fds_before = fds_count();
         return 0;
 }
 
 /* Nothing is left behind by any test. */
 static int teardown(void **state) {
         doorward_reset_last_error();
-        assert_int_equal(count_fds(), n_fds_before);
+        assert_int_equal(fds_count(), n_fds_before);
         return 0;
 }
 

@@ -17,6 +17,7 @@
 #include "client/channel.h"
 #include "client/conversation.h"
 #include "common/socket.h"
+#include "tests/support/fds.h"
 #include "tests/support/wire-fixture.h"
 
 /* The helper's end, and what the callback is asked and answers. */
@@ -57,7 +58,7 @@ static void make_pair(int type) {
 }
 
 static int setup(void **state) {
-        n_fds_before = count_fds();
+        n_fds_before = fds_count();
         make_pair(SOCK_SEQPACKET);
         asked[0] = 0;
         callback_answer = "secret";
@@ -69,7 +70,7 @@ static int teardown(void **state) {
         helper = close_fd(helper);
         client = close_fd(client);
         doorward_error_clear(&error);
-        assert_int_equal(count_fds(), n_fds_before);
+        assert_int_equal(fds_count(), n_fds_before);
         return 0;
 }
 

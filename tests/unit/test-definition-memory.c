@@ -20,6 +20,7 @@
 #include "policy/catalogue.h"
 #include "policy/settings.h"
 #include "policy/strv.h"
+#include "tests/support/fds.h"
 #include "tests/support/tree.h"
 
 /* How many calls succeed before one does not; negative: all do. */
@@ -99,7 +100,7 @@ typedef int (*Attempt)(void *userdata);
 
 /* Runs it with the first call failing, then the second, and so on until none is left. */
 static void check_all(Attempt attempt, void *userdata, long at_least) {
-        unsigned n_fds = tree_count_fds();
+        int n_fds = fds_count();
         long n = 0;
 
         for (;; n++) {
@@ -109,7 +110,7 @@ static void check_all(Attempt attempt, void *userdata, long at_least) {
                 fired = false;
                 r = attempt(userdata);
                 countdown = -1;
-                assert_int_equal(tree_count_fds(), n_fds);
+                assert_int_equal(fds_count(), n_fds);
                 if (!fired) {
                         assert_int_equal(r, 0);
                         break;

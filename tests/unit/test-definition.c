@@ -16,6 +16,7 @@
 #include "policy/definition.h"
 #include "policy/strv.h"
 #include "policy/timespan.h"
+#include "tests/support/fds.h"
 #include "tests/support/tree.h"
 
 #define SOCKET "[Full]\nConnectStream=/run/x.sock\n"
@@ -858,7 +859,7 @@ static void test_folders(void **state) {
 static void test_load(void **state) {
         House *house = *state;
         _cleanup_(definition_freep) Definition *d = NULL;
-        unsigned n = tree_count_fds();
+        int n = fds_count();
 
         tree_file(&house->tree, PACKAGE_DIR "/endpoints.d/n.conf", SOCKET "MaxSec=8h\n");
         tree_file(&house->tree, "usr/local/lib/doorward/endpoints.d/n.conf.d/10.conf",
@@ -874,7 +875,7 @@ static void test_load(void **state) {
         assert_int_equal(strv_length(d->targets[ACCESS_FULL].paths), 2);
         assert_int_equal(strv_length(d->files), 4);
         assert_int_equal(strlen(d->hash), DEFINITION_HASH_SIZE - 1);
-        assert_int_equal(tree_count_fds(), n);
+        assert_int_equal(fds_count(), n);
 }
 
 static void test_load_nothing(void **state) {

@@ -15,6 +15,7 @@
 #include "helpers/generate.h"
 #include "policy/definition.h"
 #include "policy/strv.h"
+#include "tests/support/fds.h"
 #include "tests/support/tree.h"
 
 #define FOLDER SYSCONFDIR "/doorward/endpoints.d"
@@ -370,13 +371,13 @@ static void on_log(int priority, const char *message, void *userdata) {
 
 static int generate(House *house) {
         char out[TREE_PATH_SIZE];
-        unsigned n = tree_count_fds();
+        int n = fds_count();
         int r;
 
         house->log = strv_free(house->log);
         r = generate_units(house->tree.path, tree_owner(), tree_path(&house->tree, "out", out),
                            on_log, house);
-        assert_int_equal(tree_count_fds(), n);
+        assert_int_equal(fds_count(), n);
         return r;
 }
 

@@ -10,6 +10,7 @@
 
 #include "policy/inifile.h"
 #include "policy/strv.h"
+#include "tests/support/fds.h"
 #include "tests/support/tree.h"
 
 /* What a parse hands over, as "FILE:LINE [Section] Key=value" with the file's last part only. */
@@ -262,11 +263,11 @@ static int teardown(void **state) {
 }
 
 static Inifile *load_as(House *house, uid_t owner) {
-        unsigned n = tree_count_fds();
+        int n = fds_count();
         Inifile *ini = NULL;
 
         assert_int_equal(inifile_load(house->folders, "n", owner, &ini), 0);
-        assert_int_equal(tree_count_fds(), n);
+        assert_int_equal(fds_count(), n);
         return ini;
 }
 

@@ -5,7 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -18,6 +17,7 @@
 #include <cmocka.h>
 
 #include "client/launch.h"
+#include "tests/support/fds.h"
 
 #define TIMEOUT_MS 10000
 #define LAST_WORDS "not found"
@@ -28,17 +28,6 @@ static char *const environment[] = {(char *)"LANG=C.UTF-8", (char *)"EMPTY=", NU
 
 static volatile sig_atomic_t n_sigchld;
 static pid_t own_pid;
-
-static unsigned count_fds(void) {
-        DIR *dir = opendir("/proc/self/fd");
-        unsigned n = 0;
-
-        assert_non_null(dir);
-        while (readdir(dir))
-                n++;
-        (void)closedir(dir);
-        return n;
-}
 
 static int launch(const char *program, int fd) {
         LaunchSpec spec = {
@@ -113,9 +102,9 @@ static void test_what_it_finds(void **state) {
         (void)sigaddset(&some, SIGTERM);
         assert_int_equal(pthread_sigmask(SIG_BLOCK, &some, NULL), 0);
 
-        n_fds = count_fds();
+        n_fds = fds_count();
         check_launch(buf, sizeof(buf));
-        assert_int_equal(count_fds(), n_fds);
+        assert_int_equal(fds_count(), n_fds);
 
         assert_int_equal(pthread_sigmask(SIG_UNBLOCK, &some, NULL), 0);
         assert_int_equal(sigaction(SIGUSR1, &before, NULL), 0);
@@ -289,7 +278,7 @@ static void *launch_in_thread(void *userdata) {
 static void test_threads(void **state) {
         pthread_t threads[THREADS];
         int results[THREADS] = {};
-        unsigned n_fds = count_fds();
+        int n_fds = fds_count();
 
         for (size_t i = 0; i < THREADS; i++)
                 assert_int_equal(pthread_create(&threads[i], NULL, launch_in_thread, &results[i]),
@@ -298,7 +287,7 @@ static void test_threads(void **state) {
                 assert_int_equal(pthread_join(threads[i], NULL), 0);
                 assert_int_equal(results[i], 0);
         }
-        assert_int_equal(count_fds(), n_fds);
+        assert_int_equal(fds_count(), n_fds);
         check_childless();
 }
 

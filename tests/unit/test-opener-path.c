@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
@@ -14,6 +13,7 @@
 
 #include "common/peer.h"
 #include "helpers/opener-path.h"
+#include "tests/support/fds.h"
 
 /* A tree of our own stands for "/", and who is root in it is a parameter. */
 typedef struct Fixture {
@@ -71,19 +71,8 @@ static void make_link(Fixture *f, const char *target, const char *path) {
         assert_int_equal(symlinkat(target, f->root, path), 0);
 }
 
-static size_t count_fds(void) {
-        DIR *folder = opendir("/proc/self/fd");
-        size_t n = 0;
-
-        assert_non_null(folder);
-        while (readdir(folder))
-                n++;
-        closedir(folder);
-        return n;
-}
-
 static int walk(Fixture *f, const char *path) {
-        size_t before = count_fds();
+        int before = fds_count();
         int fd = -EBADF, r;
 
         f->reply = (OpenerReply){};
@@ -94,7 +83,7 @@ static int walk(Fixture *f, const char *path) {
                 assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
         }
         close_fd(fd);
-        assert_int_equal(count_fds(), before);
+        assert_int_equal(fds_count(), before);
         return r;
 }
 

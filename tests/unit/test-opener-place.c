@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
@@ -14,6 +13,7 @@
 #include "common/peer.h"
 #include "common/socket.h"
 #include "helpers/opener-place.h"
+#include "tests/support/fds.h"
 
 typedef struct Fixture {
         char folder[64];
@@ -54,17 +54,6 @@ static int teardown(void **state) {
         close_fd(f->root);
         free(f);
         return 0;
-}
-
-static size_t count_fds(void) {
-        DIR *folder = opendir("/proc/self/fd");
-        size_t n = 0;
-
-        assert_non_null(folder);
-        while (readdir(folder))
-                n++;
-        closedir(folder);
-        return n;
 }
 
 static int find(Fixture *f, Kind kind, const char *a, const char *b) {
@@ -281,9 +270,9 @@ static void test_open_refused(void **state) {
         make_file(f, "log", "abc");
         assert_int_equal(fchmodat(f->root, "log", 0400, 0), 0);
         assert_found(f, KIND_FILE, "/log", NULL, "/log");
-        before = count_fds();
+        before = fds_count();
         assert_int_equal(opener_place_open(&f->place, ACCESS_FULL, &fd, &f->reply), OPENER_OPEN);
-        assert_int_equal(count_fds(), before);
+        assert_int_equal(fds_count(), before);
         assert_int_equal(fd, -EBADF);
         assert_int_equal(f->reply.error, EACCES);
         assert_string_equal(f->reply.detail, "/log: Permission denied");
@@ -393,7 +382,7 @@ static void test_abstract(void **state) {
 
 static void test_leaks(void **state) {
         Fixture *f = *state;
-        size_t before = count_fds();
+        int before = fds_count();
 
         make_file(f, "file", "");
         for (int i = 0; i < 100; i++) {
@@ -402,7 +391,7 @@ static void test_leaks(void **state) {
                 assert_int_equal(find(f, KIND_FILE, "/none", "/neither"), OPENER_PATH);
         }
         opener_place_deinit(&f->place);
-        assert_int_equal(count_fds(), before);
+        assert_int_equal(fds_count(), before);
 }
 
 int main(void) {

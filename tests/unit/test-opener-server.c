@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
@@ -20,6 +19,7 @@
 #include "common/peer.h"
 #include "common/socket.h"
 #include "helpers/opener-server.h"
+#include "tests/support/fds.h"
 
 /* The opener runs in a child; the test is the broker, and its clients. How it ended: */
 enum {
@@ -164,17 +164,6 @@ static int teardown(void **state) {
         return 0;
 }
 
-static size_t count_fds(void) {
-        DIR *folder = opendir("/proc/self/fd");
-        size_t n = 0;
-
-        while (folder && readdir(folder))
-                n++;
-        if (folder)
-                closedir(folder);
-        return n;
-}
-
 static int serve(const Fixture *f) {
         OpenerDefinition definition = {};
         OpenerRecord record = OPENER_RECORD_NULL;
@@ -225,10 +214,10 @@ static void start(Fixture *f) {
         f->pid = fork();
         assert_true(f->pid >= 0);
         if (f->pid == 0) {
-                size_t before = count_fds();
+                int before = fds_count();
                 int status = serve(f);
 
-                _exit(count_fds() == before ? status : EXIT_LEAKED);
+                _exit(fds_count() == before ? status : EXIT_LEAKED);
         }
 }
 

@@ -10,13 +10,13 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
 #include "broker/openers.h"
 #include "common/socket.h"
+#include "tests/support/fds.h"
 
 #define LONG_USEC (60 * UINT64_C(1000000))
 
@@ -42,16 +42,6 @@ typedef struct Called {
 static const Name docker = {.endpoint = "docker"};
 static const Name serial = {.endpoint = "docker", .instance = "ttyS0"};
 
-static int count_fds(void) {
-        DIR *dir = opendir("/proc/self/fd");
-        int n = 0;
-
-        while (readdir(dir))
-                n++;
-        closedir(dir);
-        return n;
-}
-
 static int listen_at(const char *path) {
         struct sockaddr_un address;
         int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -74,7 +64,7 @@ static int setup(void **state) {
         (void)snprintf(f->path, sizeof(f->path), "%s/docker", f->folder);
         f->listen_fd = listen_at(f->path);
         f->opener_fd = -EBADF;
-        f->n_fds = count_fds();
+        f->n_fds = fds_count();
 
         if (sd_event_new(&f->event) < 0 || openers_new(f->event, f->folder, &f->openers) < 0)
                 return -1;
@@ -89,7 +79,7 @@ static int teardown(void **state) {
         openers_free(f->openers);
         sd_event_unref(f->event);
         close_fd(f->opener_fd);
-        n = count_fds();
+        n = fds_count();
         close_fd(f->listen_fd);
         (void)unlink(f->path);
         (void)rmdir(f->folder);

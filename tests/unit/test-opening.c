@@ -14,6 +14,7 @@
 #include "client/conn.h"
 #include "client/opening.h"
 #include "tests/support/fake-agent.h"
+#include "tests/support/fds.h"
 #include "tests/support/wire-fixture.h"
 
 #define CALL(rest)                                                                          \
@@ -53,7 +54,7 @@ static const doorward_auth texts = {types + 2, 1, callback, NULL};
 static unsigned n_fds_before;
 
 static int setup(void **state) {
-        n_fds_before = count_fds();
+        n_fds_before = fds_count();
         fake_agent_init();
         asked[0] = 0;
         callback_answer = "secret";
@@ -66,7 +67,7 @@ static int teardown(void **state) {
         fake_agent_deinit();
         /* An agent that was started does not stay. */
         assert_int_equal(fake_agent.n_freed, fake_agent.start.code ? 0 : fake_agent.n_starts);
-        assert_int_equal(count_fds(), n_fds_before);
+        assert_int_equal(fds_count(), n_fds_before);
         return 0;
 }
 

@@ -18,6 +18,7 @@
 #include <systemd/sd-bus.h>
 
 #include "pam/polkit.h"
+#include "tests/support/fds.h"
 #include "tests/support/tree.h"
 
 #define COOKIE "2-4711-1"
@@ -149,9 +150,9 @@ static void test_taken(void **state) {
 
         start_bus(f);
         start_polkit(f);
-        before = tree_count_fds();
+        before = fds_count();
         assert_int_equal(respond(f, 1001, COOKIE, 0), 0);
-        assert_int_equal(tree_count_fds(), before);
+        assert_int_equal(fds_count(), before);
 }
 
 static void test_not_taken(void **state) {

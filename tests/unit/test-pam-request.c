@@ -20,6 +20,7 @@
 #include "common/socket.h"
 #include "pam/request.h"
 #include "tests/support/dialogue-client.h"
+#include "tests/support/fds.h"
 #include "tests/support/tree.h"
 #include "tests/support/users.h"
 
@@ -139,7 +140,7 @@ static int be_client(const Fixture *f, int broker, const ClientStep *script) {
 
 /* Serves one request of a broker's for the client of a child that follows the script. */
 static void serve(Fixture *f, const PamRequest *request, const ClientStep *script) {
-        unsigned before = tree_count_fds();
+        int before = fds_count();
         Requester requester = {};
         int fds[2], client;
         pid_t pid;
@@ -160,7 +161,7 @@ static void serve(Fixture *f, const PamRequest *request, const ClientStep *scrip
         assert_int_equal(
                 request_serve_consume_fd(&f->rules, &requester, request, client, &f->verdict), 0);
         close_fd(fds[0]);
-        assert_int_equal(tree_count_fds(), before);
+        assert_int_equal(fds_count(), before);
         client_finish(pid);
 }
 

@@ -16,6 +16,7 @@
 
 #include "common/socket.h"
 #include "pam/requester.h"
+#include "tests/support/fds.h"
 #include "tests/support/tree.h"
 
 /* The two ends of a connection, of which the test made both. */
@@ -40,7 +41,7 @@ static int setup(void **state) {
 
         if (!f)
                 return -1;
-        f->n_fds = tree_count_fds();
+        f->n_fds = fds_count();
         make_pair(SOCK_SEQPACKET, &f->broker, &f->helper);
         assert_int_equal(socket_set_passcred(f->helper), 0);
         assert_int_equal(socket_set_passcred(f->broker), 0);
@@ -54,7 +55,7 @@ static int teardown(void **state) {
 
         f->broker = close_fd(f->broker);
         f->helper = close_fd(f->helper);
-        assert_int_equal(tree_count_fds(), f->n_fds);
+        assert_int_equal(fds_count(), f->n_fds);
         free(f);
         return 0;
 }
@@ -121,14 +122,14 @@ static void test_request(void **state) {
 
 /* Nothing was taken; no descriptor stays. */
 static void check_refused(Fixture *f, int expected) {
-        unsigned before = tree_count_fds();
+        int before = fds_count();
         PamRequest got = {.tty = 77};
         int client = 77;
 
         assert_int_equal(requester_receive(&f->requester, 100, &got, &client), expected);
         assert_int_equal(got.tty, 77);
         assert_int_equal(client, 77);
-        assert_int_equal(tree_count_fds(), before);
+        assert_int_equal(fds_count(), before);
 }
 
 static void test_nothing(void **state) {

@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <dirent.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -16,6 +15,7 @@
 
 #include "broker/record.h"
 #include "common/socket.h"
+#include "tests/support/fds.h"
 
 #define QUEUE_MAX 4
 #define LONG_TIME (60 * UINT64_C(1000000))
@@ -35,16 +35,6 @@ typedef struct Waiting {
         unsigned n_calls;
         int error;
 } Waiting;
-
-static int count_fds(void) {
-        DIR *dir = opendir("/proc/self/fd");
-        int n = 0;
-
-        while (readdir(dir))
-                n++;
-        closedir(dir);
-        return n;
-}
 
 /* The journal. */
 
@@ -145,7 +135,7 @@ static int setup(void **state) {
 
         if (!f)
                 return -1;
-        f->n_fds = count_fds();
+        f->n_fds = fds_count();
         (void)snprintf(f->folder, sizeof(f->folder), "/tmp/test-record-XXXXXX");
         if (!mkdtemp(f->folder))
                 return -1;
@@ -166,7 +156,7 @@ static int teardown(void **state) {
         close_fd(f->journal_fd);
         (void)unlink(f->path);
         (void)rmdir(f->folder);
-        n = count_fds() - f->n_fds;
+        n = fds_count() - f->n_fds;
         free(f);
         return n == 0 ? 0 : -1;
 }

@@ -5,7 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,27 +13,17 @@
 #include <cmocka.h>
 
 #include "common/socket.h"
-
-static unsigned count_descriptors(void) {
-        DIR *dir = opendir("/proc/self/fd");
-        unsigned n = 0;
-
-        assert_non_null(dir);
-        while (readdir(dir))
-                n++;
-        (void)closedir(dir);
-        return n;
-}
+#include "tests/support/fds.h"
 
 static unsigned n_before;
 
 static int setup(void **state) {
-        n_before = count_descriptors();
+        n_before = fds_count();
         return 0;
 }
 
 static int teardown(void **state) {
-        assert_int_equal(count_descriptors(), n_before);
+        assert_int_equal(fds_count(), n_before);
         return 0;
 }
 
@@ -193,7 +182,7 @@ static void test_descriptor_floods(void **state) {
                                 assert_int_equal(ancillary.n_fds, 77);
                         }
                         close_pair(pair);
-                        assert_int_equal(count_descriptors(), n_before);
+                        assert_int_equal(fds_count(), n_before);
                 }
         }
 }

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "policy/trusted.h"
+#include "tests/support/fds.h"
 #include "tests/support/tree.h"
 
 static int setup(void **state) {
@@ -46,14 +47,14 @@ static int open_folder(const Tree *tree, const char *path, uid_t owner, const ch
 
 static void test_folder(void **state) {
         const Tree *tree = *state;
-        unsigned n = tree_count_fds();
+        int n = fds_count();
 
         tree_folder(tree, "a/b/c");
         assert_int_equal(open_folder(tree, "a/b/c", tree_owner(), NULL), 0);
         assert_int_equal(open_folder(tree, "a//b/./c/", tree_owner(), NULL), 0);
         assert_int_equal(open_folder(tree, "a/b/x", tree_owner(), NULL), -ENOENT);
         assert_int_equal(open_folder(tree, "x/b/c", tree_owner(), NULL), -ENOENT);
-        assert_int_equal(tree_count_fds(), n);
+        assert_int_equal(fds_count(), n);
 }
 
 static void test_relative_path(void **state) {
@@ -67,7 +68,7 @@ static void test_relative_path(void **state) {
 
 static void test_folder_of_others(void **state) {
         const Tree *tree = *state;
-        unsigned n = tree_count_fds();
+        int n = fds_count();
 
         tree_folder(tree, "a/b");
         if (tree_give_away(tree, "a") == 0)
@@ -76,7 +77,7 @@ static void test_folder_of_others(void **state) {
         else
                 assert_int_equal(open_folder(tree, "a/b", tree_stranger(), "belongs to user"),
                                  TRUSTED_E_REFUSED);
-        assert_int_equal(tree_count_fds(), n);
+        assert_int_equal(fds_count(), n);
 }
 
 static void test_folder_writable(void **state) {
@@ -204,7 +205,7 @@ static void assert_answer(Answer answer, int result, const char *text) {
 
 static void test_file(void **state) {
         const Tree *tree = *state;
-        unsigned n = tree_count_fds();
+        int n = fds_count();
 
         tree_file(tree, "text", "hello");
         tree_file(tree, "empty", "");
@@ -236,7 +237,7 @@ static void test_file(void **state) {
         assert_answer(read_file(tree, "group", tree_owner(), 5), TRUSTED_E_REFUSED, "chmod go-w");
         assert_answer(read_file(tree, "world", tree_owner(), 5), TRUSTED_E_REFUSED, "chmod go-w");
         assert_answer(read_file(tree, "secret", tree_owner(), 5), TRUSTED_E_REFUSED, "chmod a+r ");
-        assert_int_equal(tree_count_fds(), n);
+        assert_int_equal(fds_count(), n);
 }
 
 /* Nobody waits for a writer, or for a carrier. */
