@@ -16,6 +16,7 @@
 #include "common/macros.h"
 #include "common/opener-protocol.h"
 #include "policy/definition.h"
+#include "policy/stamps.h"
 
 typedef struct OpenerDefinition {
         const char *name;
@@ -23,6 +24,7 @@ typedef struct OpenerDefinition {
         char **folders;
         uid_t owner;            /* of files that count, beside root: for tests */
         Definition *definition; /* NULL until it was read */
+        Stamps stamps;          /* of what it was read from */
 } OpenerDefinition;
 
 /* name and hash are borrowed, and so is root, which is put before the folders. -ENOMEM. */
@@ -30,6 +32,6 @@ int opener_definition_init(OpenerDefinition *current, const char *root, uid_t ow
                            const char *name, const char *hash) _must_check_;
 void opener_definition_deinit(OpenerDefinition *current);
 
-/* Reads it again. 0 if it is the one of the hash and can be used, else OPENER_STALE; what was read
+/* Reads it again, unless it is certain that nothing has changed. 0 if it is the one of the hash and can be used, else OPENER_STALE; what was read
  * before is then kept. */
 int opener_definition_refresh(OpenerDefinition *current, OpenerReply *reply) _must_check_;

@@ -203,48 +203,19 @@ int definition_load(char *const *folders, const char *name, Definition **ret) {
         return definition_load_trusting(folders, 0, name, ret);
 }
 
-/* Whether any folder may have a file of that name: a quick look, for what is asked often. */
-static bool may_exist(char *const *folders, const char *name) {
-        for (; *folders; folders++) {
-                char path[PATH_MAX];
-                struct stat st;
-                int n = snprintf(path, sizeof(path), "%s/%s.conf", *folders, name);
-
-                if (n < 0 || (size_t)n >= sizeof(path) || lstat(path, &st) == 0 || errno != ENOENT)
-                        return true;
-        }
-
-        return false;
-}
-
 int definition_load_for_opener(char *const *folders, uid_t owner, const char *name,
                                Definition **ret) {
         char template[NAME_ENDPOINT_MAX + 2];
-        int r = -ENOENT;
+        int r;
 
         if (!name_is_valid_endpoint(name))
                 return -EINVAL;
 
-        if (may_exist(folders, name))
-                r = definition_load_trusting(folders, owner, name, ret);
+        r = definition_load_trusting(folders, owner, name, ret);
         if (r != -ENOENT)
                 return r;
         (void)snprintf(template, sizeof(template), "%s@", name);
         return definition_load_trusting(folders, owner, template, ret);
-}
-
-bool definition_is_current(const Definition *definition, char *const *folders, uid_t owner) {
-        _cleanup_(inifile_freep) Inifile *ini = NULL;
-        char file[NAME_ENDPOINT_MAX + 2];
-
-        /* A file without the @ would come before a template's. */
-        if (definition->template && may_exist(folders, definition->name))
-                return false;
-
-        (void)snprintf(file, sizeof(file), "%s%s", definition->name,
-                       definition->template ? "@" : "");
-        return inifile_load(folders, file, owner, &ini) == 0 && ini->found && !ini->problem &&
-               streq(ini->text, definition->text);
 }
 
 int definition_parse(const char *name, const char *path, const char *text, Definition **ret) {

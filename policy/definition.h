@@ -98,10 +98,6 @@ int definition_load_trusting(char *const *folders, uid_t owner, const char *name
 int definition_load_for_opener(char *const *folders, uid_t owner, const char *name,
                                Definition **ret) _must_check_;
 
-/* Whether definition_load_for_opener() would give the same again, which was without a problem: all
- * that is read and judged, without the parsing. */
-bool definition_is_current(const Definition *definition, char *const *folders, uid_t owner);
-
 Definition *definition_free(Definition *definition);
 
 /* The text of the definition of these files, parsed: what definition_load() does after reading.

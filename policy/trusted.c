@@ -189,33 +189,13 @@ static int walk_along(Walk *walk) {
         return r;
 }
 
-/* Whether all on the way are folders, no links, and trusted: the usual case, with a third of the
- * system calls of a walk. By name is good enough for it: what was found to be root's alone nobody
- * else can replace before it is passed. */
-static bool is_plainly_trusted(const char *path, uid_t owner) {
-        const char *end = path;
-        char part[PATH_MAX];
-
-        memcpy(part, "/", sizeof("/"));
-        for (;;) {
-                _cleanup_free_ char *reason = NULL;
-                struct stat st;
-
-                if (lstat(part, &st) < 0 || !S_ISDIR(st.st_mode) ||
-                    check(&st, part, *end ? ROLE_ANCESTOR : ROLE_FOLDER, owner, &reason) != 0)
-                        return false;
-                if (!*end)
-                        return true;
-                end += 1 + strcspn(end + 1, "/");
-                memcpy(part, path, (size_t)(end - path));
-                part[end - path] = '\0';
-        }
-}
-
-static int walk_to_folder(const char *path, uid_t owner, int *ret_fd, char **ret_reason) {
+int trusted_open_folder(const char *path, uid_t owner, int *ret_fd, char **ret_reason) {
         _cleanup_(walk_deinit) Walk walk = {.fd = -EBADF, .owner = owner};
         _cleanup_close_ int fd = -EBADF;
         int r;
+
+        if (path[0] != '/' || strlen(path) >= PATH_MAX)
+                return -EINVAL;
 
         memcpy(walk.rest, path, strlen(path) + 1);
         r = walk_along(&walk);
@@ -229,28 +209,7 @@ static int walk_to_folder(const char *path, uid_t owner, int *ret_fd, char **ret
                 return refuse_errno(ret_reason, path, errno);
 
         *ret_fd = TAKE_FD(fd);
-        if (!walk.reason)
-                return 0;
-        return refuse_consume(ret_reason, TAKE_PTR(walk.reason));
-}
-
-int trusted_open_folder(const char *path, uid_t owner, int *ret_fd, char **ret_reason) {
-        int fd;
-
-        if (path[0] != '/' || strlen(path) >= PATH_MAX)
-                return -EINVAL;
-        /* Most of the folders that there can be are not, and openers ask before each request. */
-        if (access(path, F_OK) < 0 && errno == ENOENT)
-                return -ENOENT;
-
-        fd = is_plainly_trusted(path, owner)
-                     ? open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-                     : -EBADF;
-        if (fd < 0)
-                return walk_to_folder(path, owner, ret_fd, ret_reason);
-
-        *ret_fd = fd;
-        return 0;
+        return walk.reason ? refuse_consume(ret_reason, TAKE_PTR(walk.reason)) : 0;
 }
 
 int trusted_open_subfolder(int folder_fd, const char *name, const char *path, uid_t owner,
