@@ -132,9 +132,7 @@ static bool leases_are_all_taken(const Open *open, Refusal *ret_refusal) {
 
 static void on_opened(int error, const OpenerReply *reply, int fd, void *userdata) {
         Open *open = userdata;
-        const Definition *definition;
         Refusal refusal;
-        int r;
 
         open->opener = NULL;
         open->fd = fd;
@@ -158,24 +156,25 @@ static void on_opened(int error, const OpenerReply *reply, int fd, void *userdat
                 return;
         }
 
-        if (!open_continues(open))
-                return;
+        open_advance(open);
+}
 
-        definition = open_definition(open);
-        if (open->mode != LEASE_MODE_NONE) {
-                if (leases_are_all_taken(open, &refusal)) {
-                        open_refuse(open, &refusal);
-                        return;
-                }
-                r = lease_new(open->session, definition, &open->name, open->access, open->identity,
-                              &open->place, open->fd, &open->lease);
-                if (r < 0) {
-                        open_fail(open, r);
-                        return;
-                }
+bool open_make_lease(Open *open) {
+        Refusal refusal;
+        int r;
+
+        if (open->mode == LEASE_MODE_NONE)
+                return true;
+        if (leases_are_all_taken(open, &refusal)) {
+                open_refuse(open, &refusal);
+                return false;
         }
 
-        open_advance(open);
+        r = lease_new(open->session, open_definition(open), &open->name, open->access,
+                      open->identity, &open->place, open->fd, &open->lease);
+        if (r < 0)
+                open_fail(open, r);
+        return r == 0;
 }
 
 /* The place of a lease, of the user's and of all: 0, USER_E_QUOTA and the refusal, -errno. What is

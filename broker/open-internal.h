@@ -23,7 +23,8 @@ typedef enum OpenStep {
         OPEN_POLICY,   /* polkit, without a prompt and then with one */
         OPEN_ACCOUNT,  /* PAM's account stack */
         OPEN_STEP_UP,  /* prove to be oneself, by PAM */
-        OPEN_OPENER,   /* the lease's place, the opener, */
+        OPEN_OPENER,   /* the lease's place, the opener */
+        OPEN_LEASE,    /* the lease itself */
         OPEN_RECORD,   /* the record, the reply */
         _OPEN_STEP_MAX,
 } OpenStep;
@@ -73,6 +74,7 @@ bool open_judge(Open *open);
 bool open_check_account(Open *open);
 bool open_step_up(Open *open);
 bool open_reach(Open *open);
+bool open_make_lease(Open *open);
 bool open_record(Open *open);
 
 /* Each ends it; open is gone after this. The second is for want of memory, or of something as

@@ -132,19 +132,22 @@ bool open_take_prompt(Open *open, bool by_pam) {
         return false;
 }
 
-void open_advance(Open *open) {
+static void open_step(Open *open) {
         static bool (*const steps[_OPEN_STEP_MAX])(Open * open) = {
                 [OPEN_IDENTITY] = open_identify,     [OPEN_POLICY] = open_judge,
                 [OPEN_ACCOUNT] = open_check_account, [OPEN_STEP_UP] = open_step_up,
-                [OPEN_OPENER] = open_reach,          [OPEN_RECORD] = open_record,
+                [OPEN_OPENER] = open_reach,          [OPEN_LEASE] = open_make_lease,
+                [OPEN_RECORD] = open_record,
         };
-
-        if (!open_continues(open))
-                return;
 
         do
                 open->step++;
         while (steps[open->step](open));
+}
+
+void open_advance(Open *open) {
+        if (open_continues(open))
+                open_step(open);
 }
 
 /* The beginning. */
@@ -265,5 +268,5 @@ void open_endpoint(Session *session, const FieldValue *values) {
         if (r < 0)
                 open_fail(open, r);
         else
-                open_advance(open);
+                open_step(open); /* it has just been looked at */
 }

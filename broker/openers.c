@@ -18,7 +18,9 @@ struct OpenerLink {
         int fd;
         bool leaving; /* it takes no more calls, and still answers those that it has */
         sd_event_source *io;
-        sd_event_source *idle; /* while there are no calls */
+        sd_event_source *timer; /* it may go off too early, and is then set anew */
+        uint64_t timer_at;      /* UINT64_MAX: it is off */
+        uint64_t idle_at;       /* when to close it, if there are no calls by then */
         OpenerCall *calls;
 };
 
@@ -35,19 +37,12 @@ struct OpenerCall {
         OpenerLink *link;
         OpenerCall *next; /* OpenerLink::calls */
         uint32_t id;
-        sd_event_source *timer;
-        OpenerFunc func; /* NULL once cancelled */
+        uint64_t end;    /* by when there must be an answer */
+        OpenerFunc func; /* NULL once cancelled, or once it was too late */
         void *userdata;
 };
 
 /* Calls. */
-
-static OpenerCall *call_free(OpenerCall *call) {
-        sd_event_source_disable_unref(call->timer);
-        free(call);
-        return NULL;
-}
-DEFINE_CLEANUP(OpenerCall *, call_free);
 
 static void call_unlink(OpenerCall *call) {
         OpenerCall **p = &call->link->calls;
@@ -61,7 +56,7 @@ static void call_answer(OpenerCall *call, int error, const OpenerReply *reply, i
         OpenerFunc func = call->func;
         void *userdata = call->userdata;
 
-        call_free(call);
+        free(call);
         if (func)
                 func(error, reply, fd, userdata);
         else
@@ -73,7 +68,7 @@ static void call_answer(OpenerCall *call, int error, const OpenerReply *reply, i
 static OpenerLink *link_free(OpenerLink *link) {
         assert(!link->calls);
         sd_event_source_disable_unref(link->io);
-        sd_event_source_disable_unref(link->idle);
+        sd_event_source_disable_unref(link->timer);
         close_fd(link->fd);
         free(link);
         return NULL;
@@ -103,12 +98,30 @@ static void link_fail(OpenerLink *link, int error) {
         }
 }
 
+static uint64_t openers_now(const Openers *openers) {
+        uint64_t now;
+
+        (void)sd_event_now(openers->event, CLOCK_MONOTONIC, &now);
+        return now;
+}
+
+/* The timer goes off by then. It is not put off when there is more time: to set it costs more than
+ * it does to find, once in seconds, that nothing is due. */
+static void link_wake_by(OpenerLink *link, uint64_t at) {
+        if (link->timer_at <= at)
+                return;
+
+        link->timer_at = at;
+        (void)sd_event_source_set_time(link->timer, at);
+        (void)sd_event_source_set_enabled(link->timer, SD_EVENT_ONESHOT);
+}
+
 static void link_rest(OpenerLink *link) {
         if (link->calls)
                 return;
 
-        (void)sd_event_source_set_time_relative(link->idle, LINK_IDLE_USEC);
-        (void)sd_event_source_set_enabled(link->idle, SD_EVENT_ONESHOT);
+        link->idle_at = openers_now(link->openers) + LINK_IDLE_USEC;
+        link_wake_by(link, link->idle_at);
 }
 
 static OpenerCall *link_find_call(OpenerLink *link, uint32_t id) {
@@ -164,11 +177,45 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
         return 0;
 }
 
-static int on_idle(sd_event_source *source, uint64_t usec, void *userdata) {
-        OpenerLink *link = userdata;
+/* The first call that is waited for no longer; NULL if there is none. */
+static OpenerCall *link_find_late(const OpenerLink *link, uint64_t now) {
+        OpenerCall *call = link->calls;
 
-        link_unlink(link);
-        link_free(link);
+        while (call && (!call->func || call->end > now))
+                call = call->next;
+        return call;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        OpenerLink *link = userdata;
+        uint64_t now = openers_now(link->openers);
+        OpenerCall *call = link_find_late(link, now);
+
+        link->timer_at = UINT64_MAX;
+
+        if (call) {
+                OpenerFunc func = call->func;
+
+                /* The number stays taken until the opener answers or goes. One a turn: careful, the
+                 * link may be gone after this. */
+                call->func = NULL;
+                link_wake_by(link, now);
+                func(ETIMEDOUT, NULL, -EBADF, call->userdata);
+                return 0;
+        }
+
+        for (call = link->calls; call; call = call->next)
+                if (call->func)
+                        link_wake_by(link, call->end);
+        if (link->calls)
+                return 0;
+
+        if (link->idle_at > now)
+                link_wake_by(link, link->idle_at);
+        else {
+                link_unlink(link);
+                link_free(link);
+        }
         return 0;
 }
 
@@ -204,17 +251,21 @@ static int link_new(Openers *openers, const char *endpoint, OpenerLink **ret) {
 
         link->openers = openers;
         memcpy(link->endpoint, endpoint, strlen(endpoint) + 1);
+        link->timer_at = UINT64_MAX;
         link->fd = link_connect(openers, endpoint);
         if (link->fd < 0)
                 return link->fd;
 
         r = sd_event_add_io(openers->event, &link->io, link->fd, EPOLLIN, on_io, link);
         if (r >= 0)
-                r = sd_event_add_time_relative(openers->event, &link->idle, CLOCK_MONOTONIC,
-                                               LINK_IDLE_USEC, 0, on_idle, link);
+                r = sd_event_add_time(openers->event, &link->timer, CLOCK_MONOTONIC, UINT64_MAX, 0,
+                                      on_timer, link);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(link->timer, SD_EVENT_OFF);
         if (r < 0)
                 return r;
 
+        link_rest(link);
         link->next = openers->links;
         openers->links = link;
         *ret = TAKE_PTR(link);
@@ -229,17 +280,6 @@ static int openers_get_link(Openers *openers, const char *endpoint, OpenerLink *
                 }
 
         return link_new(openers, endpoint, ret);
-}
-
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
-        OpenerCall *call = userdata;
-        OpenerFunc func = call->func;
-        void *data = call->userdata;
-
-        /* The number stays taken until the opener answers or goes. */
-        call->func = NULL;
-        func(ETIMEDOUT, NULL, -EBADF, data);
-        return 0;
 }
 
 static int call_send(OpenerCall *call, Openers *openers, const Name *name, const char *definition,
@@ -295,7 +335,7 @@ Openers *openers_free(Openers *openers) {
 
                         assert(!call->func);
                         link->calls = call->next;
-                        call_free(call);
+                        free(call);
                 }
                 openers->links = link->next;
                 link_free(link);
@@ -309,34 +349,32 @@ Openers *openers_free(Openers *openers) {
 
 int openers_call(Openers *openers, const Name *name, const char *definition, Access access,
                  int client_fd, uint64_t usec, OpenerFunc func, void *userdata, OpenerCall **ret) {
-        _cleanup_(call_freep) OpenerCall *call = calloc(1, sizeof(*call));
+        OpenerCall *call = calloc(1, sizeof(*call));
         int r;
 
         if (!call)
                 return -ENOMEM;
 
         call->id = ++openers->last_id;
+        call->end = openers_now(openers) + usec;
         call->func = func;
         call->userdata = userdata;
-        r = sd_event_add_time_relative(openers->event, &call->timer, CLOCK_MONOTONIC, usec, 0,
-                                       on_timer, call);
-        if (r >= 0)
-                r = call_send(call, openers, name, definition, access, client_fd);
-        if (r < 0)
+        r = call_send(call, openers, name, definition, access, client_fd);
+        if (r < 0) {
+                free(call);
                 return r;
+        }
 
         call->next = call->link->calls;
         call->link->calls = call;
-        (void)sd_event_source_set_enabled(call->link->idle, SD_EVENT_OFF);
-        *ret = TAKE_PTR(call);
+        link_wake_by(call->link, call->end);
+        *ret = call;
         return 0;
 }
 
 OpenerCall *opener_call_cancel(OpenerCall *call) {
-        if (call) {
+        if (call)
                 call->func = NULL;
-                call->timer = sd_event_source_disable_unref(call->timer);
-        }
 
         return NULL;
 }

@@ -300,7 +300,9 @@ int channel_receive(Channel *channel, VarlinkInput *input, size_t want_fds, int6
                 return channel_fail_memory(channel, error);
 
         while ((n = socket_receive(channel->fd, buf, size, want_fds, &ancillary)) == -EAGAIN) {
-                r = wait_ready(channel->fd, POLLIN, deadline);
+                r = channel_deadline_left(deadline) == 0
+                            ? -ETIMEDOUT
+                            : wait_ready(channel->fd, POLLIN, deadline);
                 if (r == -ETIMEDOUT)
                         return -EAGAIN;
                 if (r < 0)

@@ -79,9 +79,7 @@ static const char *grant_problem(const WireReply *reply, const OpeningReply *ope
         return NULL;
 }
 
-static const char *fd_problem(int fd, int access) {
-        int kind = conn_find_kind(fd);
-
+static const char *fd_problem(int fd, int kind, int access) {
         if (kind < 0)
                 return "sent a descriptor of something that is no endpoint";
         if (access == ACCESS_READ_ONLY && kind != KIND_STREAM && kind != KIND_SEQPACKET &&
@@ -97,7 +95,7 @@ static int fail_protocol(doorward_error *error, const Wire *wire, const char *wh
 
 /* Makes the connection of a grant. The wire is taken if it is needed for the lease. */
 static int conn_new(Wire **wire, WireReply *reply, const OpeningReply *open, const Uri *uri,
-                    doorward_conn **ret, doorward_error *error) {
+                    Kind kind, doorward_conn **ret, doorward_error *error) {
         _cleanup_(conn_unrefp) doorward_conn *conn = NULL;
 
         conn = malloc(sizeof(*conn));
@@ -108,6 +106,7 @@ static int conn_new(Wire **wire, WireReply *reply, const OpeningReply *open, con
                 .n_ref = 1,
                 .pid = getpid(),
                 .fd = TAKE_FD(reply->connection),
+                .kind = kind,
                 .socket = strdup(wire_get_path(*wire)),
                 .uri = *uri,
                 .mode = (LeaseMode)open->mode,
@@ -117,7 +116,6 @@ static int conn_new(Wire **wire, WireReply *reply, const OpeningReply *open, con
                 .lease = open->lease ? strdup(open->lease) : NULL,
                 .request_id = strdup(open->request_id),
         };
-        conn->kind = (Kind)conn_find_kind(conn->fd);
         if (!conn->socket || !conn->request_id || (open->lease && !conn->lease))
                 return error_no_memory(error);
 
@@ -132,19 +130,21 @@ static int conn_ask(const OpeningSpec *spec, doorward_conn **ret, doorward_error
         _cleanup_(wire_freep) Wire *wire = NULL;
         const char *problem;
         OpeningReply open;
-        int r;
+        int kind = 0, r;
 
         r = opening_run(spec, &wire, &reply, &open, error);
         if (r < 0)
                 return r;
 
         problem = grant_problem(&reply, &open, spec);
-        if (!problem)
-                problem = fd_problem(reply.connection, spec->uri->access);
+        if (!problem) {
+                kind = conn_find_kind(reply.connection);
+                problem = fd_problem(reply.connection, kind, spec->uri->access);
+        }
         if (problem)
                 return fail_protocol(error, wire, problem);
 
-        return conn_new(&wire, &reply, &open, spec->uri, ret, error);
+        return conn_new(&wire, &reply, &open, spec->uri, (Kind)kind, ret, error);
 }
 
 /* Appends ", NAME", or says once that there are more than there is room for. */

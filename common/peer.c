@@ -110,12 +110,13 @@ bool peer_is_sender(const Peer *peer, const struct ucred *sender) {
         return sender->pid == peer->pid;
 }
 
-/* Reads a small file of /proc/PID whole, or as much of it as fits, with a NUL behind it. */
+/* Reads a small file of /proc/PID whole, or as much of it as fits, with a NUL behind it. The kernel
+ * makes the text of such a file at once, and hands over what there is room for: only a long uid_map
+ * comes in parts, and of that the first line is enough. */
 static int proc_read(const Peer *peer, const char *name, char *buf, size_t size) {
         _cleanup_close_ int fd = -EBADF;
         char path[64];
-        size_t n = 0;
-        ssize_t k;
+        ssize_t n;
 
         (void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)peer->pid, name);
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -127,16 +128,11 @@ static int proc_read(const Peer *peer, const char *name, char *buf, size_t size)
                                                                             : -errno;
         }
 
-        while (n < size - 1) {
-                k = read(fd, buf + n, size - 1 - n);
-                if (k < 0 && errno == EINTR)
-                        continue;
-                if (k < 0)
-                        return errno == ESRCH ? PEER_E_GONE : -errno;
-                if (k == 0)
-                        break;
-                n += (size_t)k;
-        }
+        do
+                n = read(fd, buf, size - 1);
+        while (n < 0 && errno == EINTR);
+        if (n < 0)
+                return errno == ESRCH ? PEER_E_GONE : -errno;
 
         buf[n] = 0;
         return 0;
