@@ -93,7 +93,7 @@ bool open_record(Open *open) {
         fields.access = open->access;
         fields.decision = DECISION_AUTHORIZED;
         fields.identity_uid = open->identity;
-        fields.how = open->prompting ? "challenged" : "implicit";
+        fields.how = open->prompting ? HOW_CHALLENGED : HOW_IMPLICIT;
         fields.proof = open_proof(open);
         fields.action = open->question.action;
         fields.connect_as = open->question.connect_as;

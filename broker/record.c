@@ -385,7 +385,8 @@ static void entry_put_fields(JournalEntry *entry, const RecordFields *f) {
                 entry_put(entry, "DOORWARD_ACCESS", access_to_string(f->access));
         if (f->decision)
                 entry_put(entry, "DOORWARD_DECISION", decision_to_string(f->decision));
-        entry_put(entry, "DOORWARD_HOW", f->how);
+        if (f->how)
+                entry_put(entry, "DOORWARD_HOW", how_to_string(f->how));
         entry_put(entry, "DOORWARD_PROOF", f->proof);
         entry_put(entry, "DOORWARD_ACTION", f->action);
         entry_put(entry, "DOORWARD_ERROR", f->error);

@@ -33,7 +33,7 @@ typedef struct RecordFields {
         const char *endpoint; /* NAME or NAME@INSTANCE, checked against the alphabet */
         Access access;
         Decision decision;
-        const char *how;    /* implicit, challenged */
+        How how;
         const char *proof;  /* what PAM proved: identity, step-up, both with a space between */
         const char *action; /* polkit's */
         const char *error;  /* the error that was answered, without the interface's name */

@@ -34,6 +34,11 @@ static const Term decision_terms[_DECISION_MAX] = {
         [DECISION_UNSUPPORTED] = SAME("unsupported"),
 };
 
+static const Term how_terms[_HOW_MAX] = {
+        [HOW_IMPLICIT] = SAME("implicit"),
+        [HOW_CHALLENGED] = SAME("challenged"),
+};
+
 static const Term means_terms[_MEANS_MAX] = {
         [MEANS_SOCKET] = SAME("socket"),
         [MEANS_OPEN_FLAGS] = {"open-flags", "open_flags"},
@@ -84,6 +89,7 @@ DEFINE_TO(access, Access)
 DEFINE_TO(kind, Kind)
 DEFINE_TO(lease_mode, LeaseMode)
 DEFINE_TO(decision, Decision)
+DEFINE_TO(how, How)
 DEFINE_TO(means, Means)
 DEFINE_TO(end_reason, EndReason)
 
@@ -96,5 +102,6 @@ DEFINE_FROM_WIRE(access)
 DEFINE_FROM_WIRE(kind)
 DEFINE_FROM_WIRE(lease_mode)
 DEFINE_FROM_WIRE(decision)
+DEFINE_FROM_WIRE(how)
 DEFINE_FROM_WIRE(means)
 DEFINE_FROM_WIRE(end_reason)

@@ -45,6 +45,13 @@ typedef enum Decision {
         _DECISION_MAX,
 } Decision;
 
+/* How policy came to its yes. */
+typedef enum How {
+        HOW_IMPLICIT = 1, /* at once */
+        HOW_CHALLENGED,   /* after somebody was asked for a password */
+        _HOW_MAX,
+} How;
+
 /* By what a read-only level is read-only. */
 typedef enum Means {
         MEANS_SOCKET = 1, /* the backend's own read-only socket */
@@ -78,6 +85,8 @@ const char *lease_mode_to_string(LeaseMode mode);
 const char *lease_mode_to_wire(LeaseMode mode);
 const char *decision_to_string(Decision decision);
 const char *decision_to_wire(Decision decision);
+const char *how_to_string(How how);
+const char *how_to_wire(How how);
 const char *means_to_string(Means means);
 const char *means_to_wire(Means means);
 const char *end_reason_to_string(EndReason reason);
@@ -91,6 +100,7 @@ int kind_from_wire(const char *text);
 int lease_mode_from_string(const char *text);
 int lease_mode_from_wire(const char *text);
 int decision_from_wire(const char *text);
+int how_from_wire(const char *text);
 int means_from_string(const char *text);
 int means_from_wire(const char *text);
 int end_reason_from_wire(const char *text);

@@ -94,6 +94,7 @@ static void test_enums(void **state) {
 
         CHECK_ENUM("Access", Access, _ACCESS_MAX, access_to_wire);
         CHECK_ENUM("Decision", Decision, _DECISION_MAX, decision_to_wire);
+        CHECK_ENUM("How", How, _HOW_MAX, how_to_wire);
         CHECK_ENUM("Kind", Kind, _KIND_MAX, kind_to_wire);
         CHECK_ENUM("Mode", LeaseMode, _LEASE_MODE_MAX, lease_mode_to_wire);
         CHECK_ENUM("Means", Means, _MEANS_MAX, means_to_wire);
@@ -103,7 +104,7 @@ static void test_enums(void **state) {
         assert_int_equal(idl_find(&broker, IDL_ENUM, "State")->in.n, 3);
         for (size_t i = 0; i < broker.n; i++)
                 n += broker.members[i].kind == IDL_ENUM;
-        assert_int_equal(n, 7);
+        assert_int_equal(n, 8);
 }
 
 /* Methods. */
