@@ -25,6 +25,43 @@ void admission_count_failure(Session *session) {
                          settings->penalty_usec);
 }
 
+int admission_take_descriptor(const Broker *broker, User *user, UserCharge *charge,
+                              Refusal *ret_refusal) {
+        unsigned mine = broker->settings->descriptors_per_user, all = broker->descriptors_max;
+
+        if (mine == 0)
+                mine = all / 8;
+
+        if (user->table->used[USER_DESCRIPTORS] >= all)
+                refusal_init_limit(ret_refusal, "LimitNOFILE", 0);
+        else if (user_charge(user, USER_DESCRIPTORS, mine, charge) != 0)
+                refusal_init_limit(ret_refusal, "DescriptorsPerUser", 0);
+        else
+                return 0;
+
+        return ADMISSION_E_REFUSED;
+}
+
+int admission_take_delivery(Session *session, UserCharge *charge, Refusal *ret_refusal) {
+        unsigned max = session->broker->settings->undelivered_per_user;
+
+        /* On one connection they come one after the other. */
+        if (session_has_delivered(session) &&
+            user_charge(session->user, USER_UNDELIVERED, max, charge) == 0)
+                return 0;
+
+        /* Most of them have been taken long ago. */
+        broker_check_deliveries(session->broker);
+        if (session_has_delivered(session) &&
+            user_charge(session->user, USER_UNDELIVERED, max, charge) == 0)
+                return 0;
+
+        refusal_init_limit(ret_refusal, "UndeliveredPerUser", 0);
+        refusal_set_hint(ret_refusal, "Connections that you were sent before wait to be read: a "
+                                      "program of yours asks for more than it takes.");
+        return ADMISSION_E_REFUSED;
+}
+
 static void refuse_unknown(Refusal *refusal, const Catalogue *catalogue, const Name *name) {
         for (size_t i = 0; i < catalogue->n_definitions; i++) {
                 const Definition *definition = catalogue->definitions[i];
@@ -169,7 +206,7 @@ static int check_namespaces(const Session *session, const Findings *findings, Ac
                                 "decides.");
 }
 
-static int read_findings(const Peer *peer, Findings *ret) {
+static int read_findings(const Peer *peer, Process *process, Findings *ret) {
         Findings findings = {};
         int r;
 
@@ -178,7 +215,7 @@ static int read_findings(const Peer *peer, Findings *ret) {
         if (r == 0)
                 r = peer_get_foreign_user(peer, &findings.foreign_user);
         if (r == 0)
-                r = peer_get_start_time(peer, &findings.start_time);
+                r = process_get_start_time(process, peer, &findings.start_time);
         if (r != 0)
                 return r;
 
@@ -195,7 +232,7 @@ int admission_check_peer(const Session *session, Access access, uint64_t *ret_st
         Findings findings;
         int r;
 
-        r = read_findings(&session->peer, &findings);
+        r = read_findings(&session->peer, session->process, &findings);
         if (r == 0)
                 r = check_namespaces(session, &findings, access, ret_refusal);
         else {

@@ -30,6 +30,14 @@ int admission_take_prompt(Session *session, UserSlot slot, bool by_pam, UserChar
  * not matter: whoever has answered and knows enough can hang up before PAM says so. */
 void admission_count_failure(Session *session);
 
+/* The place of a descriptor that the broker is going to hold, of the user's and of all. */
+int admission_take_descriptor(const Broker *broker, User *user, UserCharge *charge,
+                              Refusal *ret_refusal) _must_check_;
+
+/* The place of a reply with a descriptor that the client may be slow to read. */
+int admission_take_delivery(Session *session, UserCharge *charge,
+                            Refusal *ret_refusal) _must_check_;
+
 /* The endpoint of a name as the client wrote it. The definition is borrowed from the catalogue, and
  * good until the event loop runs. */
 int admission_find(const Broker *broker, const char *text, Name *ret_name,

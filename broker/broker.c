@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -24,6 +25,11 @@
 /* How long the end waits for a journal that is busy, in all: less than the unit's TimeoutStopSec=.
  */
 #define FLUSH_USEC (10 * UINT64_C(1000000))
+
+/* Descriptors for connections to openers, PAM's helper, the bus, and for what is on its way
+ * through.
+ */
+#define DESCRIPTORS_RESERVED 1024U
 
 /* Linux 6.16: the kernel refuses descriptors that are sent to us, to whoever sends them. */
 #ifndef SO_PASSRIGHTS
@@ -80,6 +86,53 @@ static void broker_rest(Broker *broker) {
         }
 }
 
+/* Whose turn it is. */
+
+/* What wakes them is a time that has passed, and no deferred source: that would be older than
+ * whatever comes from outside, and one that is enabled again and again lets nothing else have its
+ * turn. One session a turn, for the same reason. */
+static int on_wake(sd_event_source *source, uint64_t usec, void *userdata) {
+        Broker *broker = userdata;
+        Session *session = broker->woken;
+
+        if (!session)
+                return 0;
+
+        broker->woken = session->next_woken;
+        if (broker->woken)
+                (void)sd_event_source_set_enabled(broker->wake, SD_EVENT_ONESHOT);
+        session->woken = false;
+        session->next_woken = NULL;
+        session_run(session);
+        return 0;
+}
+
+void broker_wake_session(Broker *broker, Session *session) {
+        if (session->woken)
+                return;
+
+        if (broker->woken)
+                broker->last_woken->next_woken = session;
+        else
+                broker->woken = session;
+        broker->last_woken = session;
+        session->woken = true;
+        (void)sd_event_source_set_enabled(broker->wake, SD_EVENT_ONESHOT);
+}
+
+static void broker_unwake_session(Broker *broker, Session *session) {
+        Session *previous = NULL, **p = &broker->woken;
+
+        if (!session->woken)
+                return;
+
+        for (; *p != session; p = &previous->next_woken)
+                previous = *p;
+        *p = session->next_woken;
+        if (broker->last_woken == session)
+                broker->last_woken = previous;
+}
+
 /* What there is. */
 
 void broker_add_session(Broker *broker, Session *session) {
@@ -93,6 +146,7 @@ void broker_add_session(Broker *broker, Session *session) {
 }
 
 void broker_remove_session(Broker *broker, Session *session) {
+        broker_unwake_session(broker, session);
         if (session->previous)
                 session->previous->next = session->next;
         else
@@ -104,7 +158,56 @@ void broker_remove_session(Broker *broker, Session *session) {
                 broker_rest(broker);
 }
 
+void broker_add_undelivered(Broker *broker, Session *session) {
+        session->previous_undelivered = NULL;
+        session->next_undelivered = broker->undelivered;
+        if (broker->undelivered)
+                broker->undelivered->previous_undelivered = session;
+        broker->undelivered = session;
+}
+
+void broker_remove_undelivered(Broker *broker, Session *session) {
+        if (session->previous_undelivered)
+                session->previous_undelivered->next_undelivered = session->next_undelivered;
+        else
+                broker->undelivered = session->next_undelivered;
+        if (session->next_undelivered)
+                session->next_undelivered->previous_undelivered = session->previous_undelivered;
+}
+
+void broker_check_deliveries(Broker *broker) {
+        Session *session = broker->undelivered;
+
+        while (session) {
+                Session *next = session->next_undelivered;
+
+                (void)session_has_delivered(session);
+                session = next;
+        }
+}
+
+static Lease **broker_lease_bucket(Broker *broker, const char *id) {
+        unsigned n = 0;
+
+        /* They are random. */
+        for (; *id; id++)
+                n = n * 31 + (unsigned char)*id;
+        return &broker->lease_buckets[n % LEASE_BUCKETS];
+}
+
+Lease *broker_find_lease(Broker *broker, const char *id) {
+        Lease *lease = *broker_lease_bucket(broker, id);
+
+        while (lease && !streq(lease->id, id))
+                lease = lease->next_of_bucket;
+        return lease && lease_is_handed_over(lease) ? lease : NULL;
+}
+
 void broker_add_lease(Broker *broker, Lease *lease) {
+        Lease **bucket = broker_lease_bucket(broker, lease->id);
+
+        lease->next_of_bucket = *bucket;
+        *bucket = lease;
         lease->next = broker->leases;
         if (broker->leases)
                 broker->leases->previous = lease;
@@ -113,6 +216,11 @@ void broker_add_lease(Broker *broker, Lease *lease) {
 }
 
 void broker_remove_lease(Broker *broker, Lease *lease) {
+        Lease **p = broker_lease_bucket(broker, lease->id);
+
+        while (*p != lease)
+                p = &(*p)->next_of_bucket;
+        *p = lease->next_of_bucket;
         if (lease->previous)
                 lease->previous->next = lease->next;
         else
@@ -334,6 +442,16 @@ static int broker_load(Broker *broker, const BrokerPlaces *places) {
         return r;
 }
 
+/* How many descriptors may be held for clients: what the process may have, less what it needs to go
+ * on whatever clients do. */
+static unsigned descriptors_max(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < 2 * DESCRIPTORS_RESERVED)
+                return DESCRIPTORS_RESERVED / 2;
+        return limit.rlim_cur > INT_MAX ? INT_MAX : (unsigned)limit.rlim_cur - DESCRIPTORS_RESERVED;
+}
+
 int broker_new(sd_event *event, Authority *authority, const BrokerPlaces *places, Broker **ret) {
         _cleanup_(broker_freep) Broker *broker = calloc(1, sizeof(*broker));
         CheckLimits limits;
@@ -374,7 +492,14 @@ int broker_new(sd_event *event, Authority *authority, const BrokerPlaces *places
         if (!broker->conversations.path)
                 return -ENOMEM;
 
+        process_table_init(&broker->processes, event, session_end_process);
+        broker->descriptors_max = descriptors_max();
+
         r = cgroup_get_root(&broker->cgroup_root);
+        if (r >= 0)
+                r = sd_event_add_time(event, &broker->wake, CLOCK_MONOTONIC, 0, 1, on_wake, broker);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(broker->wake, SD_EVENT_OFF);
         if (r >= 0)
                 r = check_queue_new(event, authority, &limits, &broker->checks);
         if (r >= 0)
@@ -409,6 +534,7 @@ Broker *broker_free(Broker *broker) {
         for (size_t i = 0; i < ELEMENTSOF(broker->signals); i++)
                 sd_event_source_disable_unref(broker->signals[i]);
         sd_event_source_disable_unref(broker->listen);
+        sd_event_source_disable_unref(broker->wake);
         broker->idle = sd_event_source_disable_unref(broker->idle);
         close_fd(broker->listen_fd);
         close_fd(broker->reserve_fd);

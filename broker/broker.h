@@ -12,6 +12,7 @@
 
 #include "broker/conversation.h"
 #include "broker/openers.h"
+#include "broker/process.h"
 #include "broker/record.h"
 #include "broker/stepup.h"
 #include "broker/subuid.h"
@@ -20,6 +21,8 @@
 #include "policy/catalogue.h"
 #include "policy/check-queue.h"
 #include "policy/settings.h"
+
+#define LEASE_BUCKETS 1024U
 
 /* An idle exit. Under Restart=always a status of 0 would start the broker again at once. */
 #define BROKER_EXIT_IDLE 75
@@ -55,10 +58,19 @@ struct Broker {
         SubuidTable subuids;
         char *cgroup_root; /* where the units of this system are */
 
+        ProcessTable processes;
+
         Session *sessions;
         unsigned n_sessions;
+        Session *undelivered;        /* whose descriptor may wait to be read */
+        Session *woken, *last_woken; /* that have something to do, in that order */
+        sd_event_source *wake;
         Lease *leases;
+        Lease *lease_buckets[LEASE_BUCKETS]; /* by id */
         unsigned n_leases;
+
+        unsigned descriptors_max; /* that are held for clients, in all */
+        uint64_t generation;      /* of policy: how often it may have changed */
 
         int listen_fd;
         int reserve_fd; /* given up to accept, and refuse, a connection when there is no other */
@@ -91,7 +103,18 @@ int broker_ref_user(Broker *broker, uid_t uid, User **ret) _must_check_;
 
 void broker_add_session(Broker *broker, Session *session);
 void broker_remove_session(Broker *broker, Session *session);
+
+/* Has session_run() called from the loop. Once is enough, however often it is asked for. */
+void broker_wake_session(Broker *broker, Session *session);
+
+/* Sessions that wait for their client to read; and a look at whether it has. */
+void broker_add_undelivered(Broker *broker, Session *session);
+void broker_remove_undelivered(Broker *broker, Session *session);
+void broker_check_deliveries(Broker *broker);
 void broker_add_lease(Broker *broker, Lease *lease);
 void broker_remove_lease(Broker *broker, Lease *lease);
+
+/* The live lease of that id that was handed over, or NULL. */
+Lease *broker_find_lease(Broker *broker, const char *id);
 
 DEFINE_CLEANUP(Broker *, broker_free);

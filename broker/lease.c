@@ -2,6 +2,8 @@
 
 #include <assert.h>
 #include <fcntl.h>
+#include <linux/input.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <systemd/sd-id128.h>
 #include <time.h>
@@ -10,12 +12,99 @@
 #include "broker/lease.h"
 #include "broker/session.h"
 
-static int on_backend(sd_event_source *source, int fd, uint32_t events, void *userdata) {
-        Lease *lease = userdata;
+struct LeaseFd {
+        Lease *lease;
+        LeaseFd *next, *previous; /* Lease::fds */
+        int fd;
+        UserCharge charge;
+        sd_event_source *backend; /* it hangs up */
+};
 
-        lease_end(lease, END_BACKEND);
+/* Duplicates. */
+
+static bool is_socket(const Lease *lease) {
+        return lease->kind == KIND_STREAM || lease->kind == KIND_SEQPACKET;
+}
+
+static LeaseFd *lease_fd_free(LeaseFd *held) {
+        sd_event_source_disable_unref(held->backend);
+        close_fd(held->fd);
+        user_charge_deinit(&held->charge);
+        free(held);
+        return NULL;
+}
+
+/* Whoever holds a copy, in whatever process, has nothing of it any more. */
+static void lease_fd_cut(const LeaseFd *held) {
+        if (is_socket(held->lease))
+                (void)shutdown(held->fd, SHUT_RDWR);
+        else
+                (void)ioctl(held->fd, EVIOCREVOKE, NULL);
+}
+
+static void lease_drop_fd(Lease *lease, LeaseFd *held) {
+        if (held->previous)
+                held->previous->next = held->next;
+        else
+                lease->fds = held->next;
+        if (held->next)
+                held->next->previous = held->previous;
+        lease->n_fds--;
+        lease_fd_free(held);
+}
+
+static int on_backend(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        LeaseFd *held = userdata;
+        Lease *lease = held->lease;
+
+        if (lease->n_fds == 1 && !lease->hold)
+                lease_end(lease, END_BACKEND);
+        else
+                lease_drop_fd(lease, held);
         return 0;
 }
+
+static int lease_fd_watch(LeaseFd *held) {
+        return sd_event_add_io(held->lease->broker->event, &held->backend, held->fd, 0, on_backend,
+                               held);
+}
+
+int lease_add_fd(Lease *lease, int fd, UserCharge *charge) {
+        LeaseFd *held;
+        int r = 0;
+
+        if (lease->mode == LEASE_MODE_TRACKED) {
+                lease->opened++;
+                lease->n_fds++;
+                return 0;
+        }
+
+        held = calloc(1, sizeof(*held));
+        if (!held)
+                return -ENOMEM;
+
+        held->lease = lease;
+        held->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        if (held->fd < 0)
+                r = -errno;
+        else if (lease_is_handed_over(lease))
+                r = lease_fd_watch(held);
+        if (r < 0) {
+                lease_fd_free(held);
+                return r;
+        }
+
+        held->charge = user_charge_take(charge);
+        held->next = lease->fds;
+        if (lease->fds)
+                lease->fds->previous = held;
+        lease->fds = held;
+        lease->opened++;
+        lease->n_fds++;
+        return 0;
+}
+
+/* Its time. */
 
 static int on_expiry(sd_event_source *source, uint64_t usec, void *userdata) {
         Lease *lease = userdata;
@@ -45,21 +134,20 @@ static int lease_set_expiry(Lease *lease, uint64_t usec) {
         if (r < 0)
                 return r;
 
-        lease->expires = realtime_usec() + usec;
+        lease->expires = lease->since + usec;
         return 0;
 }
 
-static int lease_hold(Lease *lease, int fd) {
-        if (lease->mode != LEASE_MODE_REVOCABLE)
-                return 0;
+/* Coming and going. */
 
-        lease->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-        return lease->fd < 0 ? -errno : 0;
+static int copy_string(const char *text, char **ret) {
+        *ret = text ? strdup(text) : NULL;
+        return text && !*ret ? -ENOMEM : 0;
 }
 
-int lease_new(Session *session, const Definition *definition, const Name *name, Access access,
-              uid_t identity, UserCharge *charge, int fd, Lease **ret) {
+int lease_new(Session *session, const LeaseTerms *terms, UserCharge *charge, Lease **ret) {
         _cleanup_(lease_freep) Lease *lease = calloc(1, sizeof(*lease));
+        const Target *target = &terms->definition->targets[terms->access];
         sd_id128_t id;
         int r;
 
@@ -68,21 +156,27 @@ int lease_new(Session *session, const Definition *definition, const Name *name, 
 
         lease->broker = session->broker;
         lease->session = session;
-        lease->fd = -EBADF;
-        lease->name = *name;
-        lease->access = access;
-        lease->mode = definition->targets[access].mode;
+        lease->name = *terms->name;
+        lease->access = terms->access;
+        lease->mode = target->mode;
+        lease->kind = target->kind;
         lease->uid = session->peer.uid;
-        lease->identity = identity;
-        lease->pid = session->peer.pid;
+        lease->identity = terms->identity;
+        lease->how = terms->how;
+        lease->by_password = terms->by_password;
+        lease->hold = terms->hold;
+        lease->since = realtime_usec();
+        lease->generation = session->broker->generation;
         memcpy(lease->request, session->request, sizeof(lease->request));
-        memcpy(lease->definition, definition->hash, sizeof(lease->definition));
+        memcpy(lease->definition, terms->definition->hash, sizeof(lease->definition));
 
-        r = sd_id128_randomize(&id);
+        r = copy_string(terms->user_name, &lease->user_name);
         if (r >= 0)
-                r = lease_hold(lease, fd);
+                r = copy_string(terms->action, &lease->action);
         if (r >= 0)
-                r = lease_set_expiry(lease, definition->targets[access].max_usec);
+                r = sd_id128_randomize(&id);
+        if (r >= 0)
+                r = lease_set_expiry(lease, target->max_usec);
         if (r < 0)
                 return r;
 
@@ -96,9 +190,8 @@ int lease_new(Session *session, const Definition *definition, const Name *name, 
 int lease_begin(Lease *lease) {
         int r = 0;
 
-        if (lease->fd >= 0)
-                r = sd_event_add_io(lease->broker->event, &lease->backend, lease->fd, 0, on_backend,
-                                    lease);
+        for (LeaseFd *held = lease->fds; held && r >= 0; held = held->next)
+                r = lease_fd_watch(held);
         if (r >= 0 && lease->expiry)
                 r = sd_event_source_set_enabled(lease->expiry, SD_EVENT_ONESHOT);
         return r;
@@ -114,16 +207,22 @@ bool lease_is_current(const Lease *lease) {
         return definition && streq(definition->hash, lease->definition);
 }
 
+bool lease_is_irrevocable(const Lease *lease) {
+        return lease->mode == LEASE_MODE_TRACKED && lease->n_fds > 0;
+}
+
 Lease *lease_free(Lease *lease) {
         if (!lease)
                 return NULL;
 
-        sd_event_source_disable_unref(lease->backend);
         sd_event_source_disable_unref(lease->expiry);
-        close_fd(lease->fd);
+        while (lease->fds)
+                lease_drop_fd(lease, lease->fds);
         if (lease->charge.user)
                 broker_remove_lease(lease->broker, lease);
         user_charge_deinit(&lease->charge);
+        free(lease->user_name);
+        free(lease->action);
         free(lease);
         return NULL;
 }
@@ -139,6 +238,9 @@ static void lease_record_end(const Lease *lease, EndReason reason) {
         fields.access = lease->access;
         fields.mode = lease->mode;
         fields.lease = lease->id;
+        fields.opened = lease->opened;
+        fields.irrevocable =
+                lease_is_irrevocable(lease) && reason != END_CLIENT && reason != END_PEER;
         fields.reason = reason;
         fields.request = lease->request;
         record_format_end(&entry, &fields);
@@ -150,8 +252,8 @@ Lease *lease_end(Lease *lease, EndReason reason) {
 
         assert(lease_is_handed_over(lease));
 
-        if (lease->fd >= 0)
-                (void)shutdown(lease->fd, SHUT_RDWR);
+        for (const LeaseFd *held = lease->fds; held; held = held->next)
+                lease_fd_cut(held);
         lease_record_end(lease, reason);
         session_end_lease(session, reason);
         return lease_free(lease);

@@ -5,12 +5,14 @@
  * Lease: the life of a grant, from hand-over to its end
  *
  * A lease belongs to the session on which it was opened, and there is one way to end it, whatever
- * the reason: lease_end(). For a revocable lease the broker holds a duplicate of the connection; to
- * shut that down in both directions is to cut the client off, and the backend sees it hang up. A
- * tracked lease holds nothing: its end is recorded and told, and that is all the kernel allows.
+ * the reason: lease_end(). More descriptors can be opened under it, by the same process; all of
+ * them end together. For each one of a revocable lease the broker holds a duplicate: to shut a
+ * socket down in both directions is to cut the client off, and the backend sees it hang up; an
+ * input device is revoked by an ioctl(2). A tracked lease holds nothing: its end is recorded and
+ * told, and that is all the kernel allows.
  *
- * The duplicate is watched for nothing but HUP, which the kernel reports unasked. On a unix socket
- * it comes exactly when the backend has closed, or both directions are shut. To ask for readability
+ * A duplicate is watched for nothing but HUP, which the kernel reports unasked. On a unix socket it
+ * comes exactly when the backend has closed, or both directions are shut. To ask for readability
  * would wake the broker for every byte; to set any flag on it would set it for the client too.
  */
 
@@ -23,33 +25,59 @@
 
 typedef struct Broker Broker;
 typedef struct Lease Lease;
+typedef struct LeaseFd LeaseFd;
 typedef struct Session Session;
+
+/* What is to be granted; everything is borrowed for the time of the call. */
+typedef struct LeaseTerms {
+        const Definition *definition;
+        const Name *name;
+        Access access;
+        uid_t identity;        /* as whom the process was judged */
+        const char *user_name; /* of that identity, if PAM proved it; else NULL */
+        const char *action;    /* polkit's */
+        How how;
+        bool by_password; /* the yes rests on a password that was typed, now or a while ago */
+        bool hold;        /* it is not over when the backend has hung up on all of it */
+} LeaseTerms;
 
 struct Lease {
         Broker *broker;
         Lease *next, *previous; /* Broker::leases */
+        Lease *next_of_bucket;  /* Broker::lease_buckets */
         Session *session;
         char id[RECORD_LEASE_SIZE];
         char request[RECORD_REQUEST_SIZE]; /* by which it was opened */
         Name name;
         Access access;
         LeaseMode mode;
+        Kind kind;
         char definition[DEFINITION_HASH_SIZE]; /* as it was then */
         uid_t uid;
-        uid_t identity; /* as whom the process was judged */
-        pid_t pid;
-        uint64_t expires; /* µs of CLOCK_REALTIME; 0: does not */
-        int fd;           /* the duplicate of a revocable lease */
+        uid_t identity;
+        char *user_name;
+        char *action;
+        How how;
+        bool by_password;
+        bool hold;
+        uint64_t since;   /* µs of CLOCK_REALTIME */
+        uint64_t expires; /* the same; 0: does not */
+        unsigned opened;  /* descriptors that were opened under it, */
+        unsigned n_fds;   /* and those that are not known to be over */
+        LeaseFd *fds;     /* the duplicates of a revocable lease */
         UserCharge charge;
-        sd_event_source *backend; /* the duplicate hangs up */
         sd_event_source *expiry;
+        uint64_t generation; /* of policy, by which it was last found to be right */
 };
 
-/* Makes the lease of a grant that is about to be handed over, with an id. It takes the charge. fd
- * is the connection: for a revocable lease a duplicate of it is kept; it is borrowed. Until it
- * begins it belongs to whoever made it, and nothing ends it. -errno. */
-int lease_new(Session *session, const Definition *definition, const Name *name, Access access,
-              uid_t identity, UserCharge *charge, int fd, Lease **ret) _must_check_;
+/* Makes the lease of a grant that is about to be handed over, with an id and no descriptor yet. It
+ * takes the charge. Until it begins it belongs to whoever made it, and nothing ends it. -errno. */
+int lease_new(Session *session, const LeaseTerms *terms, UserCharge *charge,
+              Lease **ret) _must_check_;
+
+/* One more descriptor is opened under it: fd is borrowed, and of a revocable lease a duplicate of
+ * it is kept, for which it takes the charge. -errno. */
+int lease_add_fd(Lease *lease, int fd, UserCharge *charge) _must_check_;
 
 /* What ends a lease by itself counts from now on: right before it is handed over. -errno. */
 int lease_begin(Lease *lease) _must_check_;
@@ -59,6 +87,9 @@ bool lease_is_handed_over(const Lease *lease);
 
 /* Whether the definition is still the one by which it was granted. */
 bool lease_is_current(const Lease *lease);
+
+/* Whether what was handed over goes on after its end. */
+bool lease_is_irrevocable(const Lease *lease);
 
 /* Gives up one that was never handed over: no record, no word to anybody. Returns NULL. */
 Lease *lease_free(Lease *lease);

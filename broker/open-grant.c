@@ -8,11 +8,19 @@ static void open_call_opener(Open *open);
 
 /* The reply. */
 
+static How open_how(const Open *open) {
+        return open->prompting ? HOW_CHALLENGED : HOW_IMPLICIT;
+}
+
 static json_t *granted_to_json(const Open *open, const Lease *lease) {
         json_t *reply =
-                json_pack("{s:s, s:i, s:s, s:s}", "state", "granted", "connection", 0, "access",
-                          access_to_wire(open->access), "mode", lease_mode_to_wire(open->mode));
+                json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "state", "granted", "access",
+                          access_to_wire(open->access), "mode", lease_mode_to_wire(open->mode),
+                          "action", open->question.action, "how", how_to_wire(open_how(open)),
+                          "connectAs", open->question.connect_as);
 
+        if (reply && open->fd >= 0)
+                (void)json_object_set_new(reply, "connection", json_integer(0));
         if (lease && reply) {
                 (void)json_object_set_new(reply, "lease", json_string(lease->id));
                 (void)json_object_set_new(reply, "kept", json_false());
@@ -42,6 +50,8 @@ static void open_grant(Open *open) {
 
         /* From here on it is a grant, whose end has a record of its own. */
         open->recorded = true;
+        if (fd >= 0)
+                session_expect_delivery(session, &open->delivery);
         if (lease)
                 session_set_lease(session, lease);
         session_reply_consume(session, reply, fd, lease != NULL);
@@ -93,7 +103,7 @@ bool open_record(Open *open) {
         fields.access = open->access;
         fields.decision = DECISION_AUTHORIZED;
         fields.identity_uid = open->identity;
-        fields.how = open->prompting ? HOW_CHALLENGED : HOW_IMPLICIT;
+        fields.how = open_how(open);
         fields.proof = open_proof(open);
         fields.action = open->question.action;
         fields.connect_as = open->question.connect_as;
@@ -160,6 +170,17 @@ static void on_opened(int error, const OpenerReply *reply, int fd, void *userdat
 }
 
 bool open_make_lease(Open *open) {
+        const LeaseTerms terms = {
+                .definition = open_definition(open),
+                .name = &open->name,
+                .access = open->access,
+                .identity = open->identity,
+                .user_name = open->wants_identity ? open->user_name : NULL,
+                .action = open->question.action,
+                .how = open_how(open),
+                .by_password = open->prompting || open->temporary,
+                .hold = open->hold,
+        };
         Refusal refusal;
         int r;
 
@@ -170,14 +191,15 @@ bool open_make_lease(Open *open) {
                 return false;
         }
 
-        r = lease_new(open->session, open_definition(open), &open->name, open->access,
-                      open->identity, &open->place, open->fd, &open->lease);
+        r = lease_new(open->session, &terms, &open->place, &open->lease);
+        if (r == 0 && open->fd >= 0)
+                r = lease_add_fd(open->lease, open->fd, &open->duplicate);
         if (r < 0)
                 open_fail(open, r);
         return r == 0;
 }
 
-/* The place of a lease, of the user's and of all: 0, USER_E_QUOTA and the refusal, -errno. What is
+/* The place of a lease, of the user's and of all: 0, more than 0 and the refusal, -errno. What is
  * granted to an identity is that user's. */
 static int open_take_place(Open *open, Refusal *ret_refusal) {
         Broker *broker = open->session->broker;
@@ -194,6 +216,8 @@ static int open_take_place(Open *open, Refusal *ret_refusal) {
                 r = user_charge(user, USER_LEASES, broker->settings->leases_per_user, &open->place);
         if (r == USER_E_QUOTA)
                 refusal_init_limit(ret_refusal, "LeasesPerUser", 0);
+        if (r == 0 && open->mode == LEASE_MODE_REVOCABLE && !open->hold)
+                r = admission_take_descriptor(broker, user, &open->duplicate, ret_refusal);
         return r;
 }
 
@@ -217,6 +241,11 @@ bool open_reach(Open *open) {
         int r;
 
         r = open_take_place(open, &refusal);
+        if (r == 0 && !open->hold)
+                r = admission_take_delivery(open->session, &open->delivery, &refusal);
+        if (r == 0 && open->hold)
+                return true;
+
         if (r == 0)
                 open_call_opener(open);
         else if (r > 0)

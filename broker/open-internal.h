@@ -37,6 +37,7 @@ typedef struct Open {
         Access access;
         LeaseMode mode;
         char definition[DEFINITION_HASH_SIZE];
+        bool hold; /* the lease alone, and nothing is opened */
         bool may_prompt;
         bool prompting; /* polkit may ask somebody, or did */
         bool recorded;
@@ -44,6 +45,7 @@ typedef struct Open {
         bool wants_identity;
         bool stepped_up; /* PAM has heard the caller's own password, */
         bool remembered; /* or had before */
+        bool temporary;  /* polkit's yes rests on a password that was typed a while ago */
         uint64_t start_time;
         uint64_t policy_end; /* by when polkit must have answered without a prompt; monotonic */
         char user_name[PAM_PROTOCOL_USER_MAX +
@@ -53,6 +55,8 @@ typedef struct Open {
         UserCharge prompt;    /* or, where nobody is asked, the account's */
         UserCharge by_polkit; /* the prompt is polkit's */
         UserCharge place;     /* the lease's */
+        UserCharge delivery;  /* of the descriptor to the client */
+        UserCharge duplicate; /* of it that a revocable lease keeps */
 
         /* What is waited for; at most one of them. */
         bool waits_for_actions;

@@ -14,6 +14,7 @@ static void on_answer(const AuthorityAnswer *answer, void *userdata) {
         user_charge_deinit(&open->prompt);
 
         if (question_judge(&open->question, answer, open->prompting, &refusal)) {
+                open->temporary = answer->temporary;
                 open_advance(open);
                 return;
         }

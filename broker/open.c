@@ -4,23 +4,12 @@
 
 #include "broker/admission.h"
 #include "broker/broker.h"
+#include "broker/open-another.h"
 #include "broker/open-internal.h"
 #include "broker/open.h"
 
 /* The longest time-out that a client can ask for. */
 #define OPEN_TIMEOUT_MAX_MS (3600 * INT64_C(1000))
-
-/* In the order of the interface. */
-enum {
-        OPEN_PARAMETER_ENDPOINT,
-        OPEN_PARAMETER_ACCESS,
-        OPEN_PARAMETER_USER,
-        OPEN_PARAMETER_INTERACTIVE,
-        OPEN_PARAMETER_LEASE,
-        OPEN_PARAMETER_HOLD,
-        OPEN_PARAMETER_DETACHED,
-        OPEN_PARAMETER_TIMEOUT,
-};
 
 /* Whom the caller wanted to be, for the record; if it is a name that can stand there. */
 static const char *open_asked(const Open *open) {
@@ -59,6 +48,8 @@ static Open *open_free(Open *open) {
         close_fd(open->fd);
         lease_free(open->lease);
         user_charge_deinit(&open->place);
+        user_charge_deinit(&open->delivery);
+        user_charge_deinit(&open->duplicate);
         user_charge_deinit(&open->by_polkit);
         user_charge_deinit(&open->prompt);
         free(open);
@@ -162,29 +153,51 @@ static bool is_user_name(const char *text) {
         return true;
 }
 
-/* What this version does not do, and what does not go together; true if it was answered. */
-static bool refuse_parameters(Session *session, const FieldValue *values) {
-        Refusal refusal;
+bool open_timeout_is_valid(const FieldValue *timeout) {
+        return !timeout->present ||
+               (timeout->integer > 0 && timeout->integer <= OPEN_TIMEOUT_MAX_MS);
+}
 
-        if (values[OPEN_PARAMETER_TIMEOUT].present &&
-            (values[OPEN_PARAMETER_TIMEOUT].integer <= 0 ||
-             values[OPEN_PARAMETER_TIMEOUT].integer > OPEN_TIMEOUT_MAX_MS))
+/* What cannot be, and what does not go together; true if it was answered. */
+static bool refuse_parameters(Session *session, const FieldValue *values) {
+        if (!open_timeout_is_valid(&values[OPEN_PARAMETER_TIMEOUT]))
                 session_refuse_service(session, ERROR_INVALID_PARAMETER, "timeout");
         else if (values[OPEN_PARAMETER_USER].present &&
                  !is_user_name(values[OPEN_PARAMETER_USER].string))
                 session_refuse_service(session, ERROR_INVALID_PARAMETER, "user");
-        else if (values[OPEN_PARAMETER_HOLD].boolean)
+        else if (values[OPEN_PARAMETER_HOLD].boolean && values[OPEN_PARAMETER_DETACHED].boolean)
                 session_refuse_service(session, ERROR_INVALID_PARAMETER, "hold");
-        else if (values[OPEN_PARAMETER_LEASE].present) {
-                refusal_init(&refusal, ERROR_LEASE_NOT_FOUND);
-                refusal.lease = values[OPEN_PARAMETER_LEASE].string;
-                session_refuse(session, &refusal);
-        } else if (!session->call.more && !values[OPEN_PARAMETER_DETACHED].boolean)
+        else if (!session->call.more && !values[OPEN_PARAMETER_DETACHED].boolean)
                 session_refuse_service(session, ERROR_EXPECTED_MORE, NULL);
         else
                 return false;
 
         return true;
+}
+
+/* Of what has no lease, none can be held. */
+static int check_mode(const Open *open, const Definition *definition, bool detached,
+                      Refusal *ret_refusal) {
+        const char *wanted = detached ? "detached" : "to be held";
+
+        if (detached == (open->mode == LEASE_MODE_NONE) || (!detached && !open->hold))
+                return 0;
+
+        refusal_init(ret_refusal, ERROR_ACCESS_UNSUPPORTED);
+        (void)name_to_string(&open->name, ret_refusal->endpoint);
+        refusal_set_cause(ret_refusal, "%s, and the lease is %s", wanted,
+                          lease_mode_to_string(open->mode));
+        if (detached)
+                refusal_set_hint(ret_refusal,
+                                 "%s is given for as long as the caller stays connected; only a "
+                                 "definition with Lease=none gives it for good.",
+                                 definition->name);
+        else
+                refusal_set_hint(ret_refusal,
+                                 "%s is given for good each time, so that there is nothing to "
+                                 "hold: open it when it is needed.",
+                                 definition->name);
+        return ADMISSION_E_REFUSED;
 }
 
 /* What may be checked at once, before anything is waited for. */
@@ -193,6 +206,7 @@ static int admit(Session *session, const FieldValue *values, Open *open, Refusal
         int r;
 
         open->access = (Access)values[OPEN_PARAMETER_ACCESS].access;
+        open->hold = values[OPEN_PARAMETER_HOLD].boolean;
 
         r = admission_take_token(session, ret_refusal);
         if (r == 0)
@@ -212,19 +226,7 @@ static int admit(Session *session, const FieldValue *values, Open *open, Refusal
         open->mode = definition->targets[open->access].mode;
         memcpy(open->definition, definition->hash, sizeof(open->definition));
 
-        if (values[OPEN_PARAMETER_DETACHED].boolean && open->mode != LEASE_MODE_NONE) {
-                refusal_init(ret_refusal, ERROR_ACCESS_UNSUPPORTED);
-                (void)name_to_string(&open->name, ret_refusal->endpoint);
-                refusal_set_cause(ret_refusal, "detached, and the lease is %s",
-                                  lease_mode_to_string(open->mode));
-                refusal_set_hint(ret_refusal,
-                                 "%s is given for as long as the caller stays connected; only a "
-                                 "definition with Lease=none gives it for good.",
-                                 definition->name);
-                return ADMISSION_E_REFUSED;
-        }
-
-        return 0;
+        return check_mode(open, definition, values[OPEN_PARAMETER_DETACHED].boolean, ret_refusal);
 }
 
 void open_endpoint(Session *session, const FieldValue *values) {
@@ -232,6 +234,10 @@ void open_endpoint(Session *session, const FieldValue *values) {
         Refusal refusal;
         int r;
 
+        if (values[OPEN_PARAMETER_LEASE].present) {
+                open_another(session, values);
+                return;
+        }
         if (refuse_parameters(session, values))
                 return;
 

@@ -18,4 +18,19 @@
 
 typedef struct Session Session;
 
+/* Its parameters, in the order of the interface. */
+enum {
+        OPEN_PARAMETER_ENDPOINT,
+        OPEN_PARAMETER_ACCESS,
+        OPEN_PARAMETER_USER,
+        OPEN_PARAMETER_INTERACTIVE,
+        OPEN_PARAMETER_LEASE,
+        OPEN_PARAMETER_HOLD,
+        OPEN_PARAMETER_DETACHED,
+        OPEN_PARAMETER_TIMEOUT,
+};
+
+/* Whether it is a time that a client may ask for, or none. */
+bool open_timeout_is_valid(const FieldValue *timeout);
+
 void open_endpoint(Session *session, const FieldValue *values);

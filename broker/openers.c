@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "broker/deadline.h"
 #include "broker/openers.h"
 #include "common/socket.h"
 
@@ -18,9 +19,8 @@ struct OpenerLink {
         int fd;
         bool leaving; /* it takes no more calls, and still answers those that it has */
         sd_event_source *io;
-        sd_event_source *timer; /* it may go off too early, and is then set anew */
-        uint64_t timer_at;      /* UINT64_MAX: it is off */
-        uint64_t idle_at;       /* when to close it, if there are no calls by then */
+        Deadline deadline; /* of the first call that can be late, or of an idle link */
+        uint64_t idle_at;  /* when to close it, if there are no calls by then */
         OpenerCall *calls;
 };
 
@@ -68,7 +68,7 @@ static void call_answer(OpenerCall *call, int error, const OpenerReply *reply, i
 static OpenerLink *link_free(OpenerLink *link) {
         assert(!link->calls);
         sd_event_source_disable_unref(link->io);
-        sd_event_source_disable_unref(link->timer);
+        deadline_deinit(&link->deadline);
         close_fd(link->fd);
         free(link);
         return NULL;
@@ -105,15 +105,10 @@ static uint64_t openers_now(const Openers *openers) {
         return now;
 }
 
-/* The timer goes off by then. It is not put off when there is more time: to set it costs more than
- * it does to find, once in seconds, that nothing is due. */
+/* By then it is looked at, if not before. */
 static void link_wake_by(OpenerLink *link, uint64_t at) {
-        if (link->timer_at <= at)
-                return;
-
-        link->timer_at = at;
-        (void)sd_event_source_set_time(link->timer, at);
-        (void)sd_event_source_set_enabled(link->timer, SD_EVENT_ONESHOT);
+        if (at < link->deadline.end)
+                (void)deadline_set(&link->deadline, at);
 }
 
 static void link_rest(OpenerLink *link) {
@@ -186,12 +181,10 @@ static OpenerCall *link_find_late(const OpenerLink *link, uint64_t now) {
         return call;
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+static void on_deadline(void *userdata) {
         OpenerLink *link = userdata;
         uint64_t now = openers_now(link->openers);
         OpenerCall *call = link_find_late(link, now);
-
-        link->timer_at = UINT64_MAX;
 
         if (call) {
                 OpenerFunc func = call->func;
@@ -201,14 +194,14 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
                 call->func = NULL;
                 link_wake_by(link, now);
                 func(ETIMEDOUT, NULL, -EBADF, call->userdata);
-                return 0;
+                return;
         }
 
         for (call = link->calls; call; call = call->next)
                 if (call->func)
                         link_wake_by(link, call->end);
         if (link->calls)
-                return 0;
+                return;
 
         if (link->idle_at > now)
                 link_wake_by(link, link->idle_at);
@@ -216,7 +209,6 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
                 link_unlink(link);
                 link_free(link);
         }
-        return 0;
 }
 
 static int link_connect(Openers *openers, const char *endpoint) {
@@ -251,17 +243,14 @@ static int link_new(Openers *openers, const char *endpoint, OpenerLink **ret) {
 
         link->openers = openers;
         memcpy(link->endpoint, endpoint, strlen(endpoint) + 1);
-        link->timer_at = UINT64_MAX;
+        deadline_init(&link->deadline, openers->event, on_deadline, link);
         link->fd = link_connect(openers, endpoint);
         if (link->fd < 0)
                 return link->fd;
 
         r = sd_event_add_io(openers->event, &link->io, link->fd, EPOLLIN, on_io, link);
         if (r >= 0)
-                r = sd_event_add_time(openers->event, &link->timer, CLOCK_MONOTONIC, UINT64_MAX, 0,
-                                      on_timer, link);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(link->timer, SD_EVENT_OFF);
+                r = deadline_set_relative(&link->deadline, LINK_IDLE_USEC);
         if (r < 0)
                 return r;
 

@@ -401,6 +401,8 @@ static void entry_put_fields(JournalEntry *entry, const RecordFields *f) {
         entry_put(entry, "DOORWARD_LEASE", f->lease);
         if (f->mode)
                 entry_put(entry, "DOORWARD_MODE", lease_mode_to_string(f->mode));
+        if (f->opened > 0)
+                journal_entry_put_number(entry, "DOORWARD_OPENED", f->opened);
         if (f->reason)
                 entry_put(entry, "DOORWARD_REASON", end_reason_to_string(f->reason));
         entry_put(entry, "DOORWARD_REQUEST", f->request);
@@ -447,8 +449,12 @@ void record_format_sender(JournalEntry *entry, const RecordFields *f, pid_t pid,
 
 void record_format_end(JournalEntry *entry, const RecordFields *f) {
         entry_begin(entry, LOG_INFO, RECORD_ID_ENDED);
-        journal_entry_putf(entry, "MESSAGE", "Ended %s access to %s of process %d of user %u: %s.",
+        journal_entry_putf(entry, "MESSAGE",
+                           "Ended %s access to %s of process %d of user %u: %s.%s",
                            access_to_string(f->access), f->endpoint, (int)f->subject_pid,
-                           (unsigned)f->subject_uid, end_reason_to_string(f->reason));
+                           (unsigned)f->subject_uid, end_reason_to_string(f->reason),
+                           f->irrevocable ? " What was handed over goes on until its holder "
+                                            "closes it: the kernel cannot recall it."
+                                          : "");
         entry_put_fields(entry, f);
 }

@@ -47,6 +47,8 @@ typedef struct RecordFields {
         const char *connect_as;
         const char *lease;
         LeaseMode mode;
+        unsigned opened;  /* descriptors, under a lease that has ended */
+        bool irrevocable; /* what was handed over goes on, with a process that did not let go */
         EndReason reason;
         const char *request;
         unsigned suppressed; /* like refusals that were not recorded before this one */

@@ -52,9 +52,8 @@ void refusal_init_limit(Refusal *refusal, const char *limit, uint64_t retry_ms) 
         refusal->limit = limit;
         refusal->retry_ms = retry_ms;
         refusal_set_cause(refusal, "%s reached", limit);
-        refusal_set_hint(refusal,
-                         "Try again later; an administrator can raise %s= in doorward.conf.",
-                         limit);
+        refusal_set_hint(refusal, "Try again later; an administrator can raise %s= in %s.", limit,
+                         streq(limit, "LimitNOFILE") ? "doorward.service" : "doorward.conf");
 }
 
 static ErrorId opener_error(OpenerStatus status) {

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <assert.h>
+#include <linux/sockios.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <syslog.h>
 
+#include "broker/admission.h"
 #include "broker/broker.h"
 #include "broker/cgroup.h"
 #include "broker/lease.h"
@@ -15,9 +18,13 @@
 
 /* How long a client may take to read its last reply before it is dropped. */
 #define CLOSE_USEC (5 * UINT64_C(1000000))
+/* How often one that is over is asked whether the client has taken what it was sent. */
+#define LINGER_USEC UINT64_C(1000000)
 
 static void session_arm(Session *session);
 static void session_finish_call(Session *session);
+static void session_forget_call(Session *session);
+static void session_leave_process(Session *session);
 
 static const char *const state_names[_SESSION_STATE_MAX] = {
         [SESSION_WAITING] = "waiting",
@@ -30,9 +37,14 @@ const char *session_state_to_string(SessionState state) {
         return state_names[state];
 }
 
+/* Nothing is left to be said. */
+static bool session_has_said_all(const Session *session) {
+        return session->state == SESSION_CLOSING && varlink_output_is_empty(&session->output);
+}
+
 /* Nothing is left but to free it. */
 static bool session_is_over(const Session *session) {
-        return session->state == SESSION_CLOSING && varlink_output_is_empty(&session->output);
+        return session_has_said_all(session) && !session->delivery.user;
 }
 
 /* The one place where the state changes. */
@@ -53,13 +65,17 @@ static void session_set_state(Session *session, SessionState state) {
                 (void)session_set_timeout(session, session->broker->settings->request_timeout_usec);
                 break;
         case SESSION_CLOSING:
-                if (!session_is_over(session))
+                if (!session_has_said_all(session))
                         (void)session_set_timeout(session, CLOSE_USEC);
                 break;
-        case SESSION_BUSY:
         case SESSION_LEASED:
+                /* There can be thousands, which need no more than this. */
+                deadline_deinit(&session->deadline);
+                varlink_input_deinit(&session->input);
+                break;
+        case SESSION_BUSY:
         case _SESSION_STATE_MAX:
-                (void)sd_event_source_set_enabled(session->timer, SD_EVENT_OFF);
+                deadline_lift(&session->deadline);
                 break;
         }
 
@@ -81,12 +97,55 @@ static void hex_random(char *ret, size_t size) {
         ret[2 * n] = 0;
 }
 
+/* Delivery. A descriptor that the client does not read is on the way for as long as the client
+ * holds its end, whatever becomes of ours, and the kernel counts those on the way against the
+ * broker's user: without end, nobody would get one any more. So a user has only so many, and what
+ * was sent is kept in view until it was taken. The kernel tells how much waits there, and wakes
+ * nobody about it.
+ */
+
+static void session_forget_delivery(Session *session) {
+        if (!session->delivery.user)
+                return;
+
+        broker_remove_undelivered(session->broker, session);
+        user_charge_deinit(&session->delivery);
+}
+
+void session_expect_delivery(Session *session, UserCharge *charge) {
+        session_forget_delivery(session);
+        session->delivery = user_charge_take(charge);
+        broker_add_undelivered(session->broker, session);
+}
+
+bool session_has_delivered(Session *session) {
+        int waiting = 0;
+
+        if (session->delivery.user && varlink_output_is_empty(&session->output) &&
+            (ioctl(session->fd, SIOCOUTQ, &waiting) < 0 || waiting == 0)) {
+                session_forget_delivery(session);
+                if (session_is_over(session))
+                        broker_wake_session(session->broker, session);
+        }
+        return !session->delivery.user;
+}
+
+/* It is over but for that. */
+static void session_linger(Session *session) {
+        session_leave_process(session);
+        (void)sd_event_source_set_enabled(session->io, SD_EVENT_OFF);
+        (void)session_set_timeout(session, LINGER_USEC);
+}
+
 /* The event sources that fit the state. */
 static void session_arm(Session *session) {
         uint32_t events = EPOLLRDHUP;
 
-        if (session_is_over(session)) {
-                (void)sd_event_source_set_enabled(session->wake, SD_EVENT_ONESHOT);
+        if (session_has_said_all(session)) {
+                if (!session_has_delivered(session))
+                        session_linger(session);
+                else
+                        broker_wake_session(session->broker, session);
                 return;
         }
 
@@ -98,10 +157,7 @@ static void session_arm(Session *session) {
 }
 
 int session_set_timeout(Session *session, uint64_t usec) {
-        int r;
-
-        r = sd_event_source_set_time_relative(session->timer, usec);
-        return r < 0 ? r : sd_event_source_set_enabled(session->timer, SD_EVENT_ONESHOT);
+        return deadline_set_relative(&session->deadline, usec);
 }
 
 void session_set_operation(Session *session, Operation *operation) {
@@ -185,6 +241,8 @@ void session_reply_consume(Session *session, json_t *parameters, int fd, bool co
                 session_finish_call(session);
         else if (session->state != SESSION_CLOSING)
                 session_arm(session);
+        if (session->state == SESSION_LEASED)
+                session_forget_call(session);
 }
 
 void session_refuse(Session *session, const Refusal *refusal) {
@@ -295,6 +353,8 @@ void session_end_lease(Session *session, EndReason reason) {
         if (reason == END_CLIENT || reason == END_PEER)
                 return;
 
+        /* Before something is sent after it, which waits on its own. */
+        (void)session_has_delivered(session);
         session_send_consume(session,
                              varlink_reply_new(json_pack("{s:s, s:s, s:s}", "state", "ended",
                                                          "reason", end_reason_to_wire(reason),
@@ -377,17 +437,21 @@ static void session_process_input(Session *session) {
         session_dispatch(session);
 }
 
-static void session_finish_call(Session *session) {
-        session_drop_operation(session);
+static void session_forget_call(Session *session) {
         varlink_incoming_deinit(&session->message);
         session->call = (VarlinkCall){};
+}
+
+static void session_finish_call(Session *session) {
+        session_drop_operation(session);
+        session_forget_call(session);
 
         if (session->state != SESSION_BUSY)
                 return;
 
         session_set_state(session, SESSION_WAITING);
         if (varlink_input_is_partial(&session->input))
-                (void)sd_event_source_set_enabled(session->wake, SD_EVENT_ONESHOT);
+                broker_wake_session(session->broker, session);
 }
 
 /* Records that somebody else wrote. This can be done as often as anybody likes, so it costs a
@@ -462,11 +526,9 @@ static void session_read(Session *session) {
 
 /* The last thing that is done about an event: whoever was called by it has returned, and a session
  * that is over can go. */
-static int session_settle(Session *session) {
+static void session_settle(Session *session) {
         if (session_is_over(session))
                 session_free(session);
-
-        return 0;
 }
 
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata) {
@@ -484,36 +546,58 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
                 session_arm(session);
         }
 
-        return session_settle(session);
+        session_settle(session);
+        return 0;
 }
 
-static int on_process(sd_event_source *source, int fd, uint32_t events, void *userdata) {
-        Session *session = userdata;
+void session_end_process(Process *process) {
+        /* Whoever else holds one of its connections is somebody else. */
+        process->n_ref++;
+        while (process->sessions) {
+                Session *session = process->sessions;
 
-        /* Whoever else holds the connection is somebody else. */
-        session_hang_up(session);
-        return session_settle(session);
+                session_hang_up(session);
+                session_settle(session);
+        }
+        process_unref(process);
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+static void on_deadline(void *userdata) {
         Session *session = userdata;
 
-        if (session->state == SESSION_BUSY && session->operation && session->operation->expire)
+        if (session_has_said_all(session))
+                session_arm(session);
+        else if (session->state == SESSION_BUSY && session->operation && session->operation->expire)
                 session->operation->expire(session->operation);
         else
                 session_hang_up(session);
 
-        return session_settle(session);
+        session_settle(session);
 }
 
-static int on_wake(sd_event_source *source, uint64_t usec, void *userdata) {
-        Session *session = userdata;
-
+void session_run(Session *session) {
         session_process_input(session);
-        return session_settle(session);
+        session_settle(session);
 }
 
 /* Coming and going. */
+
+static void session_leave_process(Session *session) {
+        Process *process = TAKE_PTR(session->process);
+
+        if (!process)
+                return;
+
+        if (session->previous_of_process)
+                session->previous_of_process->next_of_process = session->next_of_process;
+        else
+                process->sessions = session->next_of_process;
+        if (session->next_of_process)
+                session->next_of_process->previous_of_process = session->previous_of_process;
+
+        session->peer.pidfd = -EBADF; /* it is the process's */
+        process_unref(process);
+}
 
 Session *session_free(Session *session) {
         if (!session)
@@ -522,15 +606,16 @@ Session *session_free(Session *session) {
         assert(!session->lease && !session->operation);
 
         sd_event_source_disable_unref(session->io);
-        sd_event_source_disable_unref(session->process);
-        sd_event_source_disable_unref(session->timer);
-        sd_event_source_disable_unref(session->wake);
+        deadline_deinit(&session->deadline);
         broker_remove_session(session->broker, session);
         varlink_incoming_deinit(&session->message);
         varlink_input_deinit(&session->input);
         varlink_output_deinit(&session->output);
         user_charge_deinit(&session->connection);
+        user_charge_deinit(&session->descriptor);
+        session_forget_delivery(session);
         user_unref(session->user);
+        session_leave_process(session);
         peer_deinit(&session->peer);
         free(session->unit);
         free(session->login_session);
@@ -541,26 +626,13 @@ Session *session_free(Session *session) {
         return NULL;
 }
 
-/* What wakes it is a time that has passed, and no deferred source: that would be older than
- * whatever comes from outside, and one that is enabled again and again lets nothing else have its
- * turn. */
 static int session_add_sources(Session *session) {
-        sd_event *event = session->broker->event;
         int r;
 
-        r = sd_event_add_io(event, &session->io, session->fd, EPOLLIN | EPOLLRDHUP, on_io, session);
+        r = sd_event_add_io(session->broker->event, &session->io, session->fd, EPOLLIN | EPOLLRDHUP,
+                            on_io, session);
         if (r >= 0)
-                r = sd_event_add_io(event, &session->process, session->peer.pidfd, EPOLLIN,
-                                    on_process, session);
-        if (r >= 0)
-                r = sd_event_add_time_relative(event, &session->timer, CLOCK_MONOTONIC,
-                                               session->broker->settings->request_timeout_usec, 0,
-                                               on_timer, session);
-        if (r >= 0)
-                r = sd_event_add_time(event, &session->wake, CLOCK_MONOTONIC, 0, 1, on_wake,
-                                      session);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(session->wake, SD_EVENT_OFF);
+                r = session_set_timeout(session, session->broker->settings->request_timeout_usec);
         return r;
 }
 
@@ -598,9 +670,32 @@ static int session_charge(Session *session, Refusal *refusal) {
 
         r = user_charge(session->user, USER_CONNECTIONS, broker->settings->connections_per_user,
                         &session->connection);
-        if (r == USER_E_QUOTA)
+        if (r == USER_E_QUOTA) {
                 refusal_init_limit(refusal, "ConnectionsPerUser", 0);
-        return r;
+                return r;
+        }
+
+        return admission_take_descriptor(broker, session->user, &session->descriptor, refusal);
+}
+
+/* The process that its connections share. Who has ended meanwhile is not served. */
+static int session_join_process(Session *session, Refusal *refusal) {
+        Process *process;
+        bool is_new;
+        int r;
+
+        r = process_table_ref(&session->broker->processes, &session->peer, &process, &is_new);
+        if (r != 0)
+                return r;
+
+        session->process = process;
+        session->next_of_process = process->sessions;
+        if (process->sessions)
+                process->sessions->previous_of_process = session;
+        process->sessions = session;
+        return is_new ? admission_take_descriptor(session->broker, session->user, &process->charge,
+                                                  refusal)
+                      : 0;
 }
 
 /* Whom we serve: 0, or what they are told. */
@@ -631,6 +726,7 @@ void session_accept_consume_fd(Broker *broker, int fd) {
         session->fd = fd;
         session->peer = (Peer)PEER_NULL;
         session->sender_uid = PEER_UID_INVALID;
+        deadline_init(&session->deadline, broker->event, on_deadline, session);
         varlink_input_init(&session->input, VARLINK_REQUEST_MAX);
         broker_add_session(broker, session);
 
@@ -638,11 +734,13 @@ void session_accept_consume_fd(Broker *broker, int fd) {
         if (r == 0)
                 r = session_charge(session, &refusal);
         if (r == 0)
+                r = session_join_process(session, &refusal);
+        if (r == 0)
                 r = session_add_sources(session);
         if (r == 0) {
                 /* The library calls as soon as it is connected. */
                 session_read(session);
-                (void)session_settle(session);
+                session_settle(session);
                 return;
         }
 

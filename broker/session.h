@@ -21,6 +21,8 @@
 
 #include <systemd/sd-event.h>
 
+#include "broker/deadline.h"
+#include "broker/process.h"
 #include "broker/record.h"
 #include "broker/refusal.h"
 #include "broker/user.h"
@@ -52,13 +54,18 @@ struct Session {
         Session *next, *previous; /* Broker::sessions */
         SessionState state;
         int fd;
-        Peer peer;
+        Peer peer; /* its pidfd is the process's */
+        Process *process;
+        Session *next_of_process, *previous_of_process; /* Process::sessions */
         uid_t sender_uid; /* of the last message: the real uid of who sent it */
         char *unit;       /* the peer's, for records; looked up once */
         char *login_session;
         bool looked_up;
         User *user;
         UserCharge connection; /* while there is no live lease */
+        UserCharge descriptor; /* fd */
+        UserCharge delivery;   /* of a descriptor that may wait for the client to read it, */
+        Session *next_undelivered, *previous_undelivered; /* Broker::undelivered, meanwhile */
         char nonce[RECORD_LEASE_SIZE];
         char request[RECORD_REQUEST_SIZE]; /* of the call */
         VarlinkInput input;
@@ -68,9 +75,9 @@ struct Session {
         Operation *operation;
         Lease *lease;
         sd_event_source *io;
-        sd_event_source *process; /* the peer's end */
-        sd_event_source *timer;
-        sd_event_source *wake; /* reads on, or frees the session, from the loop */
+        Deadline deadline;
+        bool woken; /* to be read on, or freed, from the loop: Broker::woken */
+        Session *next_woken;
 };
 
 /* Takes an accepted connection: serves it, or refuses it and closes it. */
@@ -107,6 +114,20 @@ void session_end_lease(Session *session, EndReason reason);
 
 /* Gives up what is under way and closes; what was queued is still sent, for a while. */
 void session_close(Session *session);
+
+/* The client's process has ended: all its sessions go. */
+void session_end_process(Process *process);
+
+/* Its turn, after session_close() or a call that left another one unread. The session may be gone
+ * after this. */
+void session_run(Session *session);
+
+/* A reply with a descriptor is about to be sent: the charge is held until the client has read it.
+ */
+void session_expect_delivery(Session *session, UserCharge *charge);
+
+/* Whether it has. */
+bool session_has_delivered(Session *session);
 
 /* Finds out the peer's unit and login session, for records. It reads files of /proc: a moment in
  * which there is something to wait for anyway is a good one. */

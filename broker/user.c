@@ -107,6 +107,7 @@ int user_charge(User *user, UserSlot slot, unsigned max, UserCharge *charge) {
                 return USER_E_QUOTA;
 
         user->used[slot]++;
+        user->table->used[slot]++;
         user->n_ref++;
         *charge = (UserCharge){.user = user, .slot = slot};
         return 0;
@@ -118,6 +119,7 @@ void user_charge_deinit(UserCharge *charge) {
 
         assert(charge->user->used[charge->slot] > 0);
         charge->user->used[charge->slot]--;
+        charge->user->table->used[charge->slot]--;
         charge->user = user_unref(charge->user);
 }
 

@@ -25,6 +25,8 @@ enum {
 typedef enum UserSlot {
         USER_CONNECTIONS, /* without a live lease */
         USER_LEASES,
+        USER_DESCRIPTORS,     /* that the broker holds: connections, processes, duplicates */
+        USER_UNDELIVERED,     /* a reply with a descriptor that the client has not read */
         USER_PROMPTS,         /* somebody is asked for a password, by polkit or by PAM */
         USER_ASKED_BY_POLKIT, /* a check that may prompt is with polkit */
         USER_AGENT_CALLS,     /* an agent of theirs has a conversation for polkit */
@@ -59,8 +61,9 @@ struct User {
 
 struct UserTable {
         User *buckets[USER_BUCKETS];
-        unsigned rate;  /* requests a second */
-        unsigned burst; /* requests at once */
+        unsigned used[_USER_SLOT_MAX]; /* by all together */
+        unsigned rate;                 /* requests a second */
+        unsigned burst;                /* requests at once */
 };
 
 void user_table_init(UserTable *table, unsigned rate, unsigned burst);

@@ -28,6 +28,9 @@ typedef struct Settings {
         unsigned leases_per_user;
         unsigned leases_max;
         unsigned descriptors_per_lease;
+        unsigned descriptors_per_user; /* that the broker holds; 0: an eighth of all that it may */
+        unsigned undelivered_per_user; /* replies with a descriptor that nobody has read yet */
+        unsigned kept_leases_max;      /* that outlive a restart of the broker */
 
         unsigned request_rate;  /* of a user, in a second */
         unsigned request_burst; /* of a user, at once */
@@ -35,6 +38,8 @@ typedef struct Settings {
 
         unsigned policy_checks_max; /* in flight */
         unsigned policy_checks_per_user;
+        unsigned policy_rechecks_max; /* of live leases: in flight, */
+        unsigned policy_recheck_rate; /* and in a second */
         uint64_t policy_timeout_usec;
         uint64_t interactive_timeout_usec;
 

@@ -179,6 +179,14 @@ static int setup_few_leases(void **state) {
         return setup_with(state, "[Broker]\nLeasesMax=2\n");
 }
 
+static int setup_few_undelivered(void **state) {
+        return setup_with(state, "[Broker]\nUndeliveredPerUser=2\n");
+}
+
+static int setup_few_descriptors(void **state) {
+        return setup_with(state, "[Broker]\nDescriptorsPerUser=4\n");
+}
+
 static int setup_proof(void **state) {
         return setup_with(state, "[Broker]\nIdentityProof=always\n");
 }
@@ -843,6 +851,301 @@ static void test_a_lease_expires(void **state) {
         client_close(&c);
 }
 
+/* One more under the lease of the client; the descriptor is in the message. */
+static void open_another_docker(Fixture *f, Client *client, const char *lease) {
+        char call[256];
+
+        (void)snprintf(call, sizeof(call), OPEN_CALL("docker", "full", ",\"lease\":\"%s\"}}"),
+                       lease);
+        client_send(client, call);
+        assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+        assert_int_equal(client_receive(f, client), 1);
+        assert_null(client->reply.error);
+        assert_false(client->reply.continues);
+        assert_string_equal(client_get(client, "state"), "granted");
+        assert_string_equal(client_get(client, "lease"), lease);
+        assert_int_equal(client->message.n_fds, 1);
+}
+
+/* Policy is not asked, nothing is recorded but their number at the end, and all end together. */
+static void test_another(void **state) {
+        Fixture *f = *state;
+        char lease[64];
+        Client c, more;
+        char byte;
+        int fd;
+
+        open_docker(f, &c);
+        (void)snprintf(lease, sizeof(lease), "%s", client_get(&c, "lease"));
+        drain_journal(f);
+        f->fake.answer = (AuthorityAnswer){.decision = DECISION_DENIED};
+
+        client_connect(f, &more);
+        open_another_docker(f, &more, lease);
+        open_another_docker(f, &more, lease);
+        assert_string_equal(read_journal(f), "");
+        assert_int_equal(f->broker->leases->n_fds, 3);
+
+        fd = fcntl(more.message.fds[0], F_DUPFD_CLOEXEC, 3);
+        client_close(&c);
+        run(f);
+        ASSERT_ENTRY(f, "DOORWARD_REASON=client", "DOORWARD_OPENED=3");
+        assert_int_equal(recv(fd, &byte, 1, 0), 0);
+        close_fd(fd);
+
+        /* The connection for more is not the lease's, and finds it gone. */
+        call_for_error(f, &more, OPEN_CALL("docker", "full", ",\"lease\":\"x\"}}"),
+                       BROKER "LeaseNotFound");
+        client_close(&more);
+}
+
+/* It is the process's, of this endpoint and access, and asked for in the right way. */
+static void test_another_is_refused(void **state) {
+        static const struct {
+                const char *call, *error;
+        } cases[] = {
+                {OPEN_CALL("log", "read_only", ",\"lease\":\"%s\"}}"), BROKER "LeaseNotFound"},
+                {OPEN_CALL("docker", "read_only", ",\"lease\":\"%s\"}}"), BROKER "LeaseNotFound"},
+                {OPEN_CALL("docker", "full", ",\"lease\":\"0%s\"}}"), BROKER "LeaseNotFound"},
+                {OPEN_CALL("docker", "full", ",\"lease\":\"%s\",\"user\":\"x\"}}"),
+                 "org.varlink.service.InvalidParameter"},
+                {OPEN_CALL("docker", "full", ",\"lease\":\"%s\",\"hold\":true}}"),
+                 "org.varlink.service.InvalidParameter"},
+                {OPEN_CALL("docker", "full", ",\"lease\":\"%s\",\"detached\":true}}"),
+                 "org.varlink.service.InvalidParameter"},
+                {OPEN_CALL("docker", "full", ",\"lease\":\"%s\",\"timeout\":0}}"),
+                 "org.varlink.service.InvalidParameter"},
+                {OPEN_CALL("docker", "full", ",\"lease\":\"%s\"},\"more\":true}"),
+                 "org.varlink.service.InvalidParameter"},
+        };
+        Fixture *f = *state;
+        char lease[64], call[256];
+        Client c, more;
+
+        open_docker(f, &c);
+        (void)snprintf(lease, sizeof(lease), "%s", client_get(&c, "lease"));
+        client_connect(f, &more);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+                (void)snprintf(call, sizeof(call), cases[i].call, lease);
+#pragma GCC diagnostic pop
+                call_for_error(f, &more, call, cases[i].error);
+        }
+        assert_int_equal(f->broker->leases->n_fds, 1);
+        client_close(&more);
+        client_close(&c);
+        run(f);
+}
+
+/* A child of ours is another process, and so is whoever it asks for. */
+static void test_another_of_another_process(void **state) {
+        Fixture *f = *state;
+        char lease[64], call[256];
+        Client c;
+        int status;
+        pid_t pid;
+
+        open_docker(f, &c);
+        (void)snprintf(lease, sizeof(lease), "%s", client_get(&c, "lease"));
+        (void)snprintf(call, sizeof(call), OPEN_CALL("docker", "full", ",\"lease\":\"%s\"}}"),
+                       lease);
+        drain_journal(f);
+        pid = fork();
+        if (pid == 0) {
+                Client thief;
+                char buf[1024] = "";
+
+                client_connect(f, &thief);
+                (void)fcntl(thief.fd, F_SETFL, 0);
+                client_send(&thief, call);
+                (void)recv(thief.fd, buf, sizeof(buf) - 1, 0);
+                _exit(strstr(buf, "LeaseNotFound") ? 0 : 1);
+        }
+        run_for(f, 200);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+        ASSERT_ENTRY(f, "DOORWARD_ERROR=LeaseNotFound",
+                     "DOORWARD_CAUSE=a lease of another process");
+        assert_int_equal(f->broker->leases->n_fds, 1);
+        client_close(&c);
+        run(f);
+}
+
+/* The lease can end while the opener is asked: nothing is handed over then. */
+static void test_another_too_late(void **state) {
+        Fixture *f = *state;
+        char lease[64], call[256];
+        Client c, more;
+
+        open_docker(f, &c);
+        (void)snprintf(lease, sizeof(lease), "%s", client_get(&c, "lease"));
+        (void)snprintf(call, sizeof(call), OPEN_CALL("docker", "full", ",\"lease\":\"%s\"}}"),
+                       lease);
+        client_connect(f, &more);
+        client_send(&more, call);
+        run(f);
+        client_close(&c);
+        run(f);
+        assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+        assert_error(f, &more, BROKER "LeaseNotFound");
+        assert_int_equal(more.message.n_fds, 0);
+        assert_int_equal(f->broker->users.used[USER_DESCRIPTORS], 2);
+        client_close(&more);
+        run(f);
+        assert_int_equal(f->broker->users.used[USER_DESCRIPTORS], 0);
+}
+
+/* A service that hangs up takes only what it hangs up on; the last one ends the lease. */
+static void test_another_backend(void **state) {
+        Fixture *f = *state;
+        int pair[2], first = f->backend[1];
+        char lease[64];
+        Client c, more;
+
+        open_docker(f, &c);
+        (void)snprintf(lease, sizeof(lease), "%s", client_get(&c, "lease"));
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+        client_connect(f, &more);
+        {
+                int backend = f->backend[0];
+
+                f->backend[0] = pair[0];
+                open_another_docker(f, &more, lease);
+                f->backend[0] = backend;
+        }
+        close_fd(pair[0]);
+        close_fd(pair[1]);
+        run(f);
+        assert_int_equal(f->broker->leases->n_fds, 1);
+        assert_int_equal(f->broker->leases->opened, 2);
+
+        f->backend[1] = close_fd(first);
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "reason"), "backend");
+        client_close(&more);
+        client_close(&c);
+        run(f);
+}
+
+/* hold: the yes, and nothing opened; it is not over when there is nothing open any more. */
+static void test_hold(void **state) {
+        Fixture *f = *state;
+        char lease[64];
+        Client c, more;
+
+        client_connect(f, &c);
+        client_send(&c, OPEN_CALL("docker", "full", ",\"hold\":true},\"more\":true}"));
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "state"), "granted");
+        assert_null(json_object_get(c.reply.parameters, "connection"));
+        assert_int_equal(c.message.n_fds, 0);
+        (void)snprintf(lease, sizeof(lease), "%s", client_get(&c, "lease"));
+        assert_int_equal(f->broker->leases->n_fds, 0);
+
+        client_connect(f, &more);
+        open_another_docker(f, &more, lease);
+        assert_int_equal(f->broker->leases->n_fds, 1);
+        f->backend[1] = close_fd(f->backend[1]);
+        run(f);
+        assert_int_equal(f->broker->n_leases, 1);
+        assert_int_equal(f->broker->leases->n_fds, 0);
+
+        client_close(&more);
+        client_close(&c);
+        run(f);
+        assert_int_equal(f->broker->n_leases, 0);
+
+        /* Of what is given for good there is nothing to hold. */
+        client_connect(f, &c);
+        call_for_error(f, &c, OPEN_CALL("given", "read_only", ",\"hold\":true},\"more\":true}"),
+                       BROKER "AccessUnsupported");
+        client_close(&c);
+        run(f);
+}
+
+/* All connections of a process share what pins it. */
+static void test_one_process(void **state) {
+        Fixture *f = *state;
+        Client c[3];
+
+        for (size_t i = 0; i < ELEMENTSOF(c); i++) {
+                client_connect(f, &c[i]);
+                client_send(&c[i], "{\"method\":\"org.varlink.service.GetInfo\"}");
+                assert_int_equal(client_receive(f, &c[i]), 1);
+        }
+        assert_int_equal(f->broker->n_sessions, 3);
+        assert_int_equal(f->broker->users.used[USER_DESCRIPTORS], 4);
+        assert_ptr_equal(f->broker->sessions->process, f->broker->sessions->next->process);
+        for (size_t i = 0; i < ELEMENTSOF(c); i++)
+                client_close(&c[i]);
+        run(f);
+        assert_int_equal(f->broker->users.used[USER_DESCRIPTORS], 0);
+}
+
+/* What nobody reads is kept in view for as long as it is on the way, and there are only so many. */
+static void test_undelivered(void **state) {
+        Fixture *f = *state;
+        Client c[4];
+
+        for (size_t i = 0; i < 3; i++) {
+                client_connect(f, &c[i]);
+                client_send(&c[i], OPEN_LEASED("docker", "full"));
+                if (i < 2)
+                        assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+        }
+        assert_error(f, &c[2], BROKER "LimitExceeded");
+        assert_string_equal(client_get(&c[2], "limit"), "UndeliveredPerUser");
+
+        /* Half an end does not do: what was sent is still there. */
+        assert_int_equal(shutdown(c[0].fd, SHUT_WR), 0);
+        run(f);
+        assert_int_equal(f->broker->users.used[USER_UNDELIVERED], 2);
+        client_send(&c[2], OPEN_LEASED("docker", "full"));
+        assert_error(f, &c[2], BROKER "LimitExceeded");
+
+        /* Nor does a connection that was closed free more than its own. */
+        client_close(&c[0]);
+        run_for(f, 1200);
+        assert_int_equal(f->broker->users.used[USER_UNDELIVERED], 1);
+        assert_int_equal(f->broker->n_sessions, 2);
+
+        /* Who reads has room again; what is read is the grant, and that it is over: both have the
+         * same service, of which the other one was cut off. */
+        for (size_t i = 0; i < 2; i++)
+                assert_int_equal(client_receive(f, &c[1]), 1);
+        client_close(&c[2]);
+        for (size_t i = 2; i < 4; i++)
+                open_docker(f, &c[i]);
+        for (size_t i = 1; i < 4; i++)
+                client_close(&c[i]);
+        broker_check_deliveries(f->broker);
+        run(f);
+        assert_int_equal(f->broker->users.used[USER_UNDELIVERED], 0);
+        assert_int_equal(f->broker->n_sessions, 0);
+}
+
+/* No user fills the broker's table of descriptors, and all together do not either. */
+static void test_descriptors(void **state) {
+        Fixture *f = *state;
+        Client c, more;
+
+        open_docker(f, &c); /* the process, the connection and the duplicate */
+        client_connect(f, &more);
+        client_send(&more, OPEN_LEASED("docker", "full"));
+        assert_error(f, &more, BROKER "LimitExceeded");
+        assert_string_equal(client_get(&more, "limit"), "DescriptorsPerUser");
+
+        f->broker->settings->descriptors_per_user = 100;
+        f->broker->descriptors_max = 4;
+        client_send(&more, OPEN_LEASED("docker", "full"));
+        assert_error(f, &more, BROKER "LimitExceeded");
+        assert_string_equal(client_get(&more, "limit"), "LimitNOFILE");
+        client_close(&more);
+        client_close(&c);
+        run(f);
+}
+
 static void test_tracked_holds_nothing(void **state) {
         Fixture *f = *state;
         char byte;
@@ -856,7 +1159,8 @@ static void test_tracked_holds_nothing(void **state) {
         assert_int_equal(client_receive(f, &c), 1);
         assert_string_equal(client_get(&c, "mode"), "tracked");
         assert_int_equal(f->broker->n_leases, 1);
-        assert_int_equal(f->broker->leases->fd, -EBADF);
+        assert_null(f->broker->leases->fds);
+        assert_int_equal(f->broker->leases->n_fds, 1);
 
         /* Its end is on the record, and cuts nothing. */
         n = fcntl(c.message.fds[0], F_DUPFD_CLOEXEC, 3);
@@ -1534,7 +1838,8 @@ static void test_who_does_not_read_the_end_is_dropped(void **state) {
                         assert_int_equal(f->broker->n_leases, 1);
                         f->backend[1] = close_fd(f->backend[1]);
                         run(f);
-                        assert_int_equal(f->broker->n_sessions, 0);
+                        assert_int_equal(f->broker->n_sessions,
+                                         f->broker->users.used[USER_UNDELIVERED]);
                         close_fd(f->backend[0]);
                         assert_int_equal(socketpair(AF_UNIX,
                                                     SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
@@ -1542,7 +1847,9 @@ static void test_who_does_not_read_the_end_is_dropped(void **state) {
                                          0);
                 }
                 client_close(&c);
+                broker_check_deliveries(f->broker);
                 run(f);
+                assert_int_equal(f->broker->n_sessions, 0);
         }
 }
 
@@ -2342,6 +2649,15 @@ int main(void) {
                 TEST(test_a_lease_is_cut),
                 TEST(test_the_backend_hangs_up),
                 TEST(test_a_lease_expires),
+                TEST(test_another),
+                TEST(test_another_is_refused),
+                TEST(test_another_of_another_process),
+                TEST(test_another_too_late),
+                TEST(test_another_backend),
+                TEST(test_hold),
+                TEST(test_one_process),
+                cmocka_unit_test_setup_teardown(test_undelivered, setup_few_undelivered, teardown),
+                cmocka_unit_test_setup_teardown(test_descriptors, setup_few_descriptors, teardown),
                 TEST(test_tracked_holds_nothing),
                 TEST(test_detached),
                 TEST(test_reload),

@@ -264,7 +264,7 @@ static void test_shipped_file(void **state) {
                 to += sprintf(to, "%s\n", setting ? line + 1 : line);
         }
 
-        assert_int_equal(n, 23);
+        assert_int_equal(n, 28);
         assert_int_equal(settings_parse("/x", uncommented, &s), 0);
         assert_null(s->problem);
         assert_null(s->warnings);

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <stdio.h>
+
+#include "broker/admission.h"
+#include "broker/broker.h"
+#include "broker/lease.h"
+#include "broker/open-another.h"
+#include "broker/open.h"
+#include "broker/openers.h"
+
+typedef struct Another {
+        Operation operation;
+        Session *session;
+        char lease[RECORD_LEASE_SIZE]; /* it can end while we wait */
+        UserCharge delivery;
+        UserCharge duplicate;
+        OpenerCall *opener;
+} Another;
+
+static void another_free(Another *another) {
+        opener_call_cancel(another->opener);
+        user_charge_deinit(&another->delivery);
+        user_charge_deinit(&another->duplicate);
+        free(another);
+}
+
+static void operation_free(Operation *operation) {
+        another_free((Another *)operation);
+}
+
+/* Refused, and recorded: whoever comes with another's lease is of interest. */
+static void refuse(Session *session, const Lease *lease, Refusal *refusal) {
+        if (lease) {
+                (void)name_to_string(&lease->name, refusal->endpoint);
+                refusal->access = lease->access;
+        }
+        session_refuse_recorded(session, refusal);
+}
+
+static void refuse_lease(Session *session, const char *id, const char *cause, const char *hint) {
+        Refusal refusal;
+
+        refusal_init(&refusal, ERROR_LEASE_NOT_FOUND);
+        refusal.lease = id;
+        refusal_set_cause(&refusal, "%s", cause);
+        refusal_set_hint(&refusal, "%s", hint);
+        refuse(session, NULL, &refusal);
+}
+
+/* To the caller all of these are the same: there is no such lease of theirs. */
+static const char *find_fault(const Session *session, const Lease *lease) {
+        if (!lease)
+                return "no such lease";
+        if (lease->session->process != session->process)
+                return "a lease of another process";
+        if (lease->uid != session->peer.uid)
+                return "a lease of another user";
+        return NULL;
+}
+
+static void expire(Operation *operation) {
+        Another *another = (Another *)operation;
+        Refusal refusal;
+
+        refusal_init(&refusal, ERROR_TIMED_OUT);
+        refusal_set_cause(&refusal, "the client's own time-out passed");
+        refusal_set_hint(&refusal, "Try again, with more time.");
+        refuse(another->session, broker_find_lease(another->session->broker, another->lease),
+               &refusal);
+}
+
+static void fail(Session *session, const Lease *lease, int error) {
+        Refusal refusal;
+
+        refusal_init(&refusal, ERROR_ENDPOINT_UNAVAILABLE);
+        refusal.error_number = -error;
+        refusal_set_cause(&refusal, "the broker failed: %s", strerror(-error));
+        refusal_set_hint(&refusal, "Try again later.");
+        refuse(session, lease, &refusal);
+}
+
+/* Hands it over, if the lease is still there. */
+static void hand_over_consume_fd(Another *another, int fd) {
+        _cleanup_close_ int owned = fd;
+        Session *session = another->session;
+        Lease *lease = broker_find_lease(session->broker, another->lease);
+        json_t *reply;
+        int r;
+
+        if (!lease || !peer_is_alive(&session->peer)) {
+                refuse_lease(session, another->lease, "the lease has ended meanwhile",
+                             "The lease has ended: open the endpoint anew.");
+                return;
+        }
+
+        r = lease_add_fd(lease, fd, &another->duplicate);
+        if (r < 0) {
+                fail(session, lease, r);
+                return;
+        }
+
+        reply = json_pack("{s:s, s:i, s:s, s:s, s:s}", "state", "granted", "connection", 0,
+                          "access", access_to_wire(lease->access), "mode",
+                          lease_mode_to_wire(lease->mode), "lease", lease->id);
+        session_expect_delivery(session, &another->delivery);
+        session_reply_consume(session, reply, TAKE_FD(owned), false);
+}
+
+static void on_opened(int error, const OpenerReply *reply, int fd, void *userdata) {
+        Another *another = userdata;
+        Session *session = another->session;
+        const Lease *lease = broker_find_lease(session->broker, another->lease);
+        Refusal refusal;
+
+        another->opener = NULL;
+        if (error == 0 && reply->status == OPENER_OK) {
+                hand_over_consume_fd(another, fd);
+                return;
+        }
+
+        if (!lease) {
+                hand_over_consume_fd(another, -EBADF);
+                return;
+        }
+
+        if (error != 0)
+                refusal_init_unreachable(&refusal, error, &lease->name);
+        else
+                refusal_init_opener(&refusal, reply, &lease->name);
+        refuse(session, lease, &refusal);
+}
+
+static int take_places(Another *another, Lease *lease, Refusal *ret_refusal) {
+        Broker *broker = another->session->broker;
+        int r;
+
+        if (lease->n_fds >= broker->settings->descriptors_per_lease) {
+                refusal_init_limit(ret_refusal, "DescriptorsPerLease", 0);
+                return USER_E_QUOTA;
+        }
+
+        r = admission_take_delivery(another->session, &another->delivery, ret_refusal);
+        if (r == 0 && lease->mode == LEASE_MODE_REVOCABLE)
+                r = admission_take_descriptor(broker, lease->charge.user, &another->duplicate,
+                                              ret_refusal);
+        return r;
+}
+
+static void another_begin(Another *another, Lease *lease) {
+        Session *session = another->session;
+        Broker *broker = session->broker;
+        Refusal refusal;
+        int r;
+
+        r = take_places(another, lease, &refusal);
+        if (r != 0) {
+                refuse(session, lease, &refusal);
+                return;
+        }
+
+        r = openers_call(broker->openers, &lease->name, lease->definition, lease->access,
+                         session->fd, broker->settings->open_timeout_usec, on_opened, another,
+                         &another->opener);
+        if (r < 0) {
+                refusal_init_unreachable(&refusal, -r, &lease->name);
+                refuse(session, lease, &refusal);
+        }
+}
+
+/* What does not go with a lease that is there; NULL if all does. */
+static const char *find_bad_parameter(const Session *session, const FieldValue *values) {
+        if (values[OPEN_PARAMETER_USER].present)
+                return "user";
+        if (values[OPEN_PARAMETER_HOLD].boolean)
+                return "hold";
+        if (values[OPEN_PARAMETER_DETACHED].boolean)
+                return "detached";
+        if (!open_timeout_is_valid(&values[OPEN_PARAMETER_TIMEOUT]))
+                return "timeout";
+        return session->call.more ? "lease" : NULL;
+}
+
+/* Whether the lease is the caller's, and of what is asked for; else it was answered. */
+static bool check_lease(Session *session, const FieldValue *values, const Lease *lease) {
+        const char *id = values[OPEN_PARAMETER_LEASE].string;
+        const char *fault = find_fault(session, lease);
+        char name[NAME_TEXT_SIZE];
+        Refusal refusal;
+
+        if (!fault &&
+            streq(name_to_string(&lease->name, name), values[OPEN_PARAMETER_ENDPOINT].string) &&
+            lease->access == (Access)values[OPEN_PARAMETER_ACCESS].access)
+                return true;
+
+        /* A guess costs a request. */
+        if (admission_take_token(session, &refusal) != 0)
+                refuse(session, NULL, &refusal);
+        else if (fault)
+                refuse_lease(session, id, fault,
+                             "This process has no such lease: it has ended, or it was another's.");
+        else
+                refuse_lease(session, id, "a lease of something else",
+                             "This lease is of another endpoint, or of another access to it.");
+        return false;
+}
+
+void open_another(Session *session, const FieldValue *values) {
+        const char *id = values[OPEN_PARAMETER_LEASE].string;
+        const char *bad = find_bad_parameter(session, values);
+        Lease *lease = broker_find_lease(session->broker, id);
+        Another *another;
+        int r = 0;
+
+        if (bad) {
+                session_refuse_service(session, ERROR_INVALID_PARAMETER, bad);
+                return;
+        }
+        if (!check_lease(session, values, lease))
+                return;
+
+        another = calloc(1, sizeof(*another));
+        if (!another) {
+                session_close(session);
+                return;
+        }
+
+        another->operation = (Operation){.free = operation_free, .expire = expire};
+        another->session = session;
+        (void)snprintf(another->lease, sizeof(another->lease), "%s", id);
+        session_set_operation(session, &another->operation);
+
+        if (values[OPEN_PARAMETER_TIMEOUT].present)
+                r = session_set_timeout(session,
+                                        (uint64_t)values[OPEN_PARAMETER_TIMEOUT].integer * 1000);
+        if (r < 0)
+                fail(session, lease, r);
+        else
+                another_begin(another, lease);
+}
