@@ -146,6 +146,24 @@ int admission_find(const Broker *broker, const char *text, Name *ret_name,
         return 0;
 }
 
+int admission_check_block(Broker *broker, uid_t uid, const Name *name, Refusal *ret_refusal) {
+        uint64_t now = broker_now_boottime(broker), until;
+        char text[NAME_TEXT_SIZE];
+
+        until = block_table_find(&broker->blocks, uid, name_to_string(name, text), now);
+        if (until == 0)
+                return 0;
+
+        refusal_init(ret_refusal, ERROR_PERMISSION_DENIED);
+        (void)name_to_string(name, ret_refusal->endpoint);
+        refusal_set_cause(ret_refusal, "it was revoked, and the user is kept out for another %u s",
+                          (unsigned)((until - now + 999999) / 1000000));
+        refusal_set_hint(ret_refusal,
+                         "Access was taken back, and is not given again for another %u seconds.",
+                         (unsigned)((until - now + 999999) / 1000000));
+        return ADMISSION_E_REFUSED;
+}
+
 int admission_check_access(const Definition *definition, const Name *name, Access access,
                            Refusal *ret_refusal) {
         if (!definition->problem && definition->targets[access].provided)

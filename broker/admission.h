@@ -43,6 +43,10 @@ int admission_take_delivery(Session *session, UserCharge *charge,
 int admission_find(const Broker *broker, const char *text, Name *ret_name,
                    const Definition **ret_definition, Refusal *ret_refusal) _must_check_;
 
+/* Whether the user is kept out of it, after a revocation. */
+int admission_check_block(Broker *broker, uid_t uid, const Name *name,
+                          Refusal *ret_refusal) _must_check_;
+
 /* Whether the definition provides this access, and can be used at all. */
 int admission_check_access(const Definition *definition, const Name *name, Access access,
                            Refusal *ret_refusal) _must_check_;

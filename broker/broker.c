@@ -66,7 +66,8 @@ static int on_idle(sd_event_source *source, uint64_t usec, void *userdata) {
         /* What waits to be recorded, and what is remembered for a while, would be lost. */
         if (!record_is_pending(broker->record) && !broker->conversations.leaving &&
             !user_table_remembers(&broker->users, broker_now(broker)) &&
-            stepup_table_is_empty(&broker->stepups, broker_now_boottime(broker)))
+            stepup_table_is_empty(&broker->stepups, broker_now_boottime(broker)) &&
+            block_table_is_empty(&broker->blocks, broker_now_boottime(broker)))
                 return sd_event_exit(broker->event, BROKER_EXIT_IDLE);
 
         broker_rest(broker);
@@ -542,6 +543,7 @@ Broker *broker_free(Broker *broker) {
         openers_free(broker->openers);
         conversations_deinit(&broker->conversations);
         stepup_table_deinit(&broker->stepups);
+        block_table_deinit(&broker->blocks);
         check_queue_free(broker->checks);
         record_free(broker->record);
         user_table_deinit(&broker->users);

@@ -10,7 +10,9 @@
 
 #include <systemd/sd-event.h>
 
+#include "broker/block.h"
 #include "broker/conversation.h"
+#include "broker/monitor.h"
 #include "broker/openers.h"
 #include "broker/process.h"
 #include "broker/record.h"
@@ -56,6 +58,7 @@ struct Broker {
         StepupTable stepups;
         UserTable users;
         SubuidTable subuids;
+        BlockTable blocks;
         char *cgroup_root; /* where the units of this system are */
 
         ProcessTable processes;
@@ -68,6 +71,7 @@ struct Broker {
         Lease *leases;
         Lease *lease_buckets[LEASE_BUCKETS]; /* by id */
         unsigned n_leases;
+        Monitor *monitors;
 
         unsigned descriptors_max; /* that are held for clients, in all */
         uint64_t generation;      /* of policy: how often it may have changed */

@@ -10,6 +10,7 @@
 
 #include "broker/broker.h"
 #include "broker/lease.h"
+#include "broker/monitor.h"
 #include "broker/session.h"
 
 struct LeaseFd {
@@ -227,7 +228,12 @@ Lease *lease_free(Lease *lease) {
         return NULL;
 }
 
-static void lease_record_end(const Lease *lease, EndReason reason) {
+bool lease_is_of(const Lease *lease, uid_t uid) {
+        return lease->uid == uid || lease->identity == uid;
+}
+
+/* by is whoever revoked it. */
+static void lease_record_end(const Lease *lease, EndReason reason, const uid_t *by) {
         char endpoint[NAME_TEXT_SIZE];
         RecordFields fields;
         JournalEntry entry;
@@ -242,19 +248,29 @@ static void lease_record_end(const Lease *lease, EndReason reason) {
         fields.irrevocable =
                 lease_is_irrevocable(lease) && reason != END_CLIENT && reason != END_PEER;
         fields.reason = reason;
+        fields.ended_by = by;
         fields.request = lease->request;
         record_format_end(&entry, &fields);
         record_put(lease->broker->record, &entry);
+        monitor_tell(lease->broker, "ended", end_reason_to_wire(reason), &fields);
 }
 
-Lease *lease_end(Lease *lease, EndReason reason) {
+static Lease *lease_end_by(Lease *lease, EndReason reason, const uid_t *by) {
         Session *session = lease->session;
 
         assert(lease_is_handed_over(lease));
 
         for (const LeaseFd *held = lease->fds; held; held = held->next)
                 lease_fd_cut(held);
-        lease_record_end(lease, reason);
+        lease_record_end(lease, reason, by);
         session_end_lease(session, reason);
         return lease_free(lease);
+}
+
+Lease *lease_end(Lease *lease, EndReason reason) {
+        return lease_end_by(lease, reason, NULL);
+}
+
+Lease *lease_revoke(Lease *lease, uid_t by) {
+        return lease_end_by(lease, END_REVOKED, &by);
 }

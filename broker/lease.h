@@ -91,11 +91,17 @@ bool lease_is_current(const Lease *lease);
 /* Whether what was handed over goes on after its end. */
 bool lease_is_irrevocable(const Lease *lease);
 
+/* Whether it is this user's: of a process of theirs, or in their name. */
+bool lease_is_of(const Lease *lease, uid_t uid);
+
 /* Gives up one that was never handed over: no record, no word to anybody. Returns NULL. */
 Lease *lease_free(Lease *lease);
 
 /* Ends one that was handed over: cuts what can be cut, records the end, tells the client. Returns
  * NULL. */
 Lease *lease_end(Lease *lease, EndReason reason);
+
+/* The same with END_REVOKED, and by whom. */
+Lease *lease_revoke(Lease *lease, uid_t by);
 
 DEFINE_CLEANUP(Lease *, lease_free);

@@ -5,9 +5,12 @@
 #include "broker/agent.h"
 #include "broker/broker.h"
 #include "broker/explain.h"
+#include "broker/lease-list.h"
 #include "broker/list.h"
 #include "broker/method.h"
+#include "broker/monitor.h"
 #include "broker/open.h"
+#include "broker/revoke.h"
 #include "broker/session.h"
 
 typedef void (*MethodFunc)(Session *session, const FieldValue *values);
@@ -35,8 +38,15 @@ static void service_get_interface_description(Session *session, const FieldValue
                 session_refuse_service(session, ERROR_INTERFACE_NOT_FOUND, values[0].string);
 }
 
-static json_t *limits_to_json(const Settings *settings) {
-        return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "ConnectionsPerUser",
+static json_t *limits_to_json(const Broker *broker) {
+        const Settings *settings = broker->settings;
+
+        return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+                         "DescriptorsPerLease", (json_int_t)settings->descriptors_per_lease,
+                         "DescriptorsPerUser", (json_int_t)settings->descriptors_per_user,
+                         "LimitNOFILE", (json_int_t)broker->descriptors_max, "UndeliveredPerUser",
+                         (json_int_t)settings->undelivered_per_user, "KeptLeasesMax",
+                         (json_int_t)settings->kept_leases_max, "ConnectionsPerUser",
                          (json_int_t)settings->connections_per_user, "ConnectionsMax",
                          (json_int_t)settings->connections_max, "LeasesPerUser",
                          (json_int_t)settings->leases_per_user, "LeasesMax",
@@ -75,7 +85,7 @@ static void get_broker_info(Session *session, const FieldValue *values) {
                                         !kernel || broker->settings->proof_always, "polkit",
                                         version ? json_string(version) : json_null(), "features",
                                         kernel ? json_pack("[s]", "peerpidfd") : json_array(),
-                                        "limits", limits_to_json(broker->settings), "warnings",
+                                        "limits", limits_to_json(broker), "warnings",
                                         warnings_to_json(broker)),
                               -EBADF, false);
 }
@@ -89,16 +99,16 @@ static void forget(Session *session, const FieldValue *values) {
 }
 
 static const struct {
-        MethodFunc func; /* NULL: not in this version */
+        MethodFunc func;
         bool needs_proof;
 } methods[_METHOD_MAX] = {
         [METHOD_LIST_ENDPOINTS] = {list_endpoints, true},
         [METHOD_EXPLAIN] = {explain, true},
         [METHOD_OPEN] = {open_endpoint, true},
         [METHOD_AGENT_RESPOND] = {agent_respond, true},
-        [METHOD_LIST_LEASES] = {NULL, true},
-        [METHOD_REVOKE] = {NULL, true},
-        [METHOD_MONITOR] = {NULL, true},
+        [METHOD_LIST_LEASES] = {lease_list, true},
+        [METHOD_REVOKE] = {revoke_leases, true},
+        [METHOD_MONITOR] = {monitor, true},
         [METHOD_GET_BROKER_INFO] = {get_broker_info, true},
         [METHOD_FORGET] = {forget, true},
         [METHOD_SERVICE_GET_INFO] = {service_get_info, false},
@@ -110,9 +120,5 @@ bool method_needs_proof(MethodId id) {
 }
 
 void method_call(Session *session, MethodId id, const FieldValue *values) {
-        if (methods[id].func)
-                methods[id].func(session, values);
-        else
-                session_refuse_service(session, ERROR_METHOD_NOT_IMPLEMENTED,
-                                       interface_methods[id].name);
+        methods[id].func(session, values);
 }

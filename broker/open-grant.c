@@ -32,6 +32,23 @@ static json_t *granted_to_json(const Open *open, const Lease *lease) {
         return reply;
 }
 
+/* Whoever watches. */
+static void open_tell(const Open *open) {
+        const Session *session = open->session;
+        char endpoint[NAME_TEXT_SIZE];
+        const RecordFields fields = {
+                .endpoint = name_to_string(&open->name, endpoint),
+                .access = open->access,
+                .subject_uid = session->peer.uid,
+                .identity_uid = open->identity,
+                .subject_pid = session->peer.pid,
+                .lease = open->lease ? open->lease->id : NULL,
+                .request = session->request,
+        };
+
+        monitor_tell(session->broker, "granted", how_to_wire(open_how(open)), &fields);
+}
+
 static void open_grant(Open *open) {
         Session *session = open->session;
         Lease *lease = open->lease;
@@ -45,6 +62,7 @@ static void open_grant(Open *open) {
         }
 
         reply = granted_to_json(open, lease);
+        open_tell(open);
         fd = TAKE_FD(open->fd);
         open->lease = NULL;
 

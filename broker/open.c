@@ -217,6 +217,9 @@ static int admit(Session *session, const FieldValue *values, Open *open, Refusal
 
         r = admission_check_access(definition, &open->name, open->access, ret_refusal);
         if (r == 0)
+                r = admission_check_block(session->broker, session->peer.uid, &open->name,
+                                          ret_refusal);
+        if (r == 0)
                 r = admission_check_peer(session, open->access, &open->start_time, ret_refusal);
         if (r != 0) {
                 (void)name_to_string(&open->name, ret_refusal->endpoint);

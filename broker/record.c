@@ -405,6 +405,8 @@ static void entry_put_fields(JournalEntry *entry, const RecordFields *f) {
                 journal_entry_put_number(entry, "DOORWARD_OPENED", f->opened);
         if (f->reason)
                 entry_put(entry, "DOORWARD_REASON", end_reason_to_string(f->reason));
+        if (f->ended_by)
+                journal_entry_put_number(entry, "DOORWARD_ENDED_BY_UID", *f->ended_by);
         entry_put(entry, "DOORWARD_REQUEST", f->request);
         if (f->suppressed > 0)
                 journal_entry_put_number(entry, "DOORWARD_SUPPRESSED", f->suppressed);

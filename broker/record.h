@@ -22,6 +22,7 @@
 #define RECORD_ID_REFUSED "abaf346509ee4c69a346b3eac851343c"
 #define RECORD_ID_ENDED "dd0d072c6cbb42679d932d37ab59d9ae"
 #define RECORD_ID_SENDER_MISMATCH "d7b0a613632447abbefab5b02a3c5e83"
+#define RECORD_ID_BLOCKED "d40dd1a4743b42069c6d6c16a263cfbf"
 #define RECORD_ID_PROBLEM "5894ff8942a747bab41a452a1a34ba94"
 #define RECORD_ID_DROPPED "69760feae24a4b87aff0563c7a26bfcb"
 
@@ -50,6 +51,7 @@ typedef struct RecordFields {
         unsigned opened;  /* descriptors, under a lease that has ended */
         bool irrevocable; /* what was handed over goes on, with a process that did not let go */
         EndReason reason;
+        const uid_t *ended_by; /* of END_REVOKED; NULL: nobody */
         const char *request;
         unsigned suppressed; /* like refusals that were not recorded before this one */
 } RecordFields;

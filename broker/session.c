@@ -13,6 +13,7 @@
 #include "broker/cgroup.h"
 #include "broker/lease.h"
 #include "broker/method.h"
+#include "broker/monitor.h"
 #include "broker/session.h"
 #include "common/socket.h"
 
@@ -328,6 +329,7 @@ void session_record_refusal(Session *session, const Refusal *refusal) {
 
         record_format_refusal(&entry, &fields);
         record_put(session->broker->record, &entry);
+        monitor_tell(session->broker, "refused", fields.error, &fields);
 }
 
 void session_refuse_recorded(Session *session, const Refusal *refusal) {
@@ -542,6 +544,9 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
 
         if (events & EPOLLOUT) {
                 session_flush(session);
+                if (session->state == SESSION_BUSY && varlink_output_is_empty(&session->output) &&
+                    session->operation && session->operation->resume)
+                        session->operation->resume(session->operation);
                 session_process_input(session);
                 session_arm(session);
         }

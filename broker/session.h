@@ -47,6 +47,7 @@ typedef struct Operation Operation;
 struct Operation {
         void (*free)(Operation *operation);
         void (*expire)(Operation *operation); /* the time of session_set_timeout() is up */
+        void (*resume)(Operation *operation); /* what was sent has been taken; NULL: all the same */
 };
 
 struct Session {

@@ -290,6 +290,20 @@ int peer_get_foreign_pid(const Peer *peer, bool *ret) {
         return r != 0 ? r : peer_parse_foreign_pid(buf, ret);
 }
 
+int peer_get_command(const Peer *peer, char *buf, size_t size) {
+        int r;
+
+        r = proc_read(peer, "comm", buf, size);
+        if (r != 0)
+                return r;
+
+        buf[strcspn(buf, "\n")] = 0;
+        for (char *c = buf; *c; c++)
+                if (*c < ' ' || *c > '~')
+                        *c = '?';
+        return 0;
+}
+
 int peer_get_cgroup(const Peer *peer, char *buf, size_t size) {
         return proc_read(peer, "cgroup", buf, size);
 }

@@ -84,6 +84,11 @@ int peer_get_foreign_pid(const Peer *peer, bool *ret) _must_check_;
 /* The text of /proc/PID/cgroup, or as much of it as fits, with a NUL behind it. As above. */
 int peer_get_cgroup(const Peer *peer, char *buf, size_t size) _must_check_;
 
+/* The name of its program, which the program can change; without what is not printable ASCII. As
+ * above. */
+#define PEER_COMMAND_SIZE 64U
+int peer_get_command(const Peer *peer, char *buf, size_t size) _must_check_;
+
 /* The number of its controlling terminal's device, as the kernel writes it there; 0: it has none.
  * As above. */
 int peer_get_terminal(const Peer *peer, uint32_t *ret) _must_check_;

@@ -415,16 +415,17 @@ static void test_service(void **state) {
 }
 
 static void test_every_method_is_answered(void **state) {
-        static const char *const later[] = {"ListLeases\"}", "Revoke\"}", "Monitor\"}"};
         Fixture *f = *state;
-        char call[160];
         Client c;
 
         client_connect(f, &c);
-        for (size_t i = 0; i < ELEMENTSOF(later); i++) {
-                (void)snprintf(call, sizeof(call), "{\"method\":\"" BROKER "%s", later[i]);
-                call_for_error(f, &c, call, "org.varlink.service.MethodNotImplemented");
-        }
+        call_for_error(f, &c, "{\"method\":\"" BROKER "Monitor\"}",
+                       "org.varlink.service.ExpectedMore");
+        call_for_error(f, &c, "{\"method\":\"" BROKER "Revoke\"}",
+                       "org.varlink.service.InvalidParameter");
+        client_send(&c, "{\"method\":\"" BROKER "ListLeases\"}");
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_null(json_object_get(c.reply.parameters, "lease"));
         client_send(&c, "{\"method\":\"" BROKER "GetBrokerInfo\"}");
         assert_int_equal(client_receive(f, &c), 1);
         assert_null(c.reply.error);
@@ -1143,6 +1144,273 @@ static void test_descriptors(void **state) {
         assert_string_equal(client_get(&more, "limit"), "LimitNOFILE");
         client_close(&more);
         client_close(&c);
+        run(f);
+}
+
+#define LIST_CALL(more) "{\"method\":\"" BROKER "ListLeases\"" more "}"
+
+/* What is one's own is told, one a reply, and no more than what there is. */
+static void test_lease_list(void **state) {
+        static const char *const strings[][2] = {
+                {"endpoint", "docker"}, {"access", "full"}, {"mode", "revocable"}};
+        Fixture *f = *state;
+        Client c[3], list;
+        const json_t *lease;
+        int n = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(c); i++)
+                open_docker(f, &c[i]);
+        client_connect(f, &list);
+        client_send(&list, LIST_CALL(",\"more\":true"));
+        do {
+                assert_int_equal(client_receive(f, &list), 1);
+                assert_null(list.reply.error);
+                lease = json_object_get(list.reply.parameters, "lease");
+                n += lease != NULL;
+                for (size_t i = 0; lease && i < ELEMENTSOF(strings); i++)
+                        assert_string_equal(
+                                json_string_value(json_object_get(lease, strings[i][0])),
+                                strings[i][1]);
+                if (lease) {
+                        assert_int_equal(json_integer_value(json_object_get(lease, "pid")),
+                                         getpid());
+                        assert_int_equal(json_integer_value(json_object_get(lease, "descriptors")),
+                                         1);
+                        assert_string_not_equal(
+                                json_string_value(json_object_get(lease, "command")), "");
+                }
+        } while (list.reply.continues);
+        assert_int_equal(n, 3);
+        for (size_t i = 0; i < ELEMENTSOF(c); i++)
+                client_close(&c[i]);
+        client_close(&list);
+        run(f);
+}
+
+/* Others' are for who may; where polkit says no, nothing is told. */
+static void test_lease_list_of_all(void **state) {
+        static const char all[] = LIST_CALL(",\"parameters\":{\"all\":true},\"more\":true");
+        Fixture *f = *state;
+        Client c, list;
+
+        if (getuid() == 0)
+                skip(); /* polkit is not asked about root */
+
+        open_docker(f, &c);
+        client_connect(f, &list);
+        f->fake.answer = (AuthorityAnswer){.decision = DECISION_DENIED};
+        call_for_error(f, &list, all, BROKER "PermissionDenied");
+        f->fake.answer = (AuthorityAnswer){.decision = DECISION_CHALLENGE};
+        call_for_error(f, &list, all, BROKER "InteractiveAuthenticationRequired");
+        f->fake.answer = (AuthorityAnswer){.failure = AUTHORITY_TIMED_OUT};
+        call_for_error(f, &list, all, BROKER "PolicyUnavailable");
+        f->fake.answer = (AuthorityAnswer){.decision = DECISION_AUTHORIZED};
+        client_send(&list, all);
+        assert_int_equal(client_receive(f, &list), 1);
+        assert_non_null(json_object_get(list.reply.parameters, "lease"));
+        client_close(&list);
+        client_close(&c);
+        run(f);
+}
+
+/* A client that does not read makes the broker hold no more than a little. */
+static void test_lease_list_is_not_read(void **state) {
+        static const int small = 1;
+        Fixture *f = *state;
+        Client c[12], list;
+
+        for (size_t i = 0; i < ELEMENTSOF(c); i++) {
+                open_docker(f, &c[i]);
+                drain_journal(f);
+        }
+        client_connect(f, &list);
+        run(f);
+        assert_int_equal(
+                setsockopt(f->broker->sessions->fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)),
+                0);
+        client_send(&list, LIST_CALL(",\"more\":true"));
+        run(f);
+        assert_true(f->broker->sessions->output.size < 12 * 1024);
+        for (size_t i = 0; i < ELEMENTSOF(c); i++)
+                assert_int_equal(client_receive(f, &list), 1);
+        client_close(&list);
+        for (size_t i = 0; i < ELEMENTSOF(c); i++)
+                client_close(&c[i]);
+        run(f);
+}
+
+static int64_t client_number(const Client *client, const char *member) {
+        return json_integer_value(json_object_get(client->reply.parameters, member));
+}
+
+/* Revokes, and says how many ended. */
+static int64_t revoke_for(Fixture *f, const char *format, ...) {
+        char parameters[256], call[512];
+        va_list args;
+        int64_t n;
+        Client c;
+
+        va_start(args, format);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        (void)vsnprintf(parameters, sizeof(parameters), format, args);
+#pragma GCC diagnostic pop
+        va_end(args);
+        (void)snprintf(call, sizeof(call), "{\"method\":\"" BROKER "Revoke\",\"parameters\":{%s}}",
+                       parameters);
+        client_connect(f, &c);
+        client_send(&c, call);
+        assert_int_equal(client_receive(f, &c), 1);
+        n = c.reply.error ? -1 : client_number(&c, "ended");
+        client_close(&c);
+        run(f);
+        return n;
+}
+
+static void test_revoke(void **state) {
+        Fixture *f = *state;
+        char byte;
+        Client c;
+        int fd;
+
+        open_docker(f, &c);
+        fd = fcntl(c.message.fds[0], F_DUPFD_CLOEXEC, 3);
+        drain_journal(f);
+        assert_int_equal(revoke_for(f, "\"lease\":\"%s\"", client_get(&c, "lease")), 1);
+        ASSERT_ENTRY(f, "DOORWARD_REASON=revoked", "DOORWARD_ENDED_BY_UID=");
+        assert_int_equal(recv(fd, &byte, 1, 0), 0);
+        close_fd(fd);
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "state"), "ended");
+        assert_string_equal(client_get(&c, "reason"), "revoked");
+        client_close(&c);
+
+        assert_int_equal(revoke_for(f, "\"lease\":\"%032d\"", 0), -1);
+        assert_int_equal(revoke_for(f, "\"uid\":%u", getuid()), 0);
+}
+
+/* By user and endpoint: both have to fit. */
+static void test_revoke_by_user(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        open_docker(f, &c);
+        assert_int_equal(revoke_for(f, "\"uid\":%u,\"endpoint\":\"log\"", getuid()), 0);
+        assert_int_equal(f->broker->n_leases, 1);
+        assert_int_equal(revoke_for(f, "\"uid\":%u,\"endpoint\":\"docker\"", getuid()), 1);
+        assert_int_equal(f->broker->n_leases, 0);
+        client_close(&c);
+        run(f);
+}
+
+static void test_revoke_of_others_is_refused(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        if (getuid() == 0)
+                skip();
+
+        open_docker(f, &c);
+        f->fake.answer = (AuthorityAnswer){.decision = DECISION_DENIED};
+        assert_int_equal(revoke_for(f, "\"endpoint\":\"docker\""), -1);
+        assert_int_equal(revoke_for(f, "\"uid\":%u", getuid() + 1), -1);
+        f->broker->leases->uid = f->broker->leases->identity = getuid() + 1;
+        assert_int_equal(revoke_for(f, "\"lease\":\"%s\"", client_get(&c, "lease")), -1);
+        assert_int_equal(f->broker->n_leases, 1);
+        f->fake.answer = (AuthorityAnswer){.decision = DECISION_AUTHORIZED};
+        assert_int_equal(revoke_for(f, "\"lease\":\"%s\"", client_get(&c, "lease")), 1);
+        client_close(&c);
+        run(f);
+}
+
+/* Who is kept out gets nothing, and in again when it is over. */
+static void test_block(void **state) {
+        Fixture *f = *state;
+        unsigned uid = getuid();
+        Client c;
+
+        open_docker(f, &c);
+        drain_journal(f);
+        assert_int_equal(revoke_for(f, "\"lease\":\"%s\",\"block\":60", client_get(&c, "lease")),
+                         1);
+        ASSERT_ENTRY(f, "MESSAGE_ID=" RECORD_ID_BLOCKED);
+        client_close(&c);
+        client_connect(f, &c);
+        call_for_error(f, &c, OPEN_LEASED("docker", "full"), BROKER "PermissionDenied");
+        assert_non_null(strstr(client_get(&c, "hint"), "taken back"));
+
+        assert_int_equal(revoke_for(f, "\"uid\":%u,\"block\":0", uid), 0);
+        client_close(&c);
+        open_docker(f, &c);
+        client_close(&c);
+
+        /* Also where there is nothing to end, and for a moment only. */
+        assert_int_equal(revoke_for(f, "\"uid\":%u,\"block\":1", uid), 0);
+        client_connect(f, &c);
+        call_for_error(f, &c, OPEN_LEASED("docker", "full"), BROKER "PermissionDenied");
+        run_for(f, 1100);
+        client_close(&c);
+        open_docker(f, &c);
+        client_close(&c);
+        run(f);
+}
+
+static void assert_event(Fixture *f, Client *watcher, const char *event, const char *outcome) {
+        const json_t *told;
+
+        assert_int_equal(client_receive(f, watcher), 1);
+        assert_true(watcher->reply.continues);
+        told = json_object_get(watcher->reply.parameters, "event");
+        assert_string_equal(json_string_value(json_object_get(told, "event")), event);
+        assert_string_equal(json_string_value(json_object_get(told, "outcome")), outcome);
+        assert_string_equal(json_string_value(json_object_get(told, "endpoint")), "docker");
+        assert_int_equal(json_integer_value(json_object_get(told, "pid")), getpid());
+}
+
+#define MONITOR_CALL "{\"method\":\"" BROKER "Monitor\",\"more\":true}"
+
+static void test_monitor(void **state) {
+        Fixture *f = *state;
+        Client watcher, c;
+
+        client_connect(f, &watcher);
+        client_send(&watcher, MONITOR_CALL);
+        assert_int_equal(client_receive(f, &watcher), 0);
+
+        open_docker(f, &c);
+        assert_event(f, &watcher, "granted", "implicit");
+        client_close(&c);
+        assert_event(f, &watcher, "ended", "client");
+        client_connect(f, &c);
+        call_for_error(f, &c, OPEN_LEASED("docker", "read_only"), BROKER "AccessUnsupported");
+        assert_event(f, &watcher, "refused", "AccessUnsupported");
+        client_close(&c);
+        client_close(&watcher);
+        run(f);
+        assert_null(f->broker->monitors);
+}
+
+/* Who watches and does not read is hung up on, and holds up nobody. */
+static void test_monitor_is_not_read(void **state) {
+        static const int small = 1;
+        Fixture *f = *state;
+        Client watcher, c;
+
+        client_connect(f, &watcher);
+        run(f);
+        assert_int_equal(
+                setsockopt(f->broker->sessions->fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)),
+                0);
+        client_send(&watcher, MONITOR_CALL);
+        client_connect(f, &c);
+        for (int i = 0; i < 2000 && (i == 0 || f->broker->monitors); i++) {
+                call_for_error(f, &c, OPEN_LEASED("docker", "read_only"),
+                               BROKER "AccessUnsupported");
+                drain_journal(f);
+        }
+        assert_null(f->broker->monitors);
+        client_close(&c);
+        client_close(&watcher);
         run(f);
 }
 
@@ -2649,6 +2917,15 @@ int main(void) {
                 TEST(test_a_lease_is_cut),
                 TEST(test_the_backend_hangs_up),
                 TEST(test_a_lease_expires),
+                TEST(test_lease_list),
+                TEST(test_lease_list_of_all),
+                TEST(test_lease_list_is_not_read),
+                TEST(test_revoke),
+                TEST(test_revoke_by_user),
+                TEST(test_revoke_of_others_is_refused),
+                TEST(test_block),
+                TEST(test_monitor),
+                TEST(test_monitor_is_not_read),
                 TEST(test_another),
                 TEST(test_another_is_refused),
                 TEST(test_another_of_another_process),

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <stdio.h>
+
+#include "broker/block.h"
+
+void block_table_deinit(BlockTable *table) {
+        while (table->first) {
+                Block *block = table->first;
+
+                table->first = block->next;
+                free(block);
+        }
+        table->n = 0;
+}
+
+static void table_sweep(BlockTable *table, uint64_t now) {
+        Block **p = &table->first;
+
+        while (*p) {
+                Block *block = *p;
+
+                if (block->until > now) {
+                        p = &block->next;
+                        continue;
+                }
+                *p = block->next;
+                table->n--;
+                free(block);
+        }
+}
+
+static unsigned table_count_own(const BlockTable *table, uid_t uid) {
+        unsigned n = 0;
+
+        for (const Block *block = table->first; block; block = block->next)
+                n += block->own && block->uid == uid;
+        return n;
+}
+
+int block_table_add(BlockTable *table, uid_t uid, const char *endpoint, uint64_t now,
+                    uint64_t until, bool own) {
+        Block *block;
+
+        table_sweep(table, now);
+        for (block = table->first; block; block = block->next)
+                if (block->uid == uid && streq(block->endpoint, endpoint)) {
+                        if (block->until < until)
+                                block->until = until;
+                        block->own = block->own && own;
+                        return 0;
+                }
+
+        if (table->n >= BLOCKS_MAX || (own && table_count_own(table, uid) >= BLOCKS_OF_OWN_MAX))
+                return BLOCK_E_FULL;
+
+        block = calloc(1, sizeof(*block));
+        if (!block)
+                return -ENOMEM;
+
+        block->uid = uid;
+        (void)snprintf(block->endpoint, sizeof(block->endpoint), "%s", endpoint);
+        block->until = until;
+        block->own = own;
+        block->next = table->first;
+        table->first = block;
+        table->n++;
+        return 0;
+}
+
+void block_table_remove(BlockTable *table, uid_t uid, const char *endpoint, bool own) {
+        for (Block *block = table->first; block; block = block->next)
+                if (block->uid == uid && (block->own || !own) &&
+                    (!*endpoint || streq(block->endpoint, endpoint)))
+                        block->until = 0;
+        table_sweep(table, 0);
+}
+
+uint64_t block_table_find(const BlockTable *table, uid_t uid, const char *endpoint, uint64_t now) {
+        uint64_t until = 0;
+
+        for (const Block *block = table->first; block; block = block->next)
+                if (block->uid == uid && block->until > now && block->until > until &&
+                    (!block->endpoint[0] || streq(block->endpoint, endpoint)))
+                        until = block->until;
+        return until;
+}
+
+bool block_table_is_empty(BlockTable *table, uint64_t now) {
+        table_sweep(table, now);
+        return !table->first;
+}

@@ -1,0 +1,55 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Block: who is not let in again for a while
+ *
+ * A client that reconnects by itself would have back at once what was revoked. So a revocation can
+ * keep a user out, of one endpoint or of all, for a time.
+ */
+
+#include <sys/types.h>
+
+#include "common/macros.h"
+#include "common/name.h"
+
+/* In all; and of those that a user has made for themselves. */
+#define BLOCKS_MAX 1000U
+#define BLOCKS_OF_OWN_MAX 16U
+
+typedef struct Block Block;
+
+struct Block {
+        Block *next;
+        uid_t uid;
+        char endpoint[NAME_TEXT_SIZE]; /* "": all */
+        uint64_t until;                /* µs of CLOCK_BOOTTIME */
+        bool own;                      /* made by that user */
+};
+
+typedef struct BlockTable {
+        Block *first;
+        unsigned n;
+} BlockTable;
+
+enum {
+        _BLOCK_E_SUCCESS,
+        BLOCK_E_FULL,
+};
+
+void block_table_deinit(BlockTable *table);
+
+/* Keeps the user out until then; one that is there already is only made longer. -ENOMEM,
+ * BLOCK_E_FULL. now and until are of CLOCK_BOOTTIME. */
+int block_table_add(BlockTable *table, uid_t uid, const char *endpoint, uint64_t now,
+                    uint64_t until, bool own) _must_check_;
+
+/* Lets the user in again: to that endpoint, or with "" to all. With own it is only what they made
+ * themselves. */
+void block_table_remove(BlockTable *table, uid_t uid, const char *endpoint, bool own);
+
+/* Until when the user is kept out of this endpoint; 0: is not. */
+uint64_t block_table_find(const BlockTable *table, uid_t uid, const char *endpoint, uint64_t now);
+
+/* Whether nobody is kept out any more. */
+bool block_table_is_empty(BlockTable *table, uint64_t now);
