@@ -304,6 +304,7 @@ void broker_reload(Broker *broker) {
                 record_log(broker->record, LOG_ERR, RECORD_ID_PROBLEM,
                            "/etc/subuid could not be read, and stays as it was: %s", strerror(-r));
         broker_end_leases(broker, false, END_DEFINITION);
+        recheck_all(broker->recheck);
         broker_status(broker);
 }
 
@@ -453,6 +454,12 @@ static unsigned descriptors_max(void) {
         return limit.rlim_cur > INT_MAX ? INT_MAX : (unsigned)limit.rlim_cur - DESCRIPTORS_RESERVED;
 }
 
+static void on_policy_changed(void *userdata) {
+        Broker *broker = userdata;
+
+        recheck_all(broker->recheck);
+}
+
 int broker_new(sd_event *event, Authority *authority, const BrokerPlaces *places, Broker **ret) {
         _cleanup_(broker_freep) Broker *broker = calloc(1, sizeof(*broker));
         CheckLimits limits;
@@ -508,8 +515,13 @@ int broker_new(sd_event *event, Authority *authority, const BrokerPlaces *places
                                &broker->record);
         if (r >= 0)
                 r = openers_new(event, places->openers, &broker->openers);
+        if (r >= 0)
+                r = recheck_new(broker, &broker->recheck);
+        if (r >= 0)
+                r = logins_new(broker, &broker->logins);
         if (r < 0)
                 return r;
+        authority_watch(authority, on_policy_changed, broker);
 
         broker_log_warnings(broker, broker->settings->warnings);
         broker_log_catalogue(broker);
@@ -540,6 +552,9 @@ Broker *broker_free(Broker *broker) {
         close_fd(broker->listen_fd);
         close_fd(broker->reserve_fd);
 
+        authority_watch(broker->authority, NULL, NULL);
+        recheck_free(broker->recheck);
+        logins_free(broker->logins);
         openers_free(broker->openers);
         conversations_deinit(&broker->conversations);
         stepup_table_deinit(&broker->stepups);

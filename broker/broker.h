@@ -12,9 +12,11 @@
 
 #include "broker/block.h"
 #include "broker/conversation.h"
+#include "broker/logins.h"
 #include "broker/monitor.h"
 #include "broker/openers.h"
 #include "broker/process.h"
+#include "broker/recheck.h"
 #include "broker/record.h"
 #include "broker/stepup.h"
 #include "broker/subuid.h"
@@ -59,6 +61,8 @@ struct Broker {
         UserTable users;
         SubuidTable subuids;
         BlockTable blocks;
+        Recheck *recheck;
+        Logins *logins;
         char *cgroup_root; /* where the units of this system are */
 
         ProcessTable processes;

@@ -108,6 +108,27 @@ int cgroup_find_unit(const char *path, const char *root, char **ret) {
         return -ENODATA;
 }
 
+int cgroup_find_manager(const char *unit, uid_t *ret) {
+        static const char before[] = "user@", after[] = ".service";
+        uint64_t uid = 0;
+        size_t n;
+
+        if (strncmp(unit, before, strlen(before)) != 0)
+                return -ENODATA;
+        unit += strlen(before);
+        n = strspn(unit, DIGITS);
+        if (n == 0 || n > 10 || !streq(unit + n, after))
+                return -ENODATA;
+
+        for (size_t i = 0; i < n; i++)
+                uid = uid * 10 + (uint64_t)(unit[i] - '0');
+        if (uid >= UINT32_MAX)
+                return -ENODATA;
+
+        *ret = (uid_t)uid;
+        return 0;
+}
+
 int cgroup_find_session(const char *unit, char **ret) {
         static const char before[] = "session-", after[] = ".scope";
         size_t n;

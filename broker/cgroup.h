@@ -13,6 +13,8 @@
  * its session's scope, nor enter another's, without root. Nobody is let in by it alone.
  */
 
+#include <sys/types.h>
+
 #include "common/macros.h"
 
 /* What is longer has too many hierarchies to be systemd's. */
@@ -27,6 +29,9 @@ int cgroup_get_root(char **ret) _must_check_;
 
 /* The system unit of that path. -ENODATA if it is of none. */
 int cgroup_find_unit(const char *path, const char *root, char **ret) _must_check_;
+
+/* The user whose service manager the unit is. -ENODATA if it is none. */
+int cgroup_find_manager(const char *unit, uid_t *ret);
 
 /* The login session that the unit is. -ENODATA if it is none. */
 int cgroup_find_session(const char *unit, char **ret);

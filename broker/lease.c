@@ -167,7 +167,8 @@ int lease_new(Session *session, const LeaseTerms *terms, UserCharge *charge, Lea
         lease->by_password = terms->by_password;
         lease->hold = terms->hold;
         lease->since = realtime_usec();
-        lease->generation = session->broker->generation;
+        lease->generation = terms->generation;
+        lease->until_logout = target->until_logout;
         memcpy(lease->request, session->request, sizeof(lease->request));
         memcpy(lease->definition, terms->definition->hash, sizeof(lease->definition));
 
@@ -182,6 +183,8 @@ int lease_new(Session *session, const LeaseTerms *terms, UserCharge *charge, Lea
                 return r;
 
         (void)sd_id128_to_string(id, lease->id);
+        if (target->until_logout)
+                (void)logins_watch(lease->broker->logins, lease);
         lease->charge = user_charge_take(charge);
         broker_add_lease(lease->broker, lease);
         *ret = TAKE_PTR(lease);

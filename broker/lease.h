@@ -28,6 +28,13 @@ typedef struct Lease Lease;
 typedef struct LeaseFd LeaseFd;
 typedef struct Session Session;
 
+/* With what end of somebody's presence it ends, by RevokeOnLogout=. */
+typedef enum LeaseLogout {
+        LOGOUT_NEVER,
+        LOGOUT_OF_SESSION, /* its holder's login session */
+        LOGOUT_OF_USER,    /* the last session of a user whose service manager started its holder */
+} LeaseLogout;
+
 /* What is to be granted; everything is borrowed for the time of the call. */
 typedef struct LeaseTerms {
         const Definition *definition;
@@ -37,8 +44,9 @@ typedef struct LeaseTerms {
         const char *user_name; /* of that identity, if PAM proved it; else NULL */
         const char *action;    /* polkit's */
         How how;
-        bool by_password; /* the yes rests on a password that was typed, now or a while ago */
-        bool hold;        /* it is not over when the backend has hung up on all of it */
+        bool by_password;    /* the yes rests on a password that was typed, now or a while ago */
+        bool hold;           /* it is not over when the backend has hung up on all of it */
+        uint64_t generation; /* of policy, when it was asked */
 } LeaseTerms;
 
 struct Lease {
@@ -68,6 +76,9 @@ struct Lease {
         UserCharge charge;
         sd_event_source *expiry;
         uint64_t generation; /* of policy, by which it was last found to be right */
+        bool until_logout;   /* RevokeOnLogout=; whether it applies says */
+        LeaseLogout logout;
+        uid_t logout_uid; /* of LOGOUT_OF_USER */
 };
 
 /* Makes the lease of a grant that is about to be handed over, with an id and no descriptor yet. It

@@ -21,6 +21,9 @@ static json_t *granted_to_json(const Open *open, const Lease *lease) {
 
         if (reply && open->fd >= 0)
                 (void)json_object_set_new(reply, "connection", json_integer(0));
+        if (lease && lease->until_logout)
+                (void)json_object_set_new(reply, "logout",
+                                          json_boolean(lease->logout != LOGOUT_NEVER));
         if (lease && reply) {
                 (void)json_object_set_new(reply, "lease", json_string(lease->id));
                 (void)json_object_set_new(reply, "kept", json_false());
@@ -77,6 +80,9 @@ static void open_grant(Open *open) {
         /* The definition can have been changed while the record was waited for. */
         if (session->lease && !lease_is_current(session->lease))
                 lease_end(session->lease, END_DEFINITION);
+        /* As can the session have ended. */
+        if (session->lease)
+                logins_check(session->broker->logins, session->lease);
 }
 
 static void on_recorded(int error, void *userdata) {
@@ -198,6 +204,7 @@ bool open_make_lease(Open *open) {
                 .how = open_how(open),
                 .by_password = open->prompting || open->temporary,
                 .hold = open->hold,
+                .generation = open->generation,
         };
         Refusal refusal;
         int r;
@@ -209,6 +216,7 @@ bool open_make_lease(Open *open) {
                 return false;
         }
 
+        session_look_up(open->session);
         r = lease_new(open->session, &terms, &open->place, &open->lease);
         if (r == 0 && open->fd >= 0)
                 r = lease_add_fd(open->lease, open->fd, &open->duplicate);

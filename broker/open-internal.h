@@ -47,6 +47,7 @@ typedef struct Open {
         bool remembered; /* or had before */
         bool temporary;  /* polkit's yes rests on a password that was typed a while ago */
         uint64_t start_time;
+        uint64_t generation; /* of policy, when it was asked last */
         uint64_t policy_end; /* by when polkit must have answered without a prompt; monotonic */
         char user_name[PAM_PROTOCOL_USER_MAX +
                        1]; /* whom to be: as asked for, then as PAM has it */

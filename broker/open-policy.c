@@ -62,6 +62,7 @@ static void open_ask(Open *open) {
                 r = user_charge(session->user, USER_ASKED_BY_POLKIT, 1, &open->by_polkit);
         }
         if (r == 0) {
+                open->generation = session->broker->generation;
                 question_ask(&open->question, &session->peer, open->start_time, open->prompting,
                              &question);
                 r = check_queue_submit(session->broker->checks, &question, time_left(open),

@@ -75,6 +75,8 @@ struct PolkitAuthorityState {
         Attempt *connecting; /* while LINK_CONNECTING */
         gulong closed_handler, changed_handler, owner_handler;
         AuthorityCheck *checks;
+        AuthorityChangedFunc changed_func; /* who is told, or NULL */
+        void *changed_userdata;
         char *owner; /* "unix-user:doorward" */
         char version[64];
 
@@ -90,6 +92,7 @@ struct PolkitAuthorityState {
 };
 
 static void link_up(AuthorityPolkit *a);
+static void tell_changed(const AuthorityPolkit *a);
 static void actions_load(AuthorityPolkit *a);
 static void waiters_notify(AuthorityPolkit *a, int error);
 
@@ -312,6 +315,11 @@ static void link_down(AuthorityPolkit *a) {
                 waiter->served_by_this_load = true;
 }
 
+static void tell_changed(const AuthorityPolkit *a) {
+        if (a->changed_func)
+                a->changed_func(a->changed_userdata);
+}
+
 /* Answers everything that waits for the link, and nothing that comes meanwhile: that brings the
  * next one up. */
 static void link_fail(AuthorityPolkit *a, const char *text) {
@@ -327,6 +335,7 @@ static void link_fail(AuthorityPolkit *a, const char *text) {
                         check_fail(check, AUTHORITY_UNAVAILABLE, text);
         } while (check);
         waiters_notify(a, -EHOSTUNREACH);
+        tell_changed(a); /* and nobody would hear of it while there is no link */
 }
 
 static void on_closed(GDBusConnection *bus, gboolean remote, GError *error, gpointer userdata) {
@@ -338,6 +347,7 @@ static void on_changed(gpointer source, gpointer userdata) {
         AuthorityPolkit *a = userdata;
 
         a->actions_changed = true;
+        tell_changed(a);
 }
 
 static void on_owner(GObject *source, GParamSpec *spec, gpointer userdata) {
@@ -364,7 +374,7 @@ static void on_polkit(GObject *source, GAsyncResult *res, gpointer userdata) {
         a->link = LINK_UP;
         a->changed_handler = g_signal_connect(polkit, "changed", G_CALLBACK(on_changed), a);
         a->owner_handler = g_signal_connect(polkit, "notify::owner", G_CALLBACK(on_owner), a);
-        a->actions_changed = true;
+        on_changed(polkit, a);
 
         for (AuthorityCheck *check = a->checks; check; check = check->next)
                 if (!check->started)
@@ -640,6 +650,13 @@ static void polkit_forget(Authority *authority, void *userdata) {
         }
 }
 
+static void polkit_watch(Authority *authority, AuthorityChangedFunc func, void *userdata) {
+        AuthorityPolkit *a = authority_from(authority);
+
+        a->changed_func = func;
+        a->changed_userdata = userdata;
+}
+
 static const char *polkit_version(Authority *authority) {
         AuthorityPolkit *a = authority_from(authority);
 
@@ -671,6 +688,7 @@ static const AuthorityOperations polkit_operations = {
         .find_action = polkit_find_action,
         .load_actions = polkit_load_actions,
         .forget = polkit_forget,
+        .watch = polkit_watch,
         .version = polkit_version,
         .free = polkit_free,
 };

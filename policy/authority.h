@@ -67,6 +67,9 @@ typedef struct AuthorityAction {
 
 typedef void (*AuthorityActionsFunc)(int error, void *userdata);
 
+/* Something may be otherwise than it was: a rule, an action, a session, the authority itself. */
+typedef void (*AuthorityChangedFunc)(void *userdata);
+
 typedef struct AuthorityOperations {
         int (*ask)(Authority *authority, const AuthorityQuestion *question,
                    AuthorityAnswerFunc func, void *userdata, AuthorityCheck **ret);
@@ -75,6 +78,7 @@ typedef struct AuthorityOperations {
         int (*load_actions)(Authority *authority, uint64_t usec, AuthorityActionsFunc func,
                             void *userdata);
         void (*forget)(Authority *authority, void *userdata);
+        void (*watch)(Authority *authority, AuthorityChangedFunc func, void *userdata);
         const char *(*version)(Authority *authority);
         Authority *(*free)(Authority *authority);
 } AuthorityOperations;
@@ -112,6 +116,12 @@ static inline int authority_load_actions(Authority *authority, uint64_t usec,
 /* Whoever waits with this userdata for the actions does not any more. */
 static inline void authority_forget(Authority *authority, void *userdata) {
         authority->operations->forget(authority, userdata);
+}
+
+/* Has func called whenever something changes; NULL: nobody is told. */
+static inline void authority_watch(Authority *authority, AuthorityChangedFunc func,
+                                   void *userdata) {
+        authority->operations->watch(authority, func, userdata);
 }
 
 /* "polkit 122", or NULL while it is not known. Borrowed. */

@@ -322,3 +322,11 @@ CheckRequest *check_request_cancel(CheckRequest *request) {
         queue_pump(queue);
         return request_free(request);
 }
+
+bool check_queue_is_waited_for(const CheckQueue *queue) {
+        for (const Lane *lane = queue->lanes; lane; lane = lane->next)
+                if (lane->first)
+                        return true;
+
+        return false;
+}

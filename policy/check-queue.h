@@ -46,4 +46,7 @@ int check_queue_submit(CheckQueue *queue, const AuthorityQuestion *question, uin
 /* Withdraws a request; func is not called. NULL is fine. Returns NULL. */
 CheckRequest *check_request_cancel(CheckRequest *request);
 
+/* Whether any request waits for others to be answered. */
+bool check_queue_is_waited_for(const CheckQueue *queue);
+
 DEFINE_CLEANUP(CheckQueue *, check_queue_free);

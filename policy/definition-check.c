@@ -101,14 +101,21 @@ static int finish_lease(Definition *d, Access access) {
                                        ? LEASE_MODE_REVOCABLE
                                        : LEASE_MODE_TRACKED;
 
-        if (target->mode == LEASE_MODE_REVOCABLE && !is_socket(target->kind))
-                return REFUSE(d, "%s: Lease=revocable is for sockets: %s", level_name(access),
-                              is_input(d) ? "this version cannot yet take an input device back"
-                                          : "the kernel cannot take an open file or device back");
+        if (target->mode == LEASE_MODE_REVOCABLE && !is_socket(target->kind) && !is_input(d))
+                return REFUSE(d,
+                              "%s: Lease=revocable is for sockets, and for devices that can be no "
+                              "others than Device=char:input: the kernel cannot take any other "
+                              "open file or device back",
+                              level_name(access));
         if (target->max_usec > 0 && target->mode != LEASE_MODE_REVOCABLE)
                 return REFUSE(d,
                               "%s: MaxSec= needs Lease=revocable: what cannot be taken back "
                               "cannot end in time",
+                              level_name(access));
+        if (target->until_logout && target->mode != LEASE_MODE_REVOCABLE)
+                return REFUSE(d,
+                              "%s: RevokeOnLogout= needs Lease=revocable: what cannot be taken "
+                              "back does not end with a session",
                               level_name(access));
         return 0;
 }

@@ -257,6 +257,16 @@ static int take_max_sec(DefinitionBuilder *builder, const char *value) {
         return 0;
 }
 
+static int take_revoke_on_logout(DefinitionBuilder *builder, const char *value) {
+        int yes = *value ? boolean_parse(value) : 0;
+
+        if (yes < 0)
+                return builder_refuse(builder, "RevokeOnLogout= is yes or no, not %s", value);
+
+        line_target(builder)->until_logout = yes;
+        return 0;
+}
+
 static int take_authenticate(DefinitionBuilder *builder, const char *value) {
         bool off = !*value || boolean_parse(value) == 0;
 
@@ -552,6 +562,7 @@ const DefinitionKey definition_keys[] = {
         {"Type", IN_LEVELS, false, false, take_type},
         {"Lease", IN_LEVELS, false, false, take_lease},
         {"MaxSec", IN_LEVELS, false, false, take_max_sec},
+        {"RevokeOnLogout", IN_LEVELS, false, true, take_revoke_on_logout},
         {"Authenticate", IN_LEVELS, false, true, take_authenticate},
         {"AuthenticateExempt", IN_LEVELS, true, false, take_authenticate_exempt},
         {"AuthenticateKeepSec", IN_LEVELS, false, false, take_authenticate_keep},

@@ -52,6 +52,7 @@ typedef struct Target {
         char **paths;    /* tried in order; each absolute, or @abstract; %i is the instance */
         LeaseMode mode;
         uint64_t max_usec;  /* MaxSec=; 0 is no limit */
+        bool until_logout;  /* RevokeOnLogout=: with the login session it ends, too */
         bool step_up;       /* Authenticate=self: the caller's own password, too */
         char **exempt;      /* AuthenticateExempt=: groups whose members are not asked for it */
         uint64_t keep_usec; /* AuthenticateKeepSec=: how long it is remembered; 0 is not at all */

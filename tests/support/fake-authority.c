@@ -122,6 +122,13 @@ static void fake_forget(Authority *authority, void *userdata) {
                 fake->waiter = NULL;
 }
 
+static void fake_watch(Authority *authority, AuthorityChangedFunc func, void *userdata) {
+        FakeAuthority *fake = fake_from(authority);
+
+        fake->changed = func;
+        fake->changed_userdata = userdata;
+}
+
 static const char *fake_version(Authority *authority) {
         return "fake 1";
 }
@@ -136,6 +143,7 @@ static const AuthorityOperations fake_operations = {
         .find_action = fake_find_action,
         .load_actions = fake_load_actions,
         .forget = fake_forget,
+        .watch = fake_watch,
         .version = fake_version,
         .free = fake_free,
 };

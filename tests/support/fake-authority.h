@@ -49,6 +49,8 @@ struct FakeAuthority {
         size_t n_in_flight_max;
         AuthorityActionsFunc waiter;
         void *waiter_userdata;
+        AuthorityChangedFunc changed; /* what a test calls when something changes */
+        void *changed_userdata;
 };
 
 /* Everything is known and owned, and nothing is answered by itself. */

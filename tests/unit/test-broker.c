@@ -1414,6 +1414,95 @@ static void test_monitor_is_not_read(void **state) {
         run(f);
 }
 
+static void policy_changes(Fixture *f, AuthorityAnswer answer) {
+        f->fake.answer = answer;
+        f->fake.changed(f->fake.changed_userdata);
+        f->fake.changed(f->fake.changed_userdata);
+        run_for(f, 400);
+        drain_journal(f);
+}
+
+/* What rests on no password ends on anything but a yes, and is asked about once for all alike. */
+static void test_recheck(void **state) {
+        Fixture *f = *state;
+        size_t n_asked;
+        Client c[3];
+
+        for (size_t i = 0; i < ELEMENTSOF(c); i++)
+                open_docker(f, &c[i]);
+        n_asked = f->fake.n_asked;
+        policy_changes(f, (AuthorityAnswer){.decision = DECISION_AUTHORIZED});
+        assert_int_equal(f->fake.n_asked, n_asked + 1);
+        assert_int_equal(f->broker->n_leases, 3);
+
+        /* That nobody answers, or that it cannot be read, is no answer. */
+        policy_changes(f, (AuthorityAnswer){.failure = AUTHORITY_UNAVAILABLE,
+                                            .decision = DECISION_DENIED});
+        assert_int_equal(f->broker->n_leases, 3);
+
+        policy_changes(f, (AuthorityAnswer){.decision = DECISION_CHALLENGE});
+        assert_int_equal(f->broker->n_leases, 0);
+        for (size_t i = 0; i < ELEMENTSOF(c); i++) {
+                assert_int_equal(client_receive(f, &c[i]), 1);
+                assert_string_equal(client_get(&c[i], "reason"), "policy");
+                client_close(&c[i]);
+        }
+        run(f);
+}
+
+/* What rests on a password ends only on a plain no: to want another is not to forbid. */
+static void test_recheck_after_a_password(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        f->fake.answer.temporary = true;
+        open_docker(f, &c);
+        for (int i = 0; i < 3; i++)
+                policy_changes(f, (AuthorityAnswer){.decision = DECISION_CHALLENGE});
+        assert_int_equal(f->broker->n_leases, 1);
+        policy_changes(f, (AuthorityAnswer){.decision = DECISION_DENIED});
+        assert_int_equal(f->broker->n_leases, 0);
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "reason"), "policy");
+        client_close(&c);
+        run(f);
+}
+
+/* A change between polkit's answer and the hand-over is not lost. */
+static void test_recheck_of_what_was_on_the_way(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        client_connect(f, &c);
+        client_send(&c, OPEN_LEASED("docker", "full"));
+        run(f);
+        f->fake.answer = (AuthorityAnswer){.decision = DECISION_DENIED};
+        f->fake.changed(f->fake.changed_userdata);
+        assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "state"), "granted");
+        run_for(f, 400);
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "reason"), "policy");
+        client_close(&c);
+        run(f);
+}
+
+/* Whoever ends while polkit is asked takes the question along; the broker can end meanwhile too. */
+static void test_recheck_is_given_up(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        open_docker(f, &c);
+        f->fake.automatic = false;
+        policy_changes(f, (AuthorityAnswer){.decision = DECISION_DENIED});
+        assert_int_equal(f->fake.n_checks, 1);
+        client_close(&c);
+        run(f);
+        assert_int_equal(f->broker->n_leases, 0);
+        /* What is left is cancelled by the end of the broker. */
+}
+
 static void test_tracked_holds_nothing(void **state) {
         Fixture *f = *state;
         char byte;
@@ -2926,6 +3015,10 @@ int main(void) {
                 TEST(test_block),
                 TEST(test_monitor),
                 TEST(test_monitor_is_not_read),
+                TEST(test_recheck),
+                TEST(test_recheck_after_a_password),
+                TEST(test_recheck_of_what_was_on_the_way),
+                TEST(test_recheck_is_given_up),
                 TEST(test_another),
                 TEST(test_another_is_refused),
                 TEST(test_another_of_another_process),

@@ -110,6 +110,27 @@ static void test_session(void **state) {
         check_session("", NULL);
 }
 
+static void test_manager(void **state) {
+        static const char *const none[] = {"user@.service",
+                                           "user@x.service",
+                                           "user@1.slice",
+                                           "user@99999999999.service",
+                                           "user@4294967295.service",
+                                           "user-1001.slice",
+                                           "xuser@1.service",
+                                           "user@1.servicex",
+                                           ""};
+        uid_t uid = 7;
+
+        for (size_t i = 0; i < ELEMENTSOF(none); i++)
+                assert_int_equal(cgroup_find_manager(none[i], &uid), -ENODATA);
+        assert_int_equal(uid, 7);
+        assert_int_equal(cgroup_find_manager("user@1001.service", &uid), 0);
+        assert_int_equal(uid, 1001);
+        assert_int_equal(cgroup_find_manager("user@0.service", &uid), 0);
+        assert_int_equal(uid, 0);
+}
+
 static void test_root(void **state) {
         _cleanup_free_ char *root = NULL;
 
@@ -121,9 +142,8 @@ static void test_root(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_path),
-                cmocka_unit_test(test_unit),
-                cmocka_unit_test(test_session),
+                cmocka_unit_test(test_path),    cmocka_unit_test(test_unit),
+                cmocka_unit_test(test_session), cmocka_unit_test(test_manager),
                 cmocka_unit_test(test_root),
         };
 

@@ -381,8 +381,8 @@ static void test_filter(void **state) {
 
 static void test_later_keys(void **state) {
         static const char *const keys[] = {
-                "RevokeOnLogout=yes",      "Tap=tap-%i",        "Mode=observe", "ObserveGroup=x",
-                "ObserveUntil=2030-01-01", "HangupOnClose=yes",
+                "Tap=tap-%i",        "Mode=observe", "ObserveGroup=x", "ObserveUntil=2030-01-01",
+                "HangupOnClose=yes",
         };
         static const char *const sections[] = {"Endpoint", "ReadOnly", "Full",
                                                "Connect",  "Client",   "Unheard-Of"};
@@ -398,7 +398,7 @@ static void test_later_keys(void **state) {
 
 /* Said and taken back, or said to be off, they ask for nothing; in each section by itself. */
 static void test_later_keys_off(void **state) {
-        assert_accepted(SOCKET "RevokeOnLogout=no\nTap=false\nMode=enforce\n");
+        assert_accepted(SOCKET "Tap=false\nMode=enforce\n");
         assert_accepted(SOCKET "Mode=observe\nMode=\n");
         assert_refused(SOCKET "Mode=observe\n[ReadOnly]\nMode=\n",
                        ":3: this version of doorward cannot carry out Mode=");
@@ -480,8 +480,22 @@ static void test_leases(void **state) {
         assert_refused(SOCKET "Lease=Revocable\n", "Lease= is revocable, tracked or none");
         assert_refused("[Full]\nOpenFile=/a\nLease=revocable\n", "is for sockets");
         assert_refused(DEVICE "Lease=revocable\n", "is for sockets");
-        assert_refused("[Full]\nOpenFile=/dev/x\nLease=revocable\n[Connect]\nDevice=char:input\n",
-                       "cannot yet take an input device back");
+        assert_refused("[Full]\nOpenFile=/dev/x\nLease=revocable\n[Connect]\n"
+                       "Device=char:input char:mem\n",
+                       "no others than Device=char:input");
+        assert_accepted("[Full]\nOpenFile=/dev/x\nLease=revocable\n[Connect]\nDevice=char:input\n");
+}
+
+static void test_revoke_on_logout(void **state) {
+        assert_accepted(SOCKET "RevokeOnLogout=yes\n");
+        assert_accepted(SOCKET "Lease=tracked\nRevokeOnLogout=no\n");
+        assert_accepted(SOCKET "Lease=tracked\nRevokeOnLogout=yes\nRevokeOnLogout=\n");
+        assert_refused(SOCKET "RevokeOnLogout=maybe\n", ":3: RevokeOnLogout= is yes or no");
+        assert_refused(SOCKET "Lease=tracked\nRevokeOnLogout=yes\n",
+                       "RevokeOnLogout= needs Lease=revocable");
+        assert_refused("[ReadOnly]\nConnectStream=/x\nRevokeOnLogout=yes\n",
+                       "RevokeOnLogout= needs Lease=revocable");
+        assert_refused(SOCKET "[Connect]\nRevokeOnLogout=yes\n", "RevokeOnLogout=");
 }
 
 static void test_max_sec(void **state) {
@@ -990,6 +1004,7 @@ int main(void) {
                 cmocka_unit_test(test_authentication_misplaced),
                 cmocka_unit_test(test_leases),
                 cmocka_unit_test(test_max_sec),
+                cmocka_unit_test(test_revoke_on_logout),
                 cmocka_unit_test(test_users_and_groups),
                 cmocka_unit_test(test_connect_as),
                 cmocka_unit_test(test_peer_user),
