@@ -43,6 +43,12 @@ static const Command commands[] = {
          OPTION_READ_ONLY | OPTION_USER | OPTION_NO_ASK_PASSWORD | OPTION_QUIET | OPTION_FD |
                  OPTION_TAP,
          1, 1, false, command_fdpass},
+        {"leases", "", "who holds what at this moment",
+         "Lists live leases, your own or everybody's: who holds what, since when, how many "
+         "descriptors are open under it, and whether it outlives a restart of the broker. As much "
+         "of an ID is shown as 'revoke' needs.",
+         OPTION_ALL | OPTION_JSON | OPTION_NO_LEGEND | OPTION_NO_PAGER, 0, 0, false,
+         command_leases},
         {"forget", "", "ask for remembered passwords again",
          "Has the broker forget when you last gave your own password for endpoints that want it "
          "in addition to what policy says, so that it is asked for again. What polkit remembers "
