@@ -49,6 +49,12 @@ static const Command commands[] = {
          "of an ID is shown as 'revoke' needs.",
          OPTION_ALL | OPTION_JSON | OPTION_NO_LEGEND | OPTION_NO_PAGER, 0, 0, false,
          command_leases},
+        {"revoke", "[ID...]", "take it back",
+         "Ends leases: those whose IDs are given, or all of a user, of an endpoint, or of a user "
+         "on an endpoint. Your own you may always end. With a time, whoever had them is not let in "
+         "to the same endpoints again until it has passed.",
+         OPTION_OF_USER | OPTION_ENDPOINT | OPTION_BLOCK | OPTION_JSON | OPTION_QUIET, 0, -1, false,
+         command_revoke},
         {"forget", "", "ask for remembered passwords again",
          "Has the broker forget when you last gave your own password for endpoints that want it "
          "in addition to what policy says, so that it is asked for again. What polkit remembers "
