@@ -55,6 +55,10 @@ static const Command commands[] = {
          "to the same endpoints again until it has passed.",
          OPTION_OF_USER | OPTION_ENDPOINT | OPTION_BLOCK | OPTION_JSON | OPTION_QUIET, 0, -1, false,
          command_revoke},
+        {"monitor", "", "watch what is granted, refused and ended",
+         "Prints a line for each access that is granted, refused or ended from now on, your own or "
+         "everybody's, until ^C.",
+         OPTION_ALL | OPTION_JSON | OPTION_NO_LEGEND, 0, 0, false, command_monitor},
         {"forget", "", "ask for remembered passwords again",
          "Has the broker forget when you last gave your own password for endpoints that want it "
          "in addition to what policy says, so that it is asked for again. What polkit remembers "
