@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <inttypes.h>
-#include <pwd.h>
 #include <stdio.h>
 
 #include "cli/argument.h"
@@ -11,6 +10,7 @@
 #include "cli/report.h"
 #include "cli/rule.h"
 #include "cli/text.h"
+#include "cli/user.h"
 #include "client/wire.h"
 #include "policy/timespan.h"
 
@@ -59,20 +59,6 @@ static int explanation_read(const json_t *parameters, Explanation *e) {
         if (r == 0)
                 r = challenge_read_defaults(parameters, &e->defaults);
         return r < 0 ? r : level_read(level, &e->level);
-}
-
-static int user_find(int64_t uid, char **ret) {
-        struct passwd *entry;
-
-        if (uid < 0 || uid > UINT32_MAX)
-                return -EBADMSG;
-
-        entry = getpwuid((uid_t)uid);
-        if (!entry)
-                return 0;
-
-        *ret = strdup(entry->pw_name);
-        return *ret ? 0 : -ENOMEM;
 }
 
 static const char *session_text(const char *session_class) {
@@ -365,7 +351,8 @@ int command_explain(const Options *options, char **arguments, size_t n) {
         (void)name_to_string(&e.argument.name, e.name);
 
         r = explanation_get(&e, &reply, &error);
-        if (r == 0 && (explanation_read(reply.parameters, &e) < 0 || user_find(e.uid, &e.user) < 0))
+        if (r == 0 &&
+            (explanation_read(reply.parameters, &e) < 0 || user_find_name(e.uid, &e.user) < 0))
                 r = wire_error_protocol(&error, "The broker's answer cannot be read.");
         if (r < 0)
                 return report_error(options, &error);

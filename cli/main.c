@@ -43,6 +43,22 @@ static const Command commands[] = {
          OPTION_READ_ONLY | OPTION_USER | OPTION_NO_ASK_PASSWORD | OPTION_QUIET | OPTION_FD |
                  OPTION_TAP,
          1, 1, false, command_fdpass},
+        {"leases", "", "who holds what at this moment",
+         "Lists live leases, your own or everybody's: who holds what, since when, how many "
+         "descriptors are open under it, and whether it outlives a restart of the broker. As much "
+         "of an ID is shown as 'revoke' needs.",
+         OPTION_ALL | OPTION_JSON | OPTION_NO_LEGEND | OPTION_NO_PAGER, 0, 0, false,
+         command_leases},
+        {"revoke", "[ID...]", "take it back",
+         "Ends leases: those whose IDs are given, or all of a user, of an endpoint, or of a user "
+         "on an endpoint. Your own you may always end. With a time, whoever had them is not let in "
+         "to the same endpoints again until it has passed.",
+         OPTION_OF_USER | OPTION_ENDPOINT | OPTION_BLOCK | OPTION_JSON | OPTION_QUIET, 0, -1, false,
+         command_revoke},
+        {"monitor", "", "watch what is granted, refused and ended",
+         "Prints a line for each access that is granted, refused or ended from now on, your own or "
+         "everybody's, until ^C.",
+         OPTION_ALL | OPTION_JSON | OPTION_NO_LEGEND, 0, 0, false, command_monitor},
         {"forget", "", "ask for remembered passwords again",
          "Has the broker forget when you last gave your own password for endpoints that want it "
          "in addition to what policy says, so that it is asked for again. What polkit remembers "

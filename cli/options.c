@@ -11,7 +11,9 @@
 #include "cli/options.h"
 #include "cli/text.h"
 #include "client/uri.h"
+#include "common/name.h"
 #include "common/nearest.h"
+#include "policy/timespan.h"
 
 #define HELP_WIDTH 80U
 #define HELP_OPTION_WIDTH 20
@@ -27,7 +29,10 @@
 
 /* Options without a letter. */
 enum {
-        VALUE_BR = 256,
+        VALUE_ALL = 256,
+        VALUE_BLOCK,
+        VALUE_BR,
+        VALUE_ENDPOINT,
         VALUE_FD,
         VALUE_INSTALL,
         VALUE_JSON,
@@ -42,7 +47,10 @@ enum {
 };
 
 static const struct option long_options[] = {
+        {"all", no_argument, NULL, VALUE_ALL},
+        {"block", required_argument, NULL, VALUE_BLOCK},
         {"br", required_argument, NULL, VALUE_BR},
+        {"endpoint", required_argument, NULL, VALUE_ENDPOINT},
         {"fd", required_argument, NULL, VALUE_FD},
         {"help", no_argument, NULL, 'h'},
         {"install", no_argument, NULL, VALUE_INSTALL},
@@ -68,6 +76,11 @@ static const struct {
 } option_table[] = {
         {'r', OPTION_READ_ONLY, "-r --read-only", "read-only access, as ENDPOINT:ro says it"},
         {VALUE_USER, OPTION_USER, "   --user=NAME", "as this user, after their password"},
+        {VALUE_USER, OPTION_OF_USER, "   --user=USER", "what this user has: a name or a number"},
+        {VALUE_ENDPOINT, OPTION_ENDPOINT, "   --endpoint=NAME", "what is had of this endpoint"},
+        {VALUE_BLOCK, OPTION_BLOCK, "   --block=TIME",
+         "who had it is not let in again for so long"},
+        {VALUE_ALL, OPTION_ALL, "   --all", "everybody's, where policy allows it"},
         {VALUE_FD, OPTION_FD, "   --fd=N", "pass it over descriptor N, not standard output"},
         {VALUE_USE_VNET, OPTION_TAP, "--use-vnet", NULL},
         {VALUE_BR, OPTION_TAP, "--br", NULL},
@@ -153,12 +166,28 @@ static int option_set_fd(Options *options, const char *text) {
         return -1;
 }
 
-static int option_set_user(Options *options, const char *user) {
-        if (user[0] && !uri_is_valid_user(user))
-                return options_usage_error(
-                        options, "--user= takes the name of a user, or nothing, not '%s'.", user);
+static int option_set_endpoint(Options *options, const char *text) {
+        Name name;
 
-        options->user = user;
+        if (name_parse(text, &name) < 0)
+                return options_usage_error(
+                        options, "--endpoint= takes the name of an endpoint, not '%s'.", text);
+
+        options->endpoint = text;
+        return -1;
+}
+
+/* The wire has seconds: what is less than one is one. */
+static int option_set_block(Options *options, const char *text) {
+        uint64_t usec = 0;
+        int r;
+
+        r = timespan_parse(text, &usec);
+        if (r < 0 || usec == 0)
+                return options_usage_error(
+                        options, "--block= takes a time like 10min or 8h, not '%s'.", text);
+
+        options->block = (int64_t)((usec - 1) / USEC_PER_SEC + 1);
         return -1;
 }
 
@@ -172,7 +201,7 @@ static int option_take(Options *options, int value, const char *word) {
         case ':':
                 return options_usage_error(options, "The option %s wants a value.", word);
         case '?':
-                if (optopt > 0 && optopt < VALUE_BR)
+                if (optopt > 0 && optopt < VALUE_ALL)
                         return options_usage_error(options, "There is no option -%c.", optopt);
                 return options_usage_error(options, "There is no option %s.", word);
         case 'j':
@@ -182,8 +211,13 @@ static int option_take(Options *options, int value, const char *word) {
                 return option_set_json(options, optarg);
         case VALUE_FD:
                 return option_set_fd(options, optarg);
+        case VALUE_ENDPOINT:
+                return option_set_endpoint(options, optarg);
+        case VALUE_BLOCK:
+                return option_set_block(options, optarg);
         case VALUE_USER:
-                return option_set_user(options, optarg);
+                options->user = optarg;
+                return -1;
         default:
                 return -1;
         }
@@ -204,6 +238,27 @@ static int options_read(Options *options, int argc, char **argv, const char *let
         }
 
         *ret_next = optind;
+        return -1;
+}
+
+/* --user= is as whom, or whose: which of them is known once the command is. */
+static int options_check_user(Options *options) {
+        const unsigned both = OPTION_USER | OPTION_OF_USER;
+
+        if (!(options->given & both))
+                return -1;
+
+        if (options->command->options & OPTION_OF_USER)
+                options->given &= ~(unsigned)OPTION_USER;
+        else
+                options->given &= ~(unsigned)OPTION_OF_USER;
+
+        if (options_has(options, OPTION_USER) && options->user[0] &&
+            !uri_is_valid_user(options->user))
+                return options_usage_error(
+                        options, "--user= takes the name of a user, or nothing, not '%s'.",
+                        options->user);
+
         return -1;
 }
 
@@ -319,6 +374,8 @@ int options_parse(int argc, char **argv, const Command *commands, const Command 
                 status = options_read(options, argc, argv, LETTERS, &next);
         if (status < 0)
                 status = options_finish(options, commands);
+        if (status < 0)
+                status = options_check_user(options);
         if (status < 0)
                 status = options_check(options);
         if (status < 0 && !preset)

@@ -29,6 +29,10 @@ enum {
         OPTION_HELP = 1 << 11,
         OPTION_VERSION = 1 << 12,
         OPTION_USER = 1 << 13,
+        OPTION_ALL = 1 << 14,
+        OPTION_OF_USER = 1 << 15, /* --user= of commands for which it is a filter */
+        OPTION_ENDPOINT = 1 << 16,
+        OPTION_BLOCK = 1 << 17,
 };
 
 typedef struct Command Command;
@@ -37,8 +41,10 @@ typedef struct Options {
         const Command *command;
         unsigned given; /* OPTION_* */
         JsonMode json;
-        int fd;           /* --fd; -EBADF if not given */
-        const char *user; /* --user; NULL if not given, "" if it is to be asked */
+        int fd;               /* --fd; -EBADF if not given */
+        const char *user;     /* --user; NULL if not given, "" if it is to be asked */
+        const char *endpoint; /* --endpoint; NULL if not given */
+        int64_t block;        /* --block, in seconds; 0 if not given */
         Output *output;
         char **words; /* what follows "--", if the command wants that; ended by NULL */
 } Options;

@@ -13,7 +13,7 @@
 
 #include "common/macros.h"
 
-#define TABLE_COLUMNS_MAX 8U
+#define TABLE_COLUMNS_MAX 12U
 
 typedef struct Table {
         size_t n_columns;

@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 #
 # Completion of doorward(1) for bash. Endpoints come from the broker, which is asked for their names
-# alone: policy is not asked, and nobody for a password.
+# alone, and leases, of which it is asked for one's own: policy is not asked, and nobody for a
+# password.
 
 # Endpoint names; of a template each instance that is a device here.
 __doorward_endpoints() {
@@ -40,12 +41,23 @@ __doorward_complete_definitions() {
                 2>/dev/null) ${*:2}" -- "$1")
 }
 
+# One's own leases, as far as their IDs have to be written.
+__doorward_leases() {
+        local id
+        doorward leases --no-legend 2>/dev/null | while read -r id _; do
+                printf '%s\n' "$id"
+        done
+}
+
 __doorward_options() {
         case $1 in
         list) echo --no-check --json= -j --no-legend --no-pager ;;
         explain) echo --read-only -r --json= -j --no-pager ;;
         exec | stdio) echo --read-only -r --user= --no-ask-password --quiet -q ;;
         fdpass) echo --read-only -r --user= --fd= --no-ask-password --quiet -q ;;
+        leases) echo --all --json= -j --no-legend --no-pager ;;
+        revoke) echo --user= --endpoint= --block= --json= -j --quiet -q ;;
+        monitor) echo --all --json= -j --no-legend ;;
         forget) echo --json= -j --quiet -q ;;
         policy) echo --install --remove --quiet -q --no-pager ;;
         cat-config) echo --no-pager ;;
@@ -56,7 +68,8 @@ __doorward_options() {
 }
 
 _doorward() {
-        local commands='list explain exec stdio fdpass forget policy cat-config verify info'
+        local commands='list explain exec stdio fdpass leases revoke monitor forget policy'
+        commands+=' cat-config verify info'
         local line=${COMP_LINE:0:COMP_POINT} word command='' i at
         local -a words
         COMPREPLY=()
@@ -96,6 +109,15 @@ _doorward() {
                 mapfile -t COMPREPLY < <(compgen -u -- "${word#--user=}")
                 return
                 ;;
+        --endpoint=*)
+                mapfile -t COMPREPLY < <(compgen -W "$(__doorward_endpoints)" -- \
+                        "${word#--endpoint=}")
+                return
+                ;;
+        --block=*)
+                mapfile -t COMPREPLY < <(compgen -W '10min 1h 8h 1d' -- "${word#--block=}")
+                return
+                ;;
         -*)
                 mapfile -t COMPREPLY < <(compgen -W "$(__doorward_options "$command")" -- "$word")
                 [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace
@@ -106,6 +128,7 @@ _doorward() {
         case $command in
         '') mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$word") ;;
         explain | exec | stdio | fdpass) __doorward_complete_endpoints "$word" ;;
+        revoke) mapfile -t COMPREPLY < <(compgen -W "$(__doorward_leases)" -- "$word") ;;
         policy) __doorward_complete_definitions "$word" ;;
         cat-config) __doorward_complete_definitions "$word" doorward.conf ;;
         verify)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # Completion of doorward(1) for fish. Endpoints come from the broker, which is asked for their names
-# alone: policy is not asked, and nobody for a password.
+# alone, and leases, of which it is asked for one's own: policy is not asked, and nobody for a
+# password.
 
 function __doorward_names
     doorward list --no-check --no-legend 2>/dev/null
@@ -22,11 +23,23 @@ function __doorward_endpoints
     end
 end
 
+# The names alone, where access has nothing to do with it.
+function __doorward_endpoint_names
+    __doorward_endpoints | string match -v '*:ro*'
+end
+
+# One's own leases: as far as their IDs have to be written, with who holds what of them.
+function __doorward_leases
+    doorward leases --no-legend 2>/dev/null | string replace -r '^(\S+) +' '$1\t' |
+        string replace -ra ' +' ' '
+end
+
 function __doorward_command
     set -l words (commandline -opc)
     for word in $words[2..]
         switch $word
-            case list explain exec stdio fdpass forget policy cat-config verify info
+            case list explain exec stdio fdpass leases revoke monitor forget policy cat-config \
+                    verify info
                 test $word = $argv[1]
                 return
         end
@@ -35,7 +48,8 @@ function __doorward_command
 end
 
 function __doorward_no_command
-    for command in list explain exec stdio fdpass forget policy cat-config verify info
+    for command in list explain exec stdio fdpass leases revoke monitor forget policy cat-config \
+            verify info
         __doorward_command $command; and return 1
     end
     return 0
@@ -69,6 +83,9 @@ complete -c doorward -n __doorward_no_command -a explain -d 'Why, and what would
 complete -c doorward -n __doorward_no_command -a exec -d 'Run a command with open descriptors'
 complete -c doorward -n __doorward_no_command -a stdio -d 'Join standard input and output to it'
 complete -c doorward -n __doorward_no_command -a fdpass -d 'Pass it over a socket to the caller'
+complete -c doorward -n __doorward_no_command -a leases -d 'Who holds what at this moment'
+complete -c doorward -n __doorward_no_command -a revoke -d 'Take it back'
+complete -c doorward -n __doorward_no_command -a monitor -d 'Watch what is granted, refused and ended'
 complete -c doorward -n __doorward_no_command -a forget -d 'Ask for remembered passwords again'
 complete -c doorward -n __doorward_no_command -a policy -d 'Its polkit actions'
 complete -c doorward -n __doorward_no_command -a cat-config -d 'Definitions as they are read'
@@ -79,6 +96,7 @@ complete -c doorward -n '__doorward_commands explain stdio fdpass' -a '(__doorwa
 complete -c doorward -n '__doorward_command exec; and not __doorward_behind_dashes' \
     -a '(__doorward_endpoints)'
 complete -c doorward -n __doorward_behind_dashes -a '(__doorward_rest)'
+complete -c doorward -n '__doorward_command revoke' -a '(__doorward_leases)'
 complete -c doorward -n '__doorward_commands policy cat-config verify' -a '(__doorward_names)'
 complete -c doorward -n '__doorward_commands cat-config verify' -a doorward.conf
 complete -c doorward -n '__doorward_command verify' -F
@@ -89,15 +107,24 @@ complete -c doorward -n '__doorward_commands exec stdio fdpass' -l user -x \
     -a '(__fish_complete_users)' -d 'As this user, after their password'
 complete -c doorward -n '__doorward_commands exec stdio fdpass' -l no-ask-password \
     -d 'Have nobody asked for a password'
-complete -c doorward -n '__doorward_commands exec stdio fdpass forget policy verify' -s q -l quiet \
+complete -c doorward -n '__doorward_command revoke' -l user -x -a '(__fish_complete_users)' \
+    -d 'What this user has'
+complete -c doorward -n '__doorward_command revoke' -l endpoint -x \
+    -a '(__doorward_endpoint_names)' -d 'What is had of this endpoint'
+complete -c doorward -n '__doorward_command revoke' -l block -x -a '10min 1h 8h 1d' \
+    -d 'Who had it is not let in again for so long'
+complete -c doorward -n '__doorward_commands leases monitor' -l all -d 'Everybody\'s'
+complete -c doorward -n '__doorward_commands exec stdio fdpass revoke forget policy verify' -s q -l quiet \
     -d 'Say nothing but errors'
 complete -c doorward -n '__doorward_command fdpass' -l fd -x -d 'Pass it over this descriptor'
 complete -c doorward -n '__doorward_command policy' -l install -d 'Put the file where polkit reads it'
 complete -c doorward -n '__doorward_command policy' -l remove -d 'Take it away again'
 complete -c doorward -n '__doorward_command list' -l no-check -d 'Names only'
-complete -c doorward -n '__doorward_command list' -l no-legend -d 'No headings'
-complete -c doorward -n '__doorward_commands list explain policy cat-config info' -l no-pager \
+complete -c doorward -n '__doorward_commands list leases monitor' -l no-legend -d 'No headings'
+complete -c doorward -n '__doorward_commands list explain leases policy cat-config info' -l no-pager \
     -d 'No pager'
-complete -c doorward -n '__doorward_commands list explain forget verify info' -l json -x \
+complete -c doorward \
+    -n '__doorward_commands list explain leases revoke monitor forget verify info' -l json -x \
     -a 'short pretty off' -d 'Print JSON'
-complete -c doorward -n '__doorward_commands list explain forget verify info' -s j -d 'Print JSON'
+complete -c doorward \
+    -n '__doorward_commands list explain leases revoke monitor forget verify info' -s j -d 'Print JSON'

@@ -5,51 +5,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <sys/mman.h>
-
 #include <cmocka.h>
 
 #include "cli/commands.h"
-#include "tests/support/fake-broker.h"
-
-static void script(FakeBroker *b) {
-        fake_accept(b);
-        fake_expect(b, "{\"method\":\"org.doorward.Broker.Forget\",\"parameters\":{}}");
-        fake_send(b, b->data);
-        fake_expect_hang_up(b);
-}
-
-/* Runs the command; what it prints goes to a file in memory. */
-static int run(const char *reply, const Options *options, char *buf, size_t size) {
-        FakeBroker *broker = fake_broker_start(script, reply);
-        int fd = memfd_create("output", MFD_CLOEXEC), saved, status;
-        ssize_t n;
-
-        assert_true(fd >= 0);
-        (void)fflush(stdout);
-        saved = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-        assert_int_equal(dup2(fd, STDOUT_FILENO), STDOUT_FILENO);
-        status = command_forget(options, NULL, 0);
-        (void)fflush(stdout);
-        assert_int_equal(dup2(saved, STDOUT_FILENO), STDOUT_FILENO);
-        close_fd(saved);
-
-        n = pread(fd, buf, size - 1, 0);
-        assert_true(n >= 0);
-        buf[n] = 0;
-        close_fd(fd);
-        fake_broker_stop(broker);
-        return status;
-}
+#include "tests/support/printed.h"
 
 static void check(const char *reply, const Options *options, int status, const char *output) {
-        char buf[1024];
+        const Exchange exchanges[] = {
+                {"{\"method\":\"org.doorward.Broker.Forget\",\"parameters\":{}}", {reply}},
+                {},
+        };
+        Printed p;
 
-        assert_int_equal(run(reply, options, buf, sizeof(buf)), status);
-        if (!strstr(buf, output) || (!output[0] && buf[0]))
-                fail_msg("%s", buf);
+        printed_run(&p, command_forget, options, NULL, printed_script, exchanges);
+        assert_int_equal(p.status, status);
+        if (!strstr(p.out, output) || (!output[0] && p.out[0]))
+                fail_msg("%s", p.out);
 }
 
 #define FORGOTTEN(n) "{\"parameters\":{\"forgotten\":" n ",\"requestId\":\"r1\"}}"

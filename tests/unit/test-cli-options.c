@@ -18,6 +18,8 @@ static const Command commands[] = {
         {"one", "NAME", "", "", OPTION_READ_ONLY | OPTION_FD | OPTION_TAP | OPTION_USER, 1, 1,
          false, NULL},
         {"many", "[NAME...]", "", "", OPTION_QUIET, 0, -1, false, NULL},
+        {"filter", "", "", "", OPTION_ALL | OPTION_OF_USER | OPTION_ENDPOINT | OPTION_BLOCK, 0, 0,
+         false, NULL},
         {"exec", "NAME... -- CMD", "", "", OPTION_READ_ONLY | OPTION_QUIET, 1, -1, true, NULL},
         {},
 };
@@ -134,6 +136,44 @@ static void test_values(void **state) {
         assert_string_equal(p.options.user, "");
 }
 
+/* --user= is as whom a thing is done, or to whom: then it can be a number, too. */
+static void test_filters(void **state) {
+        Parsed p;
+
+        assert_int_equal(PARSE(&p, "--user=1000", "filter", "--endpoint=serial@ttyUSB0"), -1);
+        assert_string_equal(p.options.user, "1000");
+        assert_string_equal(p.options.endpoint, "serial@ttyUSB0");
+        assert_int_equal(p.options.given, OPTION_OF_USER | OPTION_ENDPOINT);
+        assert_int_equal(p.options.block, 0);
+
+        assert_int_equal(PARSE(&p, "filter", "--all", "--user=", "--block=90"), -1);
+        assert_string_equal(p.options.user, "");
+        assert_null(p.options.endpoint);
+        assert_int_equal(p.options.given, OPTION_ALL | OPTION_OF_USER | OPTION_BLOCK);
+        assert_int_equal(p.options.block, 90);
+
+        assert_int_equal(PARSE(&p, "one", "x", "--user=bob"), -1);
+        assert_int_equal(p.options.given, OPTION_USER);
+}
+
+static void test_block(void **state) {
+        static const struct {
+                const char *text;
+                int64_t seconds;
+        } spans[] = {
+                {"--block=1", 1},           {"--block=10min", 600},
+                {"--block=1h 30min", 5400}, {"--block=2d", 172800},
+                {"--block=1500ms", 2},      {"--block=1us", 1},
+                {"--block=1000ms", 1},      {"--block=18446744073709", 18446744073709},
+        };
+        Parsed p;
+
+        for (size_t i = 0; i < ELEMENTSOF(spans); i++) {
+                assert_int_equal(PARSE(&p, "filter", spans[i].text), -1);
+                assert_int_equal(p.options.block, spans[i].seconds);
+        }
+}
+
 static void test_wrong(void **state) {
         static const char *const wrong[][5] = {
                 {"doorward"},
@@ -161,6 +201,22 @@ static void test_wrong(void **state) {
                 {"doorward", "one", "a", "--user=b ob"},
                 {"doorward", "one", "a", "--user=bob@far"},
                 {"doorward", "list", "--user=bob"},
+                {"doorward", "--user=1000", "one", "a"},
+                {"doorward", "one", "a", "--user=1000"},
+                {"doorward", "one", "a", "--endpoint=docker"},
+                {"doorward", "list", "--all"},
+                {"doorward", "list", "--block=10min"},
+                {"doorward", "filter", "--endpoint="},
+                {"doorward", "filter", "--endpoint=docker:ro"},
+                {"doorward", "filter", "--endpoint=serial@"},
+                {"doorward", "filter", "--endpoint=/run/docker.sock"},
+                {"doorward", "filter", "--block"},
+                {"doorward", "filter", "--block="},
+                {"doorward", "filter", "--block=0"},
+                {"doorward", "filter", "--block=-1"},
+                {"doorward", "filter", "--block=soon"},
+                {"doorward", "filter", "--block=infinity"},
+                {"doorward", "filter", "--block=99999999999999999999"},
                 {"doorward", "exec"},
                 {"doorward", "exec", "a"},
                 {"doorward", "exec", "a", "--"},
@@ -219,6 +275,8 @@ int main(void) {
                 cmocka_unit_test(test_places),
                 cmocka_unit_test(test_values),
                 cmocka_unit_test(test_harmless),
+                cmocka_unit_test(test_filters),
+                cmocka_unit_test(test_block),
                 cmocka_unit_test(test_wrong),
                 cmocka_unit_test(test_words),
                 cmocka_unit_test(test_help_and_version),
