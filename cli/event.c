@@ -26,7 +26,7 @@ int event_read(const json_t *object, Event *ret) {
                 {"time", WIRE_INT, false, &event.time},
                 {"event", WIRE_STRING, false, &event.event},
                 {"endpoint", WIRE_STRING, false, &event.endpoint},
-                {"access", WIRE_ENUM, false, &event.access, access_from_wire},
+                {"access", WIRE_ENUM, true, &event.access, access_from_wire},
                 {"uid", WIRE_INT, false, &event.uid},
                 {"pid", WIRE_INT, false, &event.pid},
                 {"outcome", WIRE_STRING, false, &event.outcome},
@@ -83,7 +83,7 @@ void event_print(const Event *event, FILE *f) {
         cell_print(f, user_to_string(event->uid, user), WIDTH_USER);
         cell_print(f, pid, WIDTH_PID);
         cell_print(f, event->endpoint, WIDTH_ENDPOINT);
-        cell_print(f, access_to_string((Access)event->access), WIDTH_ACCESS);
+        cell_print(f, event->access ? access_to_string((Access)event->access) : "", WIDTH_ACCESS);
         cell_print(f, event->outcome, WIDTH_OUTCOME);
         last_print(f, event->lease ?: "-");
 }

@@ -183,11 +183,12 @@ static int option_set_block(Options *options, const char *text) {
         int r;
 
         r = timespan_parse(text, &usec);
-        if (r < 0 || usec == 0)
+        if (r < 0)
                 return options_usage_error(
-                        options, "--block= takes a time like 10min or 8h, not '%s'.", text);
+                        options, "--block= takes a time like 10min or 8h, or 0, not '%s'.", text);
 
-        options->block = (int64_t)((usec - 1) / USEC_PER_SEC + 1);
+        options->lets_in = usec == 0;
+        options->block = usec == 0 ? 0 : (int64_t)((usec - 1) / USEC_PER_SEC + 1);
         return -1;
 }
 

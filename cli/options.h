@@ -44,7 +44,8 @@ typedef struct Options {
         int fd;               /* --fd; -EBADF if not given */
         const char *user;     /* --user; NULL if not given, "" if it is to be asked */
         const char *endpoint; /* --endpoint; NULL if not given */
-        int64_t block;        /* --block, in seconds; 0 if not given */
+        int64_t block;        /* --block, in seconds; 0 if not given, */
+        bool lets_in;         /* or if it was 0: who was kept out is let in again */
         Output *output;
         char **words; /* what follows "--", if the command wants that; ended by NULL */
 } Options;

@@ -41,6 +41,10 @@ static int revocation_read(Revocation *revocation, char **ids, size_t n) {
                                                     "'doorward leases' shows it, --user= or "
                                                     "--endpoint=.");
 
+        if (options->lets_in && !options->user)
+                return options_usage_error(options, "--block=0 lets somebody in again: --user= "
+                                                    "says whom.");
+
         for (size_t i = 0; i < n; i++)
                 if (!lease_id_is_prefix(ids[i]))
                         return options_usage_error(
@@ -127,7 +131,7 @@ static json_t *parameters_new(const Revocation *revocation, const char *id) {
                 r |= json_object_set_new(parameters, "uid", json_integer(revocation->uid));
         if (options->endpoint)
                 r |= json_object_set_new(parameters, "endpoint", json_string(options->endpoint));
-        if (options->block > 0)
+        if (options->block > 0 || options->lets_in)
                 r |= json_object_set_new(parameters, "block", json_integer(options->block));
 
         if (r < 0) {
@@ -222,14 +226,20 @@ static void block_print(const Revocation *revocation) {
         bool one = revocation->ended == 1, none = revocation->ended == 0;
         const char *where = options->endpoint ?: one ? "the same endpoint" : "the same endpoints";
 
+        if (options->lets_in) {
+                (void)printf("%s is let in to %s again.\n", name ?: "?",
+                             options->endpoint ?: "all endpoints");
+                return;
+        }
+
         (void)timespan_to_string((uint64_t)options->block * USEC_PER_SEC, span);
         if (!revocation->of_user && none)
                 (void)printf("Nobody had one, so nobody is kept out: --user= says who is to be.\n");
         else if (!revocation->of_user)
                 (void)printf("Whoever had %s is not let in to %s again for %s.\n",
                              one ? "it" : "them", where, span);
-        else if (options->endpoint || !none)
-                (void)printf("%s is not let in to %s%s for %s.\n", name ?: "?", where,
+        else if (options->endpoint)
+                (void)printf("%s is not let in to %s%s for %s.\n", name ?: "?", options->endpoint,
                              none ? "" : " again", span);
         else
                 (void)printf("%s is not let in for %s.\n", name ?: "?", span);
@@ -238,6 +248,11 @@ static void block_print(const Revocation *revocation) {
 static void revocation_print(const Revocation *revocation) {
         const Options *options = revocation->options;
         int64_t ended = revocation->ended, irrevocable = revocation->irrevocable;
+
+        if (options->lets_in) {
+                block_print(revocation);
+                return;
+        }
 
         if (ended == 0)
                 (void)printf("No lease to end.\n");

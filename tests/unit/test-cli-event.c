@@ -41,7 +41,7 @@ static void test_read(void **state) {
 
 static void test_unreadable(void **state) {
         static const char *const needed[] = {
-                "time", "event", "endpoint", "access", "uid", "pid", "outcome", "request",
+                "time", "event", "endpoint", "uid", "pid", "outcome", "request",
         };
 
         for (size_t i = 0; i < ELEMENTSOF(needed); i++) {

@@ -201,8 +201,7 @@ static void test_block(void **state) {
                  .out = "No lease to end.\nroot is not let in to docker for 1h 30min.\n"},
                 {.user = "root",
                  .exchanges = {{REVOKE("\"uid\":0,\"block\":5400"), {ENDED("2", "0")}}},
-                 .out = "Ended 2 leases.\n"
-                        "root is not let in to the same endpoints again for 1h 30min.\n"},
+                 .out = "Ended 2 leases.\nroot is not let in for 1h 30min.\n"},
                 {.user = "root",
                  .exchanges = {{REVOKE("\"uid\":0,\"block\":5400"), {ENDED("0", "0")}}},
                  .out = "No lease to end.\nroot is not let in for 1h 30min.\n"},
@@ -230,6 +229,19 @@ static void test_block(void **state) {
 
                 check(&options, c->id ? IDS(c->id) : NULL, c->exchanges, 0, c->out, "");
         }
+}
+
+/* --block=0 ends nothing. */
+static void test_lets_in(void **state) {
+        static const Exchange one[] = {
+                {REVOKE("\"uid\":0,\"endpoint\":\"docker\",\"block\":0"), {ENDED("0", "0")}},
+                {},
+        };
+        Options options = {.fd = -EBADF, .user = "root", .endpoint = "docker", .lets_in = true};
+
+        check(&options, NULL, one, 0, "root is let in to docker again.\n", "");
+        options.user = NULL;
+        check(&options, NULL, NULL, 2, "", "--user= says whom");
 }
 
 static void test_quiet_and_json(void **state) {
@@ -287,11 +299,17 @@ static void test_unreadable(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_id),        cmocka_unit_test(test_prefix),
-                cmocka_unit_test(test_ambiguous), cmocka_unit_test(test_no_such),
-                cmocka_unit_test(test_some),      cmocka_unit_test(test_filters),
-                cmocka_unit_test(test_block),     cmocka_unit_test(test_quiet_and_json),
-                cmocka_unit_test(test_usage),     cmocka_unit_test(test_unreadable),
+                cmocka_unit_test(test_id),
+                cmocka_unit_test(test_prefix),
+                cmocka_unit_test(test_ambiguous),
+                cmocka_unit_test(test_no_such),
+                cmocka_unit_test(test_some),
+                cmocka_unit_test(test_filters),
+                cmocka_unit_test(test_block),
+                cmocka_unit_test(test_lets_in),
+                cmocka_unit_test(test_quiet_and_json),
+                cmocka_unit_test(test_usage),
+                cmocka_unit_test(test_unreadable),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
