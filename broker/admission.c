@@ -42,18 +42,14 @@ int admission_take_descriptor(const Broker *broker, User *user, UserCharge *char
         return ADMISSION_E_REFUSED;
 }
 
-int admission_take_delivery(Session *session, UserCharge *charge, Refusal *ret_refusal) {
+int admission_check_delivery(Session *session, Refusal *ret_refusal) {
         unsigned max = session->broker->settings->undelivered_per_user;
 
-        /* On one connection they come one after the other. */
+        /* On one connection they come one after the other. Of those of the user most have been
+         * taken long ago, and who was sent one just now may not have had the time. */
         if (session_has_delivered(session) &&
-            user_charge(session->user, USER_UNDELIVERED, max, charge) == 0)
-                return 0;
-
-        /* Most of them have been taken long ago. */
-        broker_check_deliveries(session->broker);
-        if (session_has_delivered(session) &&
-            user_charge(session->user, USER_UNDELIVERED, max, charge) == 0)
+            (session->user->used[USER_UNDELIVERED] < max ||
+             broker_count_undelivered(session->broker, session->user) < max))
                 return 0;
 
         refusal_init_limit(ret_refusal, "UndeliveredPerUser", 0);

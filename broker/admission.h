@@ -34,9 +34,8 @@ void admission_count_failure(Session *session);
 int admission_take_descriptor(const Broker *broker, User *user, UserCharge *charge,
                               Refusal *ret_refusal) _must_check_;
 
-/* The place of a reply with a descriptor that the client may be slow to read. */
-int admission_take_delivery(Session *session, UserCharge *charge,
-                            Refusal *ret_refusal) _must_check_;
+/* Whether the client may be sent a descriptor: whoever leaves many unread gets no more. */
+int admission_check_delivery(Session *session, Refusal *ret_refusal) _must_check_;
 
 /* The endpoint of a name as the client wrote it. The definition is borrowed from the catalogue, and
  * good until the event loop runs. */

@@ -31,6 +31,9 @@
  */
 #define DESCRIPTORS_RESERVED 1024U
 
+/* How long a client may take to read a descriptor before it counts as one who does not. */
+#define UNDELIVERED_USEC UINT64_C(1000000)
+
 /* Linux 6.16: the kernel refuses descriptors that are sent to us, to whoever sends them. */
 #ifndef SO_PASSRIGHTS
 #define SO_PASSRIGHTS 83
@@ -176,15 +179,20 @@ void broker_remove_undelivered(Broker *broker, Session *session) {
                 session->next_undelivered->previous_undelivered = session->previous_undelivered;
 }
 
-void broker_check_deliveries(Broker *broker) {
+unsigned broker_count_undelivered(Broker *broker, const User *user) {
         Session *session = broker->undelivered;
+        uint64_t now = broker_now(broker);
+        unsigned n = 0;
 
         while (session) {
                 Session *next = session->next_undelivered;
 
-                (void)session_has_delivered(session);
+                if (session->user == user && !session_has_delivered(session))
+                        n += now - session->delivery_time > UNDELIVERED_USEC;
                 session = next;
         }
+
+        return n;
 }
 
 static Lease **broker_lease_bucket(Broker *broker, const char *id) {

@@ -115,10 +115,10 @@ void broker_remove_session(Broker *broker, Session *session);
 /* Has session_run() called from the loop. Once is enough, however often it is asked for. */
 void broker_wake_session(Broker *broker, Session *session);
 
-/* Sessions that wait for their client to read; and a look at whether it has. */
+/* Sessions that wait for their client to read; and how many of a user's have waited for a while. */
 void broker_add_undelivered(Broker *broker, Session *session);
 void broker_remove_undelivered(Broker *broker, Session *session);
-void broker_check_deliveries(Broker *broker);
+unsigned broker_count_undelivered(Broker *broker, const User *user);
 void broker_add_lease(Broker *broker, Lease *lease);
 void broker_remove_lease(Broker *broker, Lease *lease);
 

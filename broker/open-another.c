@@ -13,14 +13,12 @@ typedef struct Another {
         Operation operation;
         Session *session;
         char lease[RECORD_LEASE_SIZE]; /* it can end while we wait */
-        UserCharge delivery;
         UserCharge duplicate;
         OpenerCall *opener;
 } Another;
 
 static void another_free(Another *another) {
         opener_call_cancel(another->opener);
-        user_charge_deinit(&another->delivery);
         user_charge_deinit(&another->duplicate);
         free(another);
 }
@@ -103,7 +101,7 @@ static void hand_over_consume_fd(Another *another, int fd) {
         reply = json_pack("{s:s, s:i, s:s, s:s, s:s}", "state", "granted", "connection", 0,
                           "access", access_to_wire(lease->access), "mode",
                           lease_mode_to_wire(lease->mode), "lease", lease->id);
-        session_expect_delivery(session, &another->delivery);
+        session_expect_delivery(session);
         session_reply_consume(session, reply, TAKE_FD(owned), false);
 }
 
@@ -140,7 +138,7 @@ static int take_places(Another *another, Lease *lease, Refusal *ret_refusal) {
                 return USER_E_QUOTA;
         }
 
-        r = admission_take_delivery(another->session, &another->delivery, ret_refusal);
+        r = admission_check_delivery(another->session, ret_refusal);
         if (r == 0 && lease->mode == LEASE_MODE_REVOCABLE)
                 r = admission_take_descriptor(broker, lease->charge.user, &another->duplicate,
                                               ret_refusal);

@@ -72,7 +72,7 @@ static void open_grant(Open *open) {
         /* From here on it is a grant, whose end has a record of its own. */
         open->recorded = true;
         if (fd >= 0)
-                session_expect_delivery(session, &open->delivery);
+                session_expect_delivery(session);
         if (lease)
                 session_set_lease(session, lease);
         session_reply_consume(session, reply, fd, lease != NULL);
@@ -268,7 +268,7 @@ bool open_reach(Open *open) {
 
         r = open_take_place(open, &refusal);
         if (r == 0 && !open->hold)
-                r = admission_take_delivery(open->session, &open->delivery, &refusal);
+                r = admission_check_delivery(open->session, &refusal);
         if (r == 0 && open->hold)
                 return true;
 

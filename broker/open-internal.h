@@ -56,7 +56,6 @@ typedef struct Open {
         UserCharge prompt;    /* or, where nobody is asked, the account's */
         UserCharge by_polkit; /* the prompt is polkit's */
         UserCharge place;     /* the lease's */
-        UserCharge delivery;  /* of the descriptor to the client */
         UserCharge duplicate; /* of it that a revocable lease keeps */
 
         /* What is waited for; at most one of them. */

@@ -48,7 +48,6 @@ static Open *open_free(Open *open) {
         close_fd(open->fd);
         lease_free(open->lease);
         user_charge_deinit(&open->place);
-        user_charge_deinit(&open->delivery);
         user_charge_deinit(&open->duplicate);
         user_charge_deinit(&open->by_polkit);
         user_charge_deinit(&open->prompt);

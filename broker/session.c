@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <assert.h>
+#include <limits.h>
 #include <linux/sockios.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -113,9 +114,11 @@ static void session_forget_delivery(Session *session) {
         user_charge_deinit(&session->delivery);
 }
 
-void session_expect_delivery(Session *session, UserCharge *charge) {
+void session_expect_delivery(Session *session) {
         session_forget_delivery(session);
-        session->delivery = user_charge_take(charge);
+        /* How many there may be was checked before. */
+        (void)!user_charge(session->user, USER_UNDELIVERED, UINT_MAX, &session->delivery);
+        session->delivery_time = broker_now(session->broker);
         broker_add_undelivered(session->broker, session);
 }
 

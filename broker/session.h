@@ -63,9 +63,10 @@ struct Session {
         char *login_session;
         bool looked_up;
         User *user;
-        UserCharge connection; /* while there is no live lease */
-        UserCharge descriptor; /* fd */
-        UserCharge delivery;   /* of a descriptor that may wait for the client to read it, */
+        UserCharge connection;  /* while there is no live lease */
+        UserCharge descriptor;  /* fd */
+        UserCharge delivery;    /* of a descriptor that may wait for the client to read it, */
+        uint64_t delivery_time; /* when it was sent; monotonic */
         Session *next_undelivered, *previous_undelivered; /* Broker::undelivered, meanwhile */
         char nonce[RECORD_LEASE_SIZE];
         char request[RECORD_REQUEST_SIZE]; /* of the call */
@@ -123,9 +124,8 @@ void session_end_process(Process *process);
  * after this. */
 void session_run(Session *session);
 
-/* A reply with a descriptor is about to be sent: the charge is held until the client has read it.
- */
-void session_expect_delivery(Session *session, UserCharge *charge);
+/* A reply with a descriptor is about to be sent, which is charged until the client has read it. */
+void session_expect_delivery(Session *session);
 
 /* Whether it has. */
 bool session_has_delivered(Session *session);
