@@ -19,23 +19,28 @@ typedef struct Hold {
         const char *uri;
         bool read_only;
         long n_leases;
-        int ready; /* a byte for each process that has all of its */
+        int ready; /* a byte for each process: whether it has all of its leases */
 } Hold;
 
-_noreturn_ static void process_main(const Hold *hold, const BenchGroup *group) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (bench_become(group) < 0)
-                _exit(EXIT_FAILURE);
-
+static bool open_all(const Hold *hold, const BenchGroup *group) {
         for (long i = 0; i < hold->n_leases; i++)
                 if (!(hold->read_only ? doorward_open_read_only(hold->uri)
                                       : doorward_open(hold->uri))) {
                         fprintf(stderr, "%s: lease %ld of %s: %s\n", hold->uri, i, group->user,
                                 doorward_get_last_error_message());
-                        _exit(EXIT_FAILURE);
+                        return false;
                 }
 
-        if (write(hold->ready, "", 1) != 1)
+        return true;
+}
+
+_noreturn_ static void process_main(const Hold *hold, const BenchGroup *group) {
+        bool ready = bench_become(group) == 0;
+
+        /* To become somebody else forgets this. */
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        ready = ready && open_all(hold, group);
+        if (write(hold->ready, ready ? "y" : "n", 1) != 1)
                 _exit(EXIT_FAILURE);
         for (;;)
                 (void)pause();
@@ -73,6 +78,8 @@ static int run(Hold *hold, const BenchGroup *groups, size_t n_groups) {
 
                 if (k <= 0)
                         return k < 0 ? -errno : -EREMOTEIO;
+                if (memchr(bytes, 'n', (size_t)k))
+                        return -EREMOTEIO;
                 n -= (unsigned)k;
         }
         if (r < 0)

@@ -159,8 +159,9 @@ static int client_work(const BenchRun *run, BenchClient *client) {
 static void client_main(const BenchRun *run, const BenchGroup *group, BenchClient *client) {
         int r;
 
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         r = bench_become(group);
+        /* To become somebody else forgets this. */
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (r < 0)
                 fprintf(stderr, "Cannot become %s: %s\n", group->user, strerror(-r));
         else
