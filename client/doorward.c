@@ -3,16 +3,19 @@
 #include "client/export.h"
 #include "config.h"
 
-/* The exported functions, but for those of error.c: each checks what it was given, and leaves its
- * error to the thread. */
+/* The exported functions, but for those about leases and errors: each checks what it was given, and
+ * leaves its error to the thread. */
 
 static int check_open(const doorward_auth *auth, unsigned flags, doorward_error *error) {
         const unsigned known = DOORWARD_RO | DOORWARD_NO_ALIASES | DOORWARD_NO_INTERACTION |
-                               DOORWARD_FALLBACK_RO | DOORWARD_DETACHED | DOORWARD_LOCAL_ONLY;
+                               DOORWARD_FALLBACK_RO | DOORWARD_DETACHED | DOORWARD_LOCAL_ONLY |
+                               DOORWARD_HOLD;
 
         if (flags & ~known)
                 return export_fail_argument(error, "There are no such flags: 0x%x.",
                                             flags & ~known);
+        if ((flags & DOORWARD_DETACHED) && (flags & DOORWARD_HOLD))
+                return export_fail_argument(error, "What is detached has no lease to hold.");
         if (auth && auth->ncredtype > 0 && (!auth->credtype || !auth->cb))
                 return export_fail_argument(error, "Credentials are listed, and there is no %s.",
                                             auth->cb ? "list of them" : "callback to collect them");
@@ -33,6 +36,8 @@ static int open_checked(const char *uri, const doorward_auth *auth, unsigned fla
                 conn_flags |= CONN_DETACHED;
         if (flags & DOORWARD_FALLBACK_RO)
                 conn_flags |= CONN_FALL_BACK;
+        if (flags & DOORWARD_HOLD)
+                conn_flags |= CONN_HOLD;
 
         /* Of the others there is nothing yet that they would keep from happening. */
         return conn_open(uri, flags & DOORWARD_RO ? ACCESS_READ_ONLY : ACCESS_FULL,
@@ -73,7 +78,7 @@ DOORWARD_EXPORT int doorward_ref(doorward_conn *conn) {
         if (!export_check(conn))
                 return -1;
 
-        (void)__atomic_add_fetch(&conn->n_ref, 1, __ATOMIC_RELAXED);
+        conn_ref(conn);
         return 0;
 }
 
@@ -85,8 +90,15 @@ DOORWARD_EXPORT int doorward_close(doorward_conn *conn) {
         return conn_unref(conn) ? 0 : 1;
 }
 
-static int raise_taken(void) {
-        export_raise_conn(EBADF, "The descriptor was taken out of this connection before.", NULL);
+static int raise_no_fd(const doorward_conn *conn) {
+        if (conn->held)
+                export_raise_conn(EBADF,
+                                  "Nothing was opened with this connection: its lease is "
+                                  "held.",
+                                  "Each doorward_open_another() gives a descriptor.");
+        else
+                export_raise_conn(EBADF, "The descriptor was taken out of this connection before.",
+                                  NULL);
         return -1;
 }
 
@@ -98,7 +110,7 @@ DOORWARD_EXPORT int doorward_get_fd(doorward_conn *conn) {
                 return -1;
 
         fd = __atomic_load_n(&conn->fd, __ATOMIC_ACQUIRE);
-        return fd >= 0 ? fd : raise_taken();
+        return fd >= 0 ? fd : raise_no_fd(conn);
 }
 
 DOORWARD_EXPORT int doorward_steal_fd(doorward_conn *conn) {
@@ -107,7 +119,7 @@ DOORWARD_EXPORT int doorward_steal_fd(doorward_conn *conn) {
         error_begin();
         if (!export_check(conn))
                 return -1;
-        if (conn->mode == LEASE_MODE_REVOCABLE) {
+        if (conn->mode == LEASE_MODE_REVOCABLE && !conn->held) {
                 export_raise_conn(EBUSY,
                                   "The lease of this connection is revocable: its descriptor "
                                   "cannot outlive it.",
@@ -116,7 +128,7 @@ DOORWARD_EXPORT int doorward_steal_fd(doorward_conn *conn) {
         }
 
         fd = __atomic_exchange_n(&conn->fd, -EBADF, __ATOMIC_ACQ_REL);
-        return fd >= 0 ? fd : raise_taken();
+        return fd >= 0 ? fd : raise_no_fd(conn);
 }
 
 DOORWARD_EXPORT char *doorward_get_uri(doorward_conn *conn) {
@@ -140,6 +152,11 @@ DOORWARD_EXPORT const char *doorward_get_type(doorward_conn *conn) {
         error_begin();
         if (!export_check(conn))
                 return NULL;
+        if (conn->held) {
+                (void)raise_no_fd(conn);
+                return NULL;
+        }
+
         return kind_to_string(conn->kind);
 }
 

@@ -48,6 +48,18 @@ bool export_check(const doorward_conn *conn) {
         return false;
 }
 
+bool export_check_lease(const doorward_conn *conn) {
+        if (!export_check(conn))
+                return false;
+        if (conn_has_lease(conn))
+                return true;
+
+        export_raise_conn(EOPNOTSUPP, "The connection has no lease.",
+                          "Nobody ends it, and each descriptor is opened by itself: open the "
+                          "endpoint again.");
+        return false;
+}
+
 int export_hold_cancel(void) {
         int before;
 

@@ -15,9 +15,11 @@ void export_raise_conn(int errnum, const char *message, const char *hint);
 /* Sets DOORWARD_ERR_INVALID_ARG; returns -EINVAL. */
 int export_fail_argument(doorward_error *error, const char *format, ...) _printf_(2, 3);
 
-/* That there is one; that it is this process's. False with the thread's error. */
+/* That there is one; that it is this process's; that it has a lease. False with the thread's error.
+ */
 bool export_check_given(const doorward_conn *conn) _must_check_;
 bool export_check(const doorward_conn *conn) _must_check_;
+bool export_check_lease(const doorward_conn *conn) _must_check_;
 
 /* Nothing in between is a point at which the thread is cancelled: it would leave locks, descriptors
  * and processes behind. Returns what the other is to be given. */

@@ -68,6 +68,8 @@ static json_t *call_parameters(const OpeningSpec *spec) {
                 r = json_object_set_new(parameters, "allowInteractiveAuthentication", json_true());
         if (parameters && r == 0 && spec->detached)
                 r = json_object_set_new(parameters, "detached", json_true());
+        if (parameters && r == 0 && spec->hold)
+                r = json_object_set_new(parameters, "hold", json_true());
         if (r < 0) {
                 json_decref(parameters);
                 return NULL;

@@ -18,6 +18,7 @@
 typedef struct OpeningSpec {
         const Uri *uri; /* with its access */
         bool detached;
+        bool hold;                 /* a lease, and nothing opened under it yet */
         const doorward_auth *auth; /* NULL: nobody is asked anything, not by polkit either */
         int64_t deadline;          /* channel_deadline()'s */
 } OpeningSpec;
