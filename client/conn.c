@@ -104,7 +104,9 @@ static bool text_copy(char **ret, const char *text) {
 
 static bool conn_copy_texts(doorward_conn *conn, const char *socket, const OpeningReply *open) {
         return text_copy(&conn->socket, socket) && text_copy(&conn->lease.id, open->lease) &&
-               text_copy(&conn->request_id, open->request_id);
+               text_copy(&conn->request_id, open->request_id) &&
+               text_copy(&conn->action, open->action) &&
+               text_copy(&conn->connect_as, open->connect_as);
 }
 
 /* Makes the connection of a grant. The wire is taken if it is needed for the lease. */
@@ -129,7 +131,9 @@ static int conn_new(Wire **wire, WireReply *reply, const OpeningReply *open,
                 .held = spec->hold,
                 .secure = wire_is_secure(*wire),
                 .kept = open->kept,
+                .ends_at_logout = open->logout,
                 .expires = open->expires,
+                .how = open->how,
         };
         if (!conn_copy_texts(conn, wire_get_path(*wire), open))
                 return error_no_memory(error);
@@ -340,6 +344,8 @@ static void conn_free(doorward_conn *conn) {
         close_fd(conn->fd);
         free(conn->socket);
         free(conn->request_id);
+        free(conn->action);
+        free(conn->connect_as);
         free(conn);
 }
 

@@ -39,11 +39,16 @@ struct doorward_conn {
         LeaseMode mode;
         Lease lease;
         Another another;
-        bool held;        /* CONN_HOLD */
-        bool secure;      /* as wire_is_secure() was */
-        bool kept;        /* the lease outlives a restart of the broker */
-        int64_t expires;  /* µs of CLOCK_REALTIME, 0 if never */
-        char *request_id; /* of the open */
+        bool held;           /* CONN_HOLD */
+        bool secure;         /* as wire_is_secure() was */
+        bool kept;           /* the lease outlives a restart of the broker */
+        bool ends_at_logout; /* the lease, with the session */
+        int64_t expires;     /* µs of CLOCK_REALTIME, 0 if never */
+        char *request_id;    /* of the open */
+        /* How it was authorized and whom the service sees; NULL, 0: the broker did not say. */
+        char *action;
+        int how;
+        char *connect_as;
 };
 
 /* Opens. ACCESS_FULL means what the URI says, full if it does not say; ACCESS_READ_ONLY contradicts

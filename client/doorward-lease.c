@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "client/export.h"
+#include "client/grant-info.h"
 
 /* The exported functions that are about a connection's lease. */
 
@@ -113,4 +114,21 @@ DOORWARD_EXPORT int doorward_set_close_callback(doorward_conn *conn, doorward_cl
 DOORWARD_EXPORT int doorward_get_close_reason(doorward_conn *conn) {
         error_begin();
         return export_check(conn) ? lease_get_end(&conn->lease) : -1;
+}
+
+DOORWARD_EXPORT doorward_grant_info *doorward_get_grant_info(doorward_conn *conn) {
+        _cleanup_error_ doorward_error error = {};
+        doorward_grant_info *info;
+
+        error_begin();
+        if (!export_check(conn))
+                return NULL;
+
+        info = grant_info_new(conn);
+        if (!info) {
+                (void)error_no_memory(&error);
+                error_raise(&error);
+        }
+
+        return info;
 }

@@ -560,6 +560,44 @@ int doorward_process(doorward_conn *conn);
 int doorward_get_close_reason(doorward_conn *conn);
 
 /*
+ * What was granted, and how. Only the library makes one, so later versions can append members; a
+ * program reads those of the version that it was compiled with, and never copies the whole. Strings
+ * are the info's, and gone with it.
+ */
+typedef struct doorward_grant_info {
+        const char *access;     /* "full" or "read-only" */
+        const char *mode;       /* of the lease: "revocable", "tracked" or "none" */
+        int kept;               /* 1: the lease outlives a restart of the broker; or 0 */
+        long long expires;      /* when it ends at the latest, in microseconds of CLOCK_REALTIME;
+                                 * 0: no time is set */
+        const char *lease_id;   /* by which the journal has it, DOORWARD_LEASE=, and administrators
+                                 * end it; NULL: there is no lease */
+        const char *request_id; /* by which the journal has the record of the grant:
+                                 * DOORWARD_REQUEST= */
+        const char *action_id;  /* the polkit action that was asked; NULL: the broker, an older one,
+                                 * did not say, as in the next two */
+        const char *how;        /* how policy came to its yes: "implicit", at once, or "challenged",
+                                 * after somebody was asked for a password */
+        const char *connect_as; /* whom the service sees: "client", the caller; "service", a user of
+                                 * the endpoint's own; or the name of a user */
+        int ends_at_logout;     /* 1: the lease ends with the user's session; or 0 */
+} doorward_grant_info;
+
+/*
+ * What was granted with the connection. It is of the moment of the grant, and asks nobody: kept and
+ * expires do not change any more, and nothing here says whether the lease has ended.
+ *
+ * May be called by any thread.
+ *
+ * Returns an info that the caller owns and frees with doorward_grant_info_free(), or NULL.
+ */
+doorward_grant_info *doorward_get_grant_info(doorward_conn *conn);
+
+/* Frees what doorward_get_grant_info() returned. NULL is allowed. Forgets no error, and works in a
+ * child, too. */
+void doorward_grant_info_free(doorward_grant_info *info);
+
+/*
  * The thread's last error: that of the last call of this library that failed in this thread, unless
  * one that succeeded followed it. Borrowed: good until the next call of this library in the thread
  * that is not one that reads errors.

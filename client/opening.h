@@ -31,6 +31,10 @@ typedef struct OpeningReply {
         const char *lease;
         bool kept;
         int64_t expires;
+        const char *action;
+        int how;
+        const char *connect_as;
+        bool logout;
         const char *reason;
         const char *request_id;
 } OpeningReply;

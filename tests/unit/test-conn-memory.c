@@ -231,6 +231,15 @@ static bool attempt_callback(void) {
         return r == 0;
 }
 
+static bool attempt_grant_info(void) {
+        doorward_grant_info *info = doorward_get_grant_info(leased);
+
+        if (!info)
+                check_no_memory();
+        doorward_grant_info_free(info);
+        return info;
+}
+
 /* Nothing is needed to learn that there is nothing new, which would end the lease. */
 static bool attempt_look(void) {
         assert_int_equal(doorward_is_alive(leased), 1);
@@ -247,6 +256,7 @@ static void test_lease(void **state) {
         check_all(attempt_look, 0);
         check_all(attempt_another, 15);
         check_all(attempt_callback, 1);
+        check_all(attempt_grant_info, 1);
         check_all(attempt_look, 0);
         assert_int_equal(doorward_close(leased), 0);
         fake_broker_stop(broker);

@@ -15,6 +15,7 @@ int header_collect(doorward_credential *cred, unsigned ncred, void *cbdata);
 doorward_conn *header_open_auth(const char *uri, const int *credtype, unsigned ncredtype);
 void header_closed(doorward_conn *conn, int reason, void *userdata);
 int header_watch(doorward_conn *conn, void *userdata, doorward_free_func free_func);
+long long header_expires(doorward_conn *conn, const char **ret_action);
 
 doorward_conn *header_open(const char *uri, closer *ret_close, unsigned long *ret_version) {
         doorward_error error = {0, 0, 0, 0, 0, 0, 0, 0, {0, 0, 0, 0}};
@@ -64,4 +65,13 @@ int header_watch(doorward_conn *conn, void *userdata, doorward_free_func free_fu
                 return -1;
 
         return doorward_is_alive(conn) == 1 ? doorward_get_event_fd(conn) : doorward_process(conn);
+}
+
+long long header_expires(doorward_conn *conn, const char **ret_action) {
+        doorward_grant_info *info = doorward_get_grant_info(conn);
+        long long expires = info ? info->expires : 0;
+
+        *ret_action = info && info->ends_at_logout ? doorward_close_reason_to_string(0) : 0;
+        doorward_grant_info_free(info);
+        return expires;
 }

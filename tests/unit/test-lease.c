@@ -581,9 +581,11 @@ static int child_of(doorward_conn *conn) {
                 return 4;
         if (doorward_set_close_callback(conn, NULL, NULL, NULL) != -1 || errno != ECHILD)
                 return 5;
+        if (doorward_get_grant_info(conn) || errno != ECHILD)
+                return 6;
         /* What the program gave us is its own affair there. */
         if (doorward_close(conn) != 0 || told.n_freed > 0)
-                return 6;
+                return 7;
 
         return 0;
 }
