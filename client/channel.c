@@ -117,6 +117,7 @@ static int fail_stranger(Channel *channel, doorward_error *error, const char *wh
 
 static int fail_gone(Channel *channel, doorward_error *error, int r) {
         channel_close(channel);
+        channel->gone = true;
         error_set(error, DOORWARD_DOMAIN_BROKER, DOORWARD_ERR_NO_BROKER, -r,
                   "The broker at %s ended the connection before it answered.", channel->path);
         error_set_hint(error, "Try again: it is started anew when it is asked. If it ends again, "
@@ -244,6 +245,21 @@ int channel_open(Channel *channel, const char *path, int64_t deadline, doorward_
                 return fail_connect(channel, error, r);
 
         return check_listener(channel, mapped ? uid_map : NULL, error);
+}
+
+int channel_make_blocking(Channel *channel, int timeout_ms, doorward_error *error) {
+        struct timeval t = {
+                .tv_sec = timeout_ms / 1000,
+                .tv_usec = (suseconds_t)(timeout_ms % 1000) * 1000,
+        };
+
+        if (fcntl(channel->fd, F_SETFL, 0) < 0 ||
+            setsockopt(channel->fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)) < 0 ||
+            setsockopt(channel->fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t)) < 0)
+                return channel_fail_system(channel, error, -errno,
+                                           "The connection to the broker cannot be set up");
+
+        return 0;
 }
 
 static int output_flush(int fd, VarlinkOutput *output, int64_t deadline) {

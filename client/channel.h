@@ -22,6 +22,7 @@ typedef struct Channel {
         char *path;
         uid_t owner; /* of the socket's inode: whose every byte must be */
         bool secure;
+        bool gone; /* closed because the other end had hung up */
 } Channel;
 
 #define CHANNEL_NULL \
@@ -40,6 +41,12 @@ const char *channel_broker_path(void);
 int channel_open(Channel *channel, const char *path, int64_t deadline,
                  doorward_error *error) _must_check_;
 void channel_close(Channel *channel);
+
+/* Has the kernel do the waiting, for so long: what is sent and received is then one system call
+ * each, and a deadline of now waits, too. A signal begins the time anew, so that a deadline is not
+ * exact any more where signals come often; a broker that hangs is ended by its watchdog. */
+int channel_make_blocking(Channel *channel, int timeout_ms, doorward_error *error) _must_check_;
+
 /* Hangs up also where others hold copies of the socket: a child that was forked, say. */
 void channel_hang_up(Channel *channel);
 void channel_deinit(Channel *channel);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -19,27 +20,13 @@
 #define LIST_TIMEOUT_MS WIRE_TIMEOUT_MS
 #endif
 
-static int socket_find_kind(int fd) {
-        socklen_t n = sizeof(int);
-        int type;
-
-        if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) < 0)
-                return -errno;
-
-        return type == SOCK_STREAM      ? KIND_STREAM
-               : type == SOCK_SEQPACKET ? KIND_SEQPACKET
-                                        : -EMEDIUMTYPE;
-}
-
-int conn_find_kind(int fd) {
+static int file_find_kind(int fd) {
         struct stat st;
 
         if (fstat(fd, &st) < 0)
                 return -errno;
 
         switch (st.st_mode & S_IFMT) {
-        case S_IFSOCK:
-                return socket_find_kind(fd);
         case S_IFCHR:
                 return st.st_rdev == makedev(TUN_MAJOR, TUN_MINOR) ? KIND_TAP : KIND_DEVICE;
         case S_IFBLK:
@@ -53,19 +40,34 @@ int conn_find_kind(int fd) {
         }
 }
 
+/* Sockets are what is opened often: they are asked first, and nothing else. */
+int conn_find_kind(int fd) {
+        socklen_t n = sizeof(int);
+        int type;
+
+        if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) < 0)
+                return errno == ENOTSOCK ? file_find_kind(fd) : -errno;
+
+        return type == SOCK_STREAM      ? KIND_STREAM
+               : type == SOCK_SEQPACKET ? KIND_SEQPACKET
+                                        : -EMEDIUMTYPE;
+}
+
 /* A socket is read-only by what the service behind it does; anything else by how it was opened. */
 static bool fd_is_read_only(int fd) {
         return (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
 }
 
-/* What a grant must be to be believed: what was asked for, with a descriptor, and leased only if
- * the call goes on, and if that is what was asked for: a lease without a call that carries it would
- * not end with us. */
+/* What a grant must be to be believed: what was asked for, with a descriptor unless none was, and
+ * leased only if the call goes on, and if that is what was asked for: a lease without a call that
+ * carries it would not end with us. */
 static const char *grant_problem(const WireReply *reply, const OpeningReply *open,
                                  const OpeningSpec *spec) {
         bool leased = open->mode != LEASE_MODE_NONE;
 
-        if (reply->connection < 0)
+        if (spec->hold && reply->connection >= 0)
+                return "opened a connection that was not to be opened yet";
+        if (!spec->hold && reply->connection < 0)
                 return "granted a connection and did not send it";
         if (open->access != spec->uri->access)
                 return "granted another access than was asked for";
@@ -73,13 +75,15 @@ static const char *grant_problem(const WireReply *reply, const OpeningReply *ope
                 return "did not say what it granted";
         if (spec->detached && (leased || reply->continues))
                 return "granted a lease that nobody asked for";
+        if (spec->hold && !leased)
+                return "granted nothing that can be held";
         if (leased && (!reply->continues || !open->lease))
                 return "granted a lease that has no end";
 
         return NULL;
 }
 
-static const char *fd_problem(int fd, int kind, int access) {
+const char *conn_fd_problem(int fd, int kind, int access) {
         if (kind < 0)
                 return "sent a descriptor of something that is no endpoint";
         if (access == ACCESS_READ_ONLY && kind != KIND_STREAM && kind != KIND_SEQPACKET &&
@@ -93,9 +97,22 @@ static int fail_protocol(doorward_error *error, const Wire *wire, const char *wh
         return wire_error_protocol(error, "The broker at %s %s.", wire_get_path(wire), what);
 }
 
+static bool text_copy(char **ret, const char *text) {
+        *ret = text ? strdup(text) : NULL;
+        return *ret || !text;
+}
+
+static bool conn_copy_texts(doorward_conn *conn, const char *socket, const OpeningReply *open) {
+        return text_copy(&conn->socket, socket) && text_copy(&conn->lease.id, open->lease) &&
+               text_copy(&conn->request_id, open->request_id) &&
+               text_copy(&conn->action, open->action) &&
+               text_copy(&conn->connect_as, open->connect_as);
+}
+
 /* Makes the connection of a grant. The wire is taken if it is needed for the lease. */
-static int conn_new(Wire **wire, WireReply *reply, const OpeningReply *open, const Uri *uri,
-                    Kind kind, doorward_conn **ret, doorward_error *error) {
+static int conn_new(Wire **wire, WireReply *reply, const OpeningReply *open,
+                    const OpeningSpec *spec, Kind kind, doorward_conn **ret,
+                    doorward_error *error) {
         _cleanup_(conn_unrefp) doorward_conn *conn = NULL;
 
         conn = malloc(sizeof(*conn));
@@ -106,21 +123,28 @@ static int conn_new(Wire **wire, WireReply *reply, const OpeningReply *open, con
                 .n_ref = 1,
                 .pid = getpid(),
                 .fd = TAKE_FD(reply->connection),
+                .uri = *spec->uri,
                 .kind = kind,
-                .socket = strdup(wire_get_path(*wire)),
-                .uri = *uri,
                 .mode = (LeaseMode)open->mode,
+                .lease = LEASE_NULL,
+                .another = ANOTHER_NULL,
+                .held = spec->hold,
                 .secure = wire_is_secure(*wire),
                 .kept = open->kept,
+                .ends_at_logout = open->logout,
                 .expires = open->expires,
-                .lease = open->lease ? strdup(open->lease) : NULL,
-                .request_id = strdup(open->request_id),
+                .how = open->how,
         };
-        if (!conn->socket || !conn->request_id || (open->lease && !conn->lease))
+        if (!conn_copy_texts(conn, wire_get_path(*wire), open))
                 return error_no_memory(error);
 
         if (reply->continues)
-                conn->wire = TAKE_PTR(*wire);
+                conn->lease.wire = TAKE_PTR(*wire);
+        /* A grant without a descriptor can be read together with the end, which polling would then
+         * not show. */
+        if (conn->lease.wire && wire_has_input(conn->lease.wire) &&
+            lease_process(&conn->lease, error) < 0)
+                doorward_error_clear(error);
         *ret = TAKE_PTR(conn);
         return 0;
 }
@@ -137,14 +161,14 @@ static int conn_ask(const OpeningSpec *spec, doorward_conn **ret, doorward_error
                 return r;
 
         problem = grant_problem(&reply, &open, spec);
-        if (!problem) {
+        if (!problem && !spec->hold) {
                 kind = conn_find_kind(reply.connection);
-                problem = fd_problem(reply.connection, kind, spec->uri->access);
+                problem = conn_fd_problem(reply.connection, kind, spec->uri->access);
         }
         if (problem)
                 return fail_protocol(error, wire, problem);
 
-        return conn_new(&wire, &reply, &open, spec->uri, (Kind)kind, ret, error);
+        return conn_new(&wire, &reply, &open, spec, (Kind)kind, ret, error);
 }
 
 /* Appends ", NAME", or says once that there are more than there is room for. */
@@ -281,6 +305,7 @@ int conn_open(const char *text, Access access, const doorward_auth *auth, unsign
         OpeningSpec spec = {
                 .auth = auth,
                 .detached = flags & CONN_DETACHED,
+                .hold = flags & CONN_HOLD,
                 .deadline = channel_deadline(auth ? WIRE_TIMEOUT_INTERACTIVE_MS : WIRE_TIMEOUT_MS),
         };
         bool may_fall_back;
@@ -312,15 +337,15 @@ int conn_open(const char *text, Access access, const doorward_auth *auth, unsign
 
 /* A child holds copies, which say nothing about what the parent wants. */
 static void conn_free(doorward_conn *conn) {
-        if (conn->pid == getpid())
-                conn->wire = wire_free(conn->wire);
-        else
-                conn->wire = wire_free_copy(conn->wire);
+        bool is_copy = conn->pid != getpid();
 
+        another_deinit(&conn->another, is_copy);
+        lease_deinit(&conn->lease, is_copy);
         close_fd(conn->fd);
         free(conn->socket);
-        free(conn->lease);
         free(conn->request_id);
+        free(conn->action);
+        free(conn->connect_as);
         free(conn);
 }
 
@@ -333,27 +358,43 @@ bool conn_unref(doorward_conn *conn) {
 }
 
 int conn_get_control_fd(const doorward_conn *conn) {
-        return conn->wire ? wire_get_fd(conn->wire) : -EBADF;
+        return conn->lease.wire ? wire_get_fd(conn->lease.wire) : -EBADF;
 }
 
 int conn_process(doorward_conn *conn, int *ret, doorward_error *error) {
-        _cleanup_(wire_reply_deinit) WireReply reply = WIRE_REPLY_NULL;
-        OpeningReply read;
-        int r;
+        int r, end;
 
-        if (!conn->wire)
-                return 0;
+        r = lease_process(&conn->lease, error);
+        if (r > 0) {
+                end = lease_get_end(&conn->lease);
+                *ret = end < _END_MAX ? end : 0;
+        }
 
-        r = wire_next(conn->wire, 0, &reply, error);
-        if (r == -EAGAIN)
-                return 0;
-        if (r < 0)
-                return r;
-        if (r == 0 || opening_reply_read(&reply, &read) < 0 || !streq(read.state, "ended"))
-                return fail_protocol(error, conn->wire,
-                                     "said something else than that the lease has ended");
+        return r;
+}
 
-        r = read.reason ? end_reason_from_wire(read.reason) : 0;
-        *ret = r > 0 ? r : 0;
-        return 1;
+/* That nothing can be read or written any more. FIFOs are hung up on whenever there is no writer,
+ * and errors of devices can be of the moment. */
+static bool fd_is_hung_up(int fd, Kind kind) {
+        struct pollfd p = {.fd = fd};
+
+        return kind != KIND_FIFO && poll(&p, 1, 0) > 0 && (p.revents & POLLHUP);
+}
+
+int conn_is_alive(doorward_conn *conn, doorward_error *error) {
+        _cleanup_error_ doorward_error why = {};
+        int fd;
+
+        if (conn_has_lease(conn))
+                return lease_process(&conn->lease, &why) == 0;
+
+        fd = __atomic_load_n(&conn->fd, __ATOMIC_ACQUIRE);
+        if (fd < 0) {
+                error_set(error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_INVALID_CONN, EBADF,
+                          "The connection has no lease, and its descriptor was taken out of it "
+                          "before.");
+                return -EBADF;
+        }
+
+        return !fd_is_hung_up(fd, conn->kind);
 }

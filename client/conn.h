@@ -9,14 +9,15 @@
  * call, so hanging up is how it ends, and the kernel does that for a process that dies.
  *
  * Everything but the descriptor and the count of references is fixed once it is open, so threads
- * share a connection without a lock. conn_process() is the exception: one thread at a time, and not
- * beside anything else that uses the wire.
+ * share a connection without a lock. The lease and the wire for more descriptors change, and have
+ * locks of their own.
  */
 
 #include <sys/types.h>
 
+#include "client/another.h"
+#include "client/lease.h"
 #include "client/uri.h"
-#include "client/wire.h"
 
 typedef enum ConnFlags {
         /* No lease: nothing is held by anybody, and the connection has no wire. Only where the
@@ -24,22 +25,30 @@ typedef enum ConnFlags {
         CONN_DETACHED = 1 << 0,
         /* Read-only, if full access is refused and the URI does not say which it is to be. */
         CONN_FALL_BACK = 1 << 1,
+        /* A lease without a descriptor: each that is wanted is opened under it. */
+        CONN_HOLD = 1 << 2,
 } ConnFlags;
 
 struct doorward_conn {
         unsigned n_ref; /* atomic */
         pid_t pid;      /* whose it is */
-        int fd;         /* atomic; -EBADF once it was taken out */
-        Wire *wire;     /* NULL if nothing is leased */
+        int fd;         /* atomic; -EBADF once it was taken out, and if the lease is held */
         char *socket;   /* the broker's path, to ask it other things */
         Uri uri;        /* as granted */
-        Kind kind;
+        Kind kind;      /* 0 if the lease is held: there was nothing to look at */
         LeaseMode mode;
-        bool secure;      /* as wire_is_secure() was */
-        bool kept;        /* the lease outlives a restart of the broker */
-        int64_t expires;  /* µs of CLOCK_REALTIME, 0 if never */
-        char *lease;      /* its id; NULL if nothing is leased */
-        char *request_id; /* of the open */
+        Lease lease;
+        Another another;
+        bool held;           /* CONN_HOLD */
+        bool secure;         /* as wire_is_secure() was */
+        bool kept;           /* the lease outlives a restart of the broker */
+        bool ends_at_logout; /* the lease, with the session */
+        int64_t expires;     /* µs of CLOCK_REALTIME, 0 if never */
+        char *request_id;    /* of the open */
+        /* How it was authorized and whom the service sees; NULL, 0: the broker did not say. */
+        char *action;
+        int how;
+        char *connect_as;
 };
 
 /* Opens. ACCESS_FULL means what the URI says, full if it does not say; ACCESS_READ_ONLY contradicts
@@ -51,17 +60,33 @@ int conn_open(const char *uri, Access access, const doorward_auth *auth, unsigne
 /* Gives one reference back; true if it was the last and the connection is gone. */
 bool conn_unref(doorward_conn *conn);
 
+static inline void conn_ref(doorward_conn *conn) {
+        (void)__atomic_add_fetch(&conn->n_ref, 1, __ATOMIC_RELAXED);
+}
+
+static inline bool conn_has_lease(const doorward_conn *conn) {
+        return conn->mode != LEASE_MODE_NONE;
+}
+
 /* To poll for input beside other things, then conn_process(). -EBADF if nothing is leased. */
 int conn_get_control_fd(const doorward_conn *conn);
 
 /* Looks, without waiting, whether the lease has ended: 0 if not, 1 if so and *ret is why (an
- * EndReason, or 0 for a reason that this version does not know), -errno if the broker is gone or
- * talks nonsense. */
+ * EndReason, or 0 for a reason that this version does not know), -errno, once, if the broker is
+ * gone or talks nonsense. */
 int conn_process(doorward_conn *conn, int *ret, doorward_error *error) _must_check_;
 
 /* What a descriptor is, from the descriptor itself. -errno, -EMEDIUMTYPE for what no endpoint is.
  */
 int conn_find_kind(int fd) _must_check_;
+
+/* Why a descriptor of that kind (conn_find_kind()'s) is not to be taken for one with that access;
+ * NULL: it can be. */
+const char *conn_fd_problem(int fd, int kind, int access);
+
+/* Whether it can be used: 1 or 0. Without a lease it is the descriptor that is looked at; -errno
+ * and the error if that was taken out. */
+int conn_is_alive(doorward_conn *conn, doorward_error *error) _must_check_;
 
 static inline void conn_unrefp(doorward_conn **conn) {
         if (*conn)

@@ -1,64 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <pthread.h>
-#include <stdio.h>
-
-#include "client/conn.h"
+#include "client/export.h"
 #include "config.h"
 
-/* The exported functions, but for those of error.c: each checks what it was given, and leaves its
- * error to the thread. */
-
-static void raise_conn(int errnum, const char *message) {
-        _cleanup_error_ doorward_error error = {};
-
-        error_set(&error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_INVALID_CONN, errnum, "%s",
-                  message);
-        error_raise(&error);
-}
-
-static bool conn_check_given(const doorward_conn *conn) {
-        if (conn)
-                return true;
-
-        raise_conn(EINVAL, "No connection was given.");
-        return false;
-}
-
-static bool conn_check(const doorward_conn *conn) {
-        if (!conn_check_given(conn))
-                return false;
-        if (conn->pid == getpid())
-                return true;
-
-        raise_conn(ECHILD, "The connection belongs to the process that opened it, and this is a "
-                           "child of it.");
-        return false;
-}
-
-static int fail_argument(doorward_error *error, const char *format, ...) _printf_(2, 3);
-
-static int fail_argument(doorward_error *error, const char *format, ...) {
-        char text[256];
-        va_list args;
-
-        va_start(args, format);
-        (void)vsnprintf(text, sizeof(text), format, args);
-        va_end(args);
-
-        error_set(error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_INVALID_ARG, EINVAL, "%s", text);
-        return -EINVAL;
-}
+/* The exported functions, but for those about leases and errors: each checks what it was given, and
+ * leaves its error to the thread. */
 
 static int check_open(const doorward_auth *auth, unsigned flags, doorward_error *error) {
         const unsigned known = DOORWARD_RO | DOORWARD_NO_ALIASES | DOORWARD_NO_INTERACTION |
-                               DOORWARD_FALLBACK_RO | DOORWARD_DETACHED | DOORWARD_LOCAL_ONLY;
+                               DOORWARD_FALLBACK_RO | DOORWARD_DETACHED | DOORWARD_LOCAL_ONLY |
+                               DOORWARD_HOLD;
 
         if (flags & ~known)
-                return fail_argument(error, "There are no such flags: 0x%x.", flags & ~known);
+                return export_fail_argument(error, "There are no such flags: 0x%x.",
+                                            flags & ~known);
+        if ((flags & DOORWARD_DETACHED) && (flags & DOORWARD_HOLD))
+                return export_fail_argument(error, "What is detached has no lease to hold.");
         if (auth && auth->ncredtype > 0 && (!auth->credtype || !auth->cb))
-                return fail_argument(error, "Credentials are listed, and there is no %s.",
-                                     auth->cb ? "list of them" : "callback to collect them");
+                return export_fail_argument(error, "Credentials are listed, and there is no %s.",
+                                            auth->cb ? "list of them" : "callback to collect them");
 
         return 0;
 }
@@ -76,6 +36,8 @@ static int open_checked(const char *uri, const doorward_auth *auth, unsigned fla
                 conn_flags |= CONN_DETACHED;
         if (flags & DOORWARD_FALLBACK_RO)
                 conn_flags |= CONN_FALL_BACK;
+        if (flags & DOORWARD_HOLD)
+                conn_flags |= CONN_HOLD;
 
         /* Of the others there is nothing yet that they would keep from happening. */
         return conn_open(uri, flags & DOORWARD_RO ? ACCESS_READ_ONLY : ACCESS_FULL,
@@ -89,11 +51,11 @@ static doorward_conn *open_with(const char *uri, const doorward_auth *auth, unsi
 
         /* It waits in many places, and a thread that was cancelled there would leave a connection,
          * an agent and answers behind. */
-        (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+        before = export_hold_cancel();
         error_begin();
         if (open_checked(uri, auth, flags, &conn, &error) < 0)
                 error_raise(&error);
-        (void)pthread_setcancelstate(before, NULL);
+        export_release_cancel(before);
 
         return conn;
 }
@@ -113,23 +75,30 @@ DOORWARD_EXPORT doorward_conn *doorward_open_auth(const char *uri, const doorwar
 
 DOORWARD_EXPORT int doorward_ref(doorward_conn *conn) {
         error_begin();
-        if (!conn_check(conn))
+        if (!export_check(conn))
                 return -1;
 
-        (void)__atomic_add_fetch(&conn->n_ref, 1, __ATOMIC_RELAXED);
+        conn_ref(conn);
         return 0;
 }
 
 DOORWARD_EXPORT int doorward_close(doorward_conn *conn) {
         error_begin();
-        if (!conn_check_given(conn))
+        if (!export_check_given(conn))
                 return -1;
 
         return conn_unref(conn) ? 0 : 1;
 }
 
-static int raise_taken(void) {
-        raise_conn(EBADF, "The descriptor was taken out of this connection before.");
+static int raise_no_fd(const doorward_conn *conn) {
+        if (conn->held)
+                export_raise_conn(EBADF,
+                                  "Nothing was opened with this connection: its lease is "
+                                  "held.",
+                                  "Each doorward_open_another() gives a descriptor.");
+        else
+                export_raise_conn(EBADF, "The descriptor was taken out of this connection before.",
+                                  NULL);
         return -1;
 }
 
@@ -137,27 +106,29 @@ DOORWARD_EXPORT int doorward_get_fd(doorward_conn *conn) {
         int fd;
 
         error_begin();
-        if (!conn_check(conn))
+        if (!export_check(conn))
                 return -1;
 
         fd = __atomic_load_n(&conn->fd, __ATOMIC_ACQUIRE);
-        return fd >= 0 ? fd : raise_taken();
+        return fd >= 0 ? fd : raise_no_fd(conn);
 }
 
 DOORWARD_EXPORT int doorward_steal_fd(doorward_conn *conn) {
         int fd;
 
         error_begin();
-        if (!conn_check(conn))
+        if (!export_check(conn))
                 return -1;
-        if (conn->mode == LEASE_MODE_REVOCABLE) {
-                raise_conn(EBUSY, "The lease of this connection is revocable: its descriptor "
-                                  "cannot outlive it.");
+        if (conn->mode == LEASE_MODE_REVOCABLE && !conn->held) {
+                export_raise_conn(EBUSY,
+                                  "The lease of this connection is revocable: its descriptor "
+                                  "cannot outlive it.",
+                                  NULL);
                 return -1;
         }
 
         fd = __atomic_exchange_n(&conn->fd, -EBADF, __ATOMIC_ACQ_REL);
-        return fd >= 0 ? fd : raise_taken();
+        return fd >= 0 ? fd : raise_no_fd(conn);
 }
 
 DOORWARD_EXPORT char *doorward_get_uri(doorward_conn *conn) {
@@ -165,7 +136,7 @@ DOORWARD_EXPORT char *doorward_get_uri(doorward_conn *conn) {
         char buf[URI_TEXT_SIZE], *text;
 
         error_begin();
-        if (!conn_check(conn))
+        if (!export_check(conn))
                 return NULL;
 
         text = strdup(uri_to_string(&conn->uri, buf));
@@ -179,7 +150,14 @@ DOORWARD_EXPORT char *doorward_get_uri(doorward_conn *conn) {
 
 DOORWARD_EXPORT const char *doorward_get_type(doorward_conn *conn) {
         error_begin();
-        return conn_check(conn) ? kind_to_string(conn->kind) : NULL;
+        if (!export_check(conn))
+                return NULL;
+        if (conn->held) {
+                (void)raise_no_fd(conn);
+                return NULL;
+        }
+
+        return kind_to_string(conn->kind);
 }
 
 /* A number of one to three digits; -1 if there is none. */
@@ -242,7 +220,7 @@ DOORWARD_EXPORT int doorward_get_version(doorward_conn *conn, unsigned long *ver
         int r;
 
         error_begin();
-        if (!conn_check(conn))
+        if (!export_check(conn))
                 return -1;
 
         if (version)

@@ -30,8 +30,9 @@
  * people, and a hint that says what to do. Every function but the error calls forgets the thread's
  * earlier error when it begins. Nothing is ever printed.
  *
- * Threads. A connection may be used by several threads at once; only the last doorward_close() must
- * be the last use. Errors are the thread's own.
+ * Threads. A connection may be used by several threads at once, by every function here; only the
+ * last doorward_close() must be the last use. Errors are the thread's own. The library has no
+ * thread: what it calls, it calls in the thread that called it.
  *
  * Fork. A connection belongs to the process that opened it, since it was that process whom policy
  * judged. In a child every function fails with DOORWARD_ERR_INVALID_CONN, but for doorward_close(),
@@ -68,8 +69,9 @@ typedef enum doorward_error_code {
         /* (invalid-argument) An argument that no call of this function can have. A mistake of the
          * calling program. */
         DOORWARD_ERR_INVALID_ARG = 2,
-        /* (invalid-connection) No connection, one of another process, one whose descriptor was
-         * taken out of it, or (errnum EBUSY) one whose descriptor cannot be. */
+        /* (invalid-connection) No connection, one of another process, one that has no descriptor
+         * (it was taken out, or none was opened yet), or (errnum EBUSY) one whose descriptor cannot
+         * be taken out, or (errnum EOPNOTSUPP) one without the lease that the call is about. */
         DOORWARD_ERR_INVALID_CONN = 3,
         /* (bad-uri) The URI is not one, contradicts itself or the function, or is empty and there
          * is no default. */
@@ -294,7 +296,14 @@ typedef enum doorward_flags {
          * (Lease=none), else DOORWARD_ERR_ACCESS_UNSUPPORTED. */
         DOORWARD_DETACHED = 16,
         /* Refuse what is on another machine. So does everything, in this version. */
-        DOORWARD_LOCAL_ONLY = 32
+        DOORWARD_LOCAL_ONLY = 32,
+        /* Ask policy, and open nothing yet: the connection has a lease and no descriptor, and each
+         * doorward_open_another() gives one, without policy being asked again. For a program whose
+         * connections come and go: the lease is not over when the service has hung up on all of
+         * them. Only where there is a lease: an endpoint that has none (Lease=none) is refused with
+         * DOORWARD_ERR_ACCESS_UNSUPPORTED, and together with DOORWARD_DETACHED it is
+         * DOORWARD_ERR_INVALID_ARG. */
+        DOORWARD_HOLD = 64
 } doorward_flags;
 
 /*
@@ -339,7 +348,11 @@ int doorward_ref(doorward_conn *conn);
  * service's socket is one, as a rule) the broker then hangs up on both sides, whoever else holds a
  * copy of the descriptor; close(2) on a copy alone does not.
  *
- * In a child of the process that opened it, this closes the child's copies and frees its memory.
+ * The last one also ends what doorward_open_another() opened, on a revocable lease, and calls the
+ * free_func of the close callback that there is then; that callback itself is not called.
+ *
+ * In a child of the process that opened it, this closes the child's copies and frees its memory. No
+ * free_func is called there.
  *
  * Returns 1 if references remain, 0 if it was the last, or -1 with DOORWARD_ERR_INVALID_CONN for
  * NULL. Do not take 1 for the number of references.
@@ -351,7 +364,8 @@ int doorward_close(doorward_conn *conn);
  * last doorward_close(). It has close-on-exec, is never 0, 1 or 2, and is in blocking mode unless
  * its user changes that.
  *
- * Returns it, or -1 with DOORWARD_ERR_INVALID_CONN if it was taken out.
+ * Returns it, or -1 with DOORWARD_ERR_INVALID_CONN (errnum EBADF) if it was taken out, or if there
+ * is none because of DOORWARD_HOLD.
  */
 int doorward_get_fd(doorward_conn *conn);
 
@@ -362,7 +376,8 @@ int doorward_get_fd(doorward_conn *conn);
  * On a revocable lease this fails: the broker would hang up on the descriptor at the end of the
  * lease, so it cannot outlive the connection. Keep the connection, and use doorward_get_fd().
  *
- * Returns it, or -1 with DOORWARD_ERR_INVALID_CONN: errnum is EBUSY on a revocable lease.
+ * Returns it, or -1 with DOORWARD_ERR_INVALID_CONN: errnum is EBUSY on a revocable lease, and EBADF
+ * if it was taken out before, or if there is none because of DOORWARD_HOLD.
  */
 int doorward_steal_fd(doorward_conn *conn);
 
@@ -378,7 +393,8 @@ char *doorward_get_uri(doorward_conn *conn);
  * What kind of thing the descriptor is: "stream" or "seqpacket" (unix sockets), "device", "fifo",
  * "file" or "tap". Expect others in later versions.
  *
- * Returns a static string that is not to be freed, or NULL.
+ * Returns a static string that is not to be freed, or NULL: with DOORWARD_HOLD there was nothing
+ * yet to look at, and it is DOORWARD_ERR_INVALID_CONN.
  */
 const char *doorward_get_type(doorward_conn *conn);
 
@@ -393,6 +409,193 @@ int doorward_get_version(doorward_conn *conn, unsigned long *version);
 
 /* The version of this library, in the same format. Cannot fail and forgets no error. */
 unsigned long doorward_version(void);
+
+/*
+ * Opens one more descriptor under the connection's lease: to the same endpoint, with the same
+ * access. Policy is not asked again, and nobody is asked for a password, so this is much faster
+ * than another doorward_open(). It waits for the broker and the service, for a minute at most.
+ *
+ * The descriptor is the caller's, to close(2). It has close-on-exec, is never 0, 1 or 2, and is in
+ * blocking mode. It is covered by the connection's lease: on a revocable one both sides are hung up
+ * on when that ends, with the last doorward_close() at the latest, and close(2) hangs up only with
+ * the shutdown(2) before it. It is not what doorward_get_fd() returns, and doorward_get_type() is
+ * true of it as well.
+ *
+ * Threads may call it at once; they are served one after the other, and each waits for those before
+ * it. For descriptors that are to be opened side by side, open several connections. The thread is
+ * not cancelled by pthread_cancel(3) before it returns. The first call makes a second connection to
+ * the broker, which is kept until doorward_close().
+ *
+ * Returns a descriptor, or -1: DOORWARD_ERR_LEASE_ENDED, if the lease has ended;
+ * DOORWARD_ERR_INVALID_CONN (errnum EOPNOTSUPP) on a connection without a lease;
+ * DOORWARD_ERR_ENDPOINT_DOWN, DOORWARD_ERR_LIMIT and the like as for doorward_open(). The
+ * connection stays as it was.
+ */
+int doorward_open_another(doorward_conn *conn);
+
+/*
+ * Whether the connection can still be used, as far as is known without asking anybody: whether the
+ * broker has said that the lease has ended, or is gone. Never waits.
+ *
+ * Without a lease there is nobody to say so, and the descriptor itself is looked at: a socket on
+ * which the other end has hung up, or a device that is gone, where its driver says so, is 0;
+ * everything else is 1. What is 1 can fail in the next moment.
+ *
+ * May be called by any thread, at any time. It calls no callback: where it returns 0, the next
+ * doorward_process() does.
+ *
+ * Returns 1, 0, or -1 with DOORWARD_ERR_INVALID_CONN: also where there is neither a lease nor a
+ * descriptor any more (errnum EBADF).
+ */
+int doorward_is_alive(doorward_conn *conn);
+
+/*
+ * Why a lease ended. The numbers are frozen. Later versions add reasons, so expect one that you do
+ * not know. Each has a word, too (doorward_close_reason_to_string()), which stands here in brackets
+ * and in the record of the end in the journal.
+ */
+typedef enum doorward_close_reason {
+        /* (none) It has not, or there is no lease. */
+        DOORWARD_CLOSE_NONE = 0,
+        /* (client) This program hung up. Only somebody else is told so. */
+        DOORWARD_CLOSE_CLIENT = 1,
+        /* (peer) The process that held it ended. Only somebody else is told so. */
+        DOORWARD_CLOSE_PEER = 2,
+        /* (backend) The service hung up: on the last of the descriptors, if there were more. */
+        DOORWARD_CLOSE_BACKEND = 3,
+        /* (expired) The time that the endpoint's definition allows has passed. */
+        DOORWARD_CLOSE_EXPIRED = 4,
+        /* (revoked) An administrator took it back, or the user did. */
+        DOORWARD_CLOSE_REVOKED = 5,
+        /* (logout) The user's session ended. */
+        DOORWARD_CLOSE_LOGOUT = 6,
+        /* (policy) Policy no longer says yes. */
+        DOORWARD_CLOSE_POLICY = 7,
+        /* (definition) The endpoint's definition was changed or removed. */
+        DOORWARD_CLOSE_DEFINITION = 8,
+        /* (restart) The broker was restarted, and could not keep it. */
+        DOORWARD_CLOSE_RESTART = 9,
+        /* (shutdown) The broker was stopped. */
+        DOORWARD_CLOSE_SHUTDOWN = 10,
+        /* (broker) The broker is gone without saying why, or said what could not be read. Then it
+         * may not have hung up on the descriptors. */
+        DOORWARD_CLOSE_BROKER = 11,
+        /* (other) The broker gave no reason, or one that this version does not know. */
+        DOORWARD_CLOSE_OTHER = 12
+} doorward_close_reason;
+
+/* The word for a reason, such as "revoked"; "unknown" for a number that is none. Static. Cannot
+ * fail and forgets no error. */
+const char *doorward_close_reason_to_string(int reason);
+
+/*
+ * Called when the lease of a connection has ended; reason is a doorward_close_reason, and what to
+ * do about it is the program's affair. On a revocable lease the descriptors were hung up on before.
+ *
+ * It is called by doorward_process() in its thread, and by nothing else. It may use all of this
+ * library, also on this connection, whose reference it borrows: doorward_close() gives back that of
+ * the program, if it is done with it, and the connection is then gone when doorward_process()
+ * returns. It must return, and the thread is not cancelled by pthread_cancel(3) in it.
+ */
+typedef void (*doorward_close_cb)(doorward_conn *conn, int reason, void *userdata);
+
+/* Called with what was handed over with a callback, when that is not needed any more. It may use
+ * this library, but not the connection. */
+typedef void (*doorward_free_func)(void *userdata);
+
+/*
+ * Has a callback called when the lease of the connection ends. A connection has one; the last call
+ * wins, and cb NULL means none, for which userdata and free_func are ignored. Each is called once
+ * at most, and by doorward_process() only: a program that does not call that is never told.
+ *
+ * userdata is handed to the callback as it is. free_func, unless it is NULL, is called with it when
+ * another callback replaces this one, or none does, or with the last doorward_close(); where the
+ * callback is running at that moment, in this or another thread, as soon as it has returned. It is
+ * called in the thread in which that happens.
+ *
+ * May be called by any thread, also from a callback, and after the lease has ended: then the next
+ * doorward_process() calls the callback.
+ *
+ * Returns 0; or -1, and nothing has changed: userdata stays the caller's, and is not freed.
+ * DOORWARD_ERR_INVALID_CONN (errnum EOPNOTSUPP) is that there is no lease that could end.
+ */
+int doorward_set_close_callback(doorward_conn *conn, doorward_close_cb cb, void *userdata,
+                                doorward_free_func free_func);
+
+/*
+ * A descriptor to wait on, with poll(2) for POLLIN or with whatever loop the program has. When it
+ * is readable, call doorward_process(). It is readable for ever once the lease has ended: wait on
+ * it no longer then.
+ *
+ * It stays the connection's, and the same, until the last doorward_close(): take it out of an
+ * epoll(7) before that. Do nothing else with it: what can be read there is not the program's. It is
+ * not the connected descriptor. It has close-on-exec, and is never 0, 1 or 2. May be called by any
+ * thread.
+ *
+ * Returns it, or -1: DOORWARD_ERR_INVALID_CONN (errnum EOPNOTSUPP) on a connection without a lease,
+ * whose end nobody announces; DOORWARD_ERR_LEASE_ENDED, if it is too late to wait for the end.
+ */
+int doorward_get_event_fd(doorward_conn *conn);
+
+/*
+ * Looks whether the lease of the connection has ended, and calls the close callback if it has, and
+ * if that was not called before. Never waits, but for the callback. Call it when
+ * doorward_get_event_fd() is readable; at any other time it does no harm.
+ *
+ * Threads may call it at once: the callback is called in one of them, and the others do not wait
+ * for that. In a callback it returns 1.
+ *
+ * Returns 1 if the lease has ended, in this call or before; 0 if not, and without a lease; or -1
+ * with DOORWARD_ERR_INVALID_CONN. After 1 the connection may be gone, if the callback closed it.
+ */
+int doorward_process(doorward_conn *conn);
+
+/*
+ * Why the lease ended, as far as doorward_process(), doorward_is_alive() or a call that failed for
+ * it has noticed; this call itself does not look.
+ *
+ * Returns a doorward_close_reason, DOORWARD_CLOSE_NONE if none is known to have ended the lease; or
+ * -1 with DOORWARD_ERR_INVALID_CONN.
+ */
+int doorward_get_close_reason(doorward_conn *conn);
+
+/*
+ * What was granted, and how. Only the library makes one, so later versions can append members; a
+ * program reads those of the version that it was compiled with, and never copies the whole. Strings
+ * are the info's, and gone with it.
+ */
+typedef struct doorward_grant_info {
+        const char *access;     /* "full" or "read-only" */
+        const char *mode;       /* of the lease: "revocable", "tracked" or "none" */
+        int kept;               /* 1: the lease outlives a restart of the broker; or 0 */
+        long long expires;      /* when it ends at the latest, in microseconds of CLOCK_REALTIME;
+                                 * 0: no time is set */
+        const char *lease_id;   /* by which the journal has it, DOORWARD_LEASE=, and administrators
+                                 * end it; NULL: there is no lease */
+        const char *request_id; /* by which the journal has the record of the grant:
+                                 * DOORWARD_REQUEST= */
+        const char *action_id;  /* the polkit action that was asked; NULL: the broker, an older one,
+                                 * did not say, as in the next two */
+        const char *how;        /* how policy came to its yes: "implicit", at once, or "challenged",
+                                 * after somebody was asked for a password */
+        const char *connect_as; /* whom the service sees: "client", the caller; "service", a user of
+                                 * the endpoint's own; or the name of a user */
+        int ends_at_logout;     /* 1: the lease ends with the user's session; or 0 */
+} doorward_grant_info;
+
+/*
+ * What was granted with the connection. It is of the moment of the grant, and asks nobody: kept and
+ * expires do not change any more, and nothing here says whether the lease has ended.
+ *
+ * May be called by any thread.
+ *
+ * Returns an info that the caller owns and frees with doorward_grant_info_free(), or NULL.
+ */
+doorward_grant_info *doorward_get_grant_info(doorward_conn *conn);
+
+/* Frees what doorward_get_grant_info() returned. NULL is allowed. Forgets no error, and works in a
+ * child, too. */
+void doorward_grant_info_free(doorward_grant_info *info);
 
 /*
  * The thread's last error: that of the last call of this library that failed in this thread, unless

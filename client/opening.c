@@ -37,6 +37,10 @@ int opening_reply_read(const WireReply *reply, OpeningReply *ret) {
                 {"lease", WIRE_STRING, true, &read.lease},
                 {"kept", WIRE_BOOL, true, &read.kept},
                 {"expires", WIRE_INT, true, &read.expires},
+                {"action", WIRE_STRING, true, &read.action},
+                {"how", WIRE_ENUM, true, &read.how, how_from_wire},
+                {"connectAs", WIRE_STRING, true, &read.connect_as},
+                {"logout", WIRE_BOOL, true, &read.logout},
                 {"reason", WIRE_STRING, true, &read.reason},
                 {"requestId", WIRE_STRING, false, &read.request_id},
                 {},
@@ -68,6 +72,8 @@ static json_t *call_parameters(const OpeningSpec *spec) {
                 r = json_object_set_new(parameters, "allowInteractiveAuthentication", json_true());
         if (parameters && r == 0 && spec->detached)
                 r = json_object_set_new(parameters, "detached", json_true());
+        if (parameters && r == 0 && spec->hold)
+                r = json_object_set_new(parameters, "hold", json_true());
         if (r < 0) {
                 json_decref(parameters);
                 return NULL;

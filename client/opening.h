@@ -18,6 +18,7 @@
 typedef struct OpeningSpec {
         const Uri *uri; /* with its access */
         bool detached;
+        bool hold;                 /* a lease, and nothing opened under it yet */
         const doorward_auth *auth; /* NULL: nobody is asked anything, not by polkit either */
         int64_t deadline;          /* channel_deadline()'s */
 } OpeningSpec;
@@ -30,6 +31,10 @@ typedef struct OpeningReply {
         const char *lease;
         bool kept;
         int64_t expires;
+        const char *action;
+        int how;
+        const char *connect_as;
+        bool logout;
         const char *reason;
         const char *request_id;
 } OpeningReply;

@@ -83,6 +83,10 @@ int wire_open(const char *path, int timeout_ms, Wire **ret, doorward_error *erro
         return 0;
 }
 
+int wire_make_blocking(Wire *wire, int timeout_ms, doorward_error *error) {
+        return channel_make_blocking(&wire->channel, timeout_ms, error);
+}
+
 /* Sends the call that is under way. */
 static int wire_send(Wire *wire, int64_t deadline, doorward_error *error) {
         _cleanup_(varlink_output_deinit) VarlinkOutput output = {};
@@ -290,6 +294,14 @@ static int wire_wait(Wire *wire, int64_t deadline, WireReply *ret, doorward_erro
         }
 
         return r;
+}
+
+bool wire_has_input(const Wire *wire) {
+        return varlink_input_is_partial(&wire->input);
+}
+
+bool wire_is_unanswered(const Wire *wire) {
+        return wire->channel.gone && wire->calling && wire->may_prove && !wire_has_input(wire);
 }
 
 int wire_expire(Wire *wire, doorward_error *error) {

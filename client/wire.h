@@ -66,6 +66,10 @@ typedef struct WireField {
 /* Connects and checks who made the socket. path NULL: channel_broker_path(). */
 int wire_open(const char *path, int timeout_ms, Wire **ret, doorward_error *error) _must_check_;
 
+/* For a wire that is kept, on which calls without more follow each other: each is then one system
+ * call to send and one to receive. None may take longer. */
+int wire_make_blocking(Wire *wire, int timeout_ms, doorward_error *error) _must_check_;
+
 /* Hangs up, which ends a call and a lease that hangs on it, and frees. Takes NULL, returns NULL. */
 Wire *wire_free(Wire *wire);
 
@@ -96,6 +100,13 @@ int wire_call_more(Wire *wire, MethodId method, json_t *parameters, int timeout_
  * 0 it waits for nothing, and gives -EAGAIN, with no error set and the wire still good, if no reply
  * is there. */
 int wire_next(Wire *wire, int timeout_ms, WireReply *ret, doorward_error *error) _must_check_;
+
+/* Whether something was read that wire_next() has not taken yet, which polling does not show. */
+bool wire_has_input(const Wire *wire);
+
+/* Whether the other end had hung up before anything of an answer was read: what a broker does to a
+ * wire on which there was no call for a while. The same call can be made on another wire. */
+bool wire_is_unanswered(const Wire *wire);
 
 /* Gives up waiting for a reply: closes the wire, sets DOORWARD_ERR_TIMEOUT, returns -ETIMEDOUT. */
 int wire_expire(Wire *wire, doorward_error *error);

@@ -240,6 +240,18 @@ void fake_send_fds(FakeBroker *broker, const char *json, const int *fds, size_t 
                 close_fd(fds[i]);
 }
 
+int fake_send_socket(FakeBroker *broker, const char *json) {
+        int ends[2];
+
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
+                fake_fail(broker, "socketpair: %s", strerror(errno));
+                return -EBADF;
+        }
+
+        fake_send_fds(broker, json, &ends[0], 1);
+        return ends[1];
+}
+
 int fake_begin_conversation(FakeBroker *broker, const char *json, const char *text) {
         Prompt prompt = {.kind = PROMPT_ECHO_OFF, .number = 1};
         uint8_t buf[CONVERSATION_MESSAGE_SIZE];
@@ -274,6 +286,16 @@ void fake_end_conversation_consume_fd(FakeBroker *broker, int fd, const char *te
 
 void fake_close(FakeBroker *broker) {
         broker->fd = close_fd(broker->fd);
+}
+
+int fake_put_aside(FakeBroker *broker) {
+        return TAKE_FD(broker->fd);
+}
+
+void fake_take_up_consume_fd(FakeBroker *broker, int fd) {
+        fake_close(broker);
+        broker->fd = fd;
+        broker->n = 0;
 }
 
 void fake_expect_hang_up(FakeBroker *broker) {

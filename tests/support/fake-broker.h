@@ -59,12 +59,17 @@ bool fake_try_read(FakeBroker *broker);
 void fake_send(FakeBroker *broker, const char *json);
 void fake_send_fds(FakeBroker *broker, const char *json, const int *fds, size_t n_fds);
 void fake_send_bytes(FakeBroker *broker, const void *data, size_t n);
+/* Sends a message with one end of a new stream socket, and returns the other. */
+int fake_send_socket(FakeBroker *broker, const char *json);
 /* Sends a message with the client's end of a new conversation, in which this is asked without
  * echo. Returns the helper's end. */
 int fake_begin_conversation(FakeBroker *broker, const char *json, const char *prompt);
 /* Takes the answer, which is to be this (NULL: a cancel), and ends the conversation. */
 void fake_end_conversation_consume_fd(FakeBroker *broker, int fd, const char *answer);
 void fake_close(FakeBroker *broker);
+/* Leaves the connection that there is, for another to be accepted; and goes back to it. */
+int fake_put_aside(FakeBroker *broker);
+void fake_take_up_consume_fd(FakeBroker *broker, int fd);
 /* The client is to hang up, within the time-out and without another word. */
 void fake_expect_hang_up(FakeBroker *broker);
 /* The client is to keep quiet for so long, and to stay. */

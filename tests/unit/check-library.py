@@ -71,7 +71,7 @@ for name, commented in declared.items():
     if not commented:
         failures.append(f"{name} has no comment in the header")
 
-# What the page says of: every function and variable, class and domain, credential and flag.
+# What the page says of: every function and variable, class and domain, credential, flag and reason.
 manual = read(page)
 expect(set(re.findall(r"\*(doorward_\w+)\*[(;]", manual)), mapped, "documented functions")
 credentials = re.findall(r"^        (DOORWARD_CRED_\w+) = (\d+),?$", text, re.M)
@@ -86,10 +86,21 @@ words = {constant: word for word, constant in comments}
 for constant, number in classes:
     if number != "0" and f"*{constant}* ({number}, *{words.get(constant)}*)" not in manual:
         failures.append(f"{constant}, {number}, {words.get(constant)} is not in the man page")
+reasons = re.findall(r"^        (DOORWARD_CLOSE_\w+) = (\d+),?$", text, re.M)
+for constant, number in reasons:
+    if number != "0" and f"*{constant}* ({number}, *{words.get(constant)}*)" not in manual:
+        failures.append(f"{constant}, {number}, {words.get(constant)} is not in the man page")
+info = re.search(r"^typedef struct doorward_grant_info {\n(.*?)^}", text, re.M | re.S)
+members = re.findall(r"^        [a-z][a-z \*]*?(\w+);", info[1], re.M)
+for member in members:
+    if not re.search(rf"^        [a-z].*\b{member};", manual, re.M):
+        failures.append(f"{member} of doorward_grant_info is not in the man page")
 for constant in re.findall(r"^        (DOORWARD_DOMAIN_\w+) =", text, re.M):
     if constant != "DOORWARD_DOMAIN_NONE" and f"*{words.get(constant)}*" not in manual:
         failures.append(f"the domain {words.get(constant)} is not in the man page")
-if len(classes) < 21 or len(mapped) < 24 or len(credentials) < 7 or len(flags) < 6:
+if len(classes) < 21 or len(mapped) < 33 or len(credentials) < 7 or len(flags) < 7:
+    failures.append("the header or the map was not understood")
+if len(reasons) < 13 or len(members) < 10:
     failures.append("the header or the map was not understood")
 
 # A public header says more than it declares.

@@ -24,9 +24,12 @@
 #include "tests/support/fake-broker.h"
 #include "tests/support/fds.h"
 
-#define GRANT_READ_ONLY                                                                     \
+#define READ_ONLY                                                                           \
         "{\"parameters\":{\"state\":\"granted\",\"connection\":0,\"access\":\"read_only\"," \
-        "\"mode\":\"tracked\",\"lease\":\"l\",\"requestId\":\"r\"},\"continues\":true}"
+        "\"mode\":\"tracked\",\"lease\":\"l\",\"action\":\"a.b\",\"how\":\"implicit\","     \
+        "\"connectAs\":\"client\",\"requestId\":\"r\"}"
+#define GRANT_READ_ONLY READ_ONLY ",\"continues\":true}"
+#define ENDED "{\"parameters\":{\"state\":\"ended\",\"reason\":\"revoked\",\"requestId\":\"r\"}}"
 
 /* How many allocations of this thread succeed before one does not; negative: all do. */
 static _Thread_local long countdown = -1;
@@ -164,6 +167,139 @@ static void test_open(void **state) {
         FakeBroker *broker = fake_broker_start(script_serve, NULL);
 
         check_all(attempt_open, 30);
+        fake_broker_stop(broker);
+}
+
+static void send_zero(FakeBroker *b, const char *reply) {
+        int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+
+        fake_send_fds(b, reply, &fd, 1);
+}
+
+/* One more under a lease: the first over a wire, and another over the same. */
+static void script_lease(FakeBroker *b) {
+        int lease;
+
+        fake_accept(b);
+        fake_expect(b, NULL);
+        send_zero(b, GRANT_READ_ONLY);
+        lease = fake_put_aside(b);
+        while (!fake_broker_is_stopping(b))
+                if (fake_try_accept(b, 10))
+                        while (fake_try_read(b))
+                                send_zero(b, READ_ONLY "}");
+        close_fd(lease);
+}
+
+static doorward_conn *leased;
+
+static bool attempt_another(void) {
+        for (int i = 0; i < 2; i++) {
+                int fd = doorward_open_another(leased);
+
+                if (fd < 0) {
+                        check_no_memory();
+                        return false;
+                }
+                close_fd(fd);
+        }
+
+        return true;
+}
+
+static int n_frees;
+
+static void count_free(void *userdata) {
+        n_frees++;
+}
+
+static void never_told(doorward_conn *conn, int reason, void *userdata) {
+        fail_msg("told of %s", doorward_close_reason_to_string(reason));
+}
+
+/* What is not taken is not freed. */
+static bool attempt_callback(void) {
+        int r;
+
+        n_frees = 0;
+        r = doorward_set_close_callback(leased, never_told, NULL, count_free);
+        if (r < 0)
+                check_no_memory();
+        countdown = -1;
+        assert_int_equal(doorward_set_close_callback(leased, NULL, NULL, NULL), 0);
+        assert_int_equal(n_frees, r < 0 ? 0 : 1);
+        return r == 0;
+}
+
+static bool attempt_grant_info(void) {
+        doorward_grant_info *info = doorward_get_grant_info(leased);
+
+        if (!info)
+                check_no_memory();
+        doorward_grant_info_free(info);
+        return info;
+}
+
+/* Nothing is needed to learn that there is nothing new, which would end the lease. */
+static bool attempt_look(void) {
+        assert_int_equal(doorward_is_alive(leased), 1);
+        assert_int_equal(doorward_process(leased), 0);
+        assert_false(fired);
+        return true;
+}
+
+static void test_lease(void **state) {
+        FakeBroker *broker = fake_broker_start(script_lease, NULL);
+
+        leased = doorward_open_read_only("docker");
+        assert_non_null(leased);
+        check_all(attempt_look, 0);
+        check_all(attempt_another, 15);
+        check_all(attempt_callback, 1);
+        check_all(attempt_grant_info, 1);
+        check_all(attempt_look, 0);
+        assert_int_equal(doorward_close(leased), 0);
+        fake_broker_stop(broker);
+}
+
+/* An end is one, and told, even if there is no memory to read why. */
+static void script_end(FakeBroker *b) {
+        while (!fake_broker_is_stopping(b)) {
+                if (!fake_try_accept(b, 10) || !fake_try_read(b))
+                        continue;
+                send_zero(b, GRANT_READ_ONLY);
+                fake_send(b, ENDED);
+        }
+}
+
+static void told(doorward_conn *conn, int reason, void *userdata) {
+        countdown = -1;
+        assert_int_equal(reason, fired ? DOORWARD_CLOSE_BROKER : DOORWARD_CLOSE_REVOKED);
+        ++*(int *)userdata;
+}
+
+static bool attempt_end(void) {
+        long n_before = countdown;
+        doorward_conn *conn;
+        int n = 0;
+
+        countdown = -1;
+        conn = doorward_open_read_only("docker");
+        assert_non_null(conn);
+        assert_int_equal(doorward_set_close_callback(conn, told, &n, NULL), 0);
+        countdown = n_before;
+        while (doorward_process(conn) == 0)
+                ;
+        countdown = -1;
+        assert_int_equal(n, 1);
+        assert_int_equal(doorward_close(conn), 0);
+        return true;
+}
+
+static void test_end(void **state) {
+        FakeBroker *broker = fake_broker_start(script_end, NULL);
+
+        check_all(attempt_end, 5);
         fake_broker_stop(broker);
 }
 
@@ -384,6 +520,8 @@ static void test_copies(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_open, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_lease, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_end, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_open_auth, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_agent, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_choice, setup, teardown),

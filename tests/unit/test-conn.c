@@ -146,7 +146,7 @@ static void test_open(void **state) {
         assert_string_equal(doorward_get_type(conn), "stream");
 
         assert_int_equal(conn->mode, LEASE_MODE_REVOCABLE);
-        assert_string_equal(conn->lease, "l1");
+        assert_string_equal(conn->lease.id, "l1");
         assert_true(conn->kept);
         assert_int_equal(conn->expires, 1700000000000000);
         assert_string_equal(conn->request_id, "r1");
@@ -275,7 +275,7 @@ static void test_no_lease(void **state) {
                 conn = doorward_open_auth("docker", cases[i].auth, cases[i].flags);
                 assert_non_null(conn);
                 assert_int_equal(conn->mode, LEASE_MODE_NONE);
-                assert_null(conn->lease);
+                assert_null(conn->lease.id);
                 assert_int_equal(conn_get_control_fd(conn), -EBADF);
                 assert_int_equal(conn_process(conn, &reason, &error), 0);
                 fd = doorward_steal_fd(conn);
@@ -285,6 +285,65 @@ static void test_no_lease(void **state) {
                 close_fd(fd);
                 stop(broker, &hand);
         }
+}
+
+/* A lease without a descriptor. */
+static void script_hold(FakeBroker *b) {
+        fake_accept(b);
+        fake_expect(b, OPEN_CALL("full", ",\"hold\":true") MORE);
+        fake_send(b, b->data);
+        fake_expect_hang_up(b);
+}
+
+#define HELD(mode, rest)                                                                        \
+        "{\"parameters\":{\"state\":\"granted\",\"access\":\"full\",\"mode\":\"" mode "\"" rest \
+        ",\"requestId\":\"r1\"}"
+
+static void check_no_fd(int r) {
+        assert_int_equal(r, -1);
+        check_error(DOORWARD_ERR_INVALID_CONN, EBADF);
+        assert_non_null(strstr(doorward_get_last_error()->hint, "doorward_open_another"));
+}
+
+static void test_hold(void **state) {
+        static const char *const modes[] = {HELD("revocable", LEASE) CONTINUES,
+                                            HELD("tracked", LEASE) CONTINUES};
+
+        for (size_t i = 0; i < ELEMENTSOF(modes); i++) {
+                FakeBroker *broker = fake_broker_start(script_hold, modes[i]);
+                doorward_conn *conn = doorward_open_auth("docker", NULL, DOORWARD_HOLD);
+                char *uri;
+
+                assert_non_null(conn);
+                check_no_fd(doorward_get_fd(conn));
+                check_no_fd(doorward_steal_fd(conn));
+                check_no_fd(doorward_get_type(conn) ? 0 : -1);
+                uri = doorward_get_uri(conn);
+                assert_string_equal(uri, "doorward:///docker?access=full");
+                free(uri);
+                assert_string_equal(conn->lease.id, "l1");
+                assert_int_equal(doorward_is_alive(conn), 1);
+                assert_int_equal(doorward_close(conn), 0);
+                fake_broker_stop(broker);
+        }
+}
+
+static void check_not_held(const char *reply, doorward_error_code code, int errnum) {
+        FakeBroker *broker = fake_broker_start(script_hold, reply);
+
+        assert_null(doorward_open_auth("docker", NULL, DOORWARD_HOLD));
+        check_error(code, errnum);
+        fake_broker_stop(broker);
+}
+
+static void test_nothing_to_hold(void **state) {
+        check_not_held(HELD("none", "") "}", DOORWARD_ERR_PROTOCOL, EPROTO);
+        check_not_held(HELD("none", LEASE) CONTINUES, DOORWARD_ERR_PROTOCOL, EPROTO);
+        check_not_held(HELD("revocable", LEASE) "}", DOORWARD_ERR_PROTOCOL, EPROTO);
+        check_not_held(HELD("revocable", "") CONTINUES, DOORWARD_ERR_PROTOCOL, EPROTO);
+        check_not_held("{\"error\":\"org.doorward.Broker.AccessUnsupported\",\"parameters\":"
+                       "{\"endpoint\":\"docker\",\"access\":\"full\",\"requestId\":\"r\"}}",
+                       DOORWARD_ERR_ACCESS_UNSUPPORTED, EOPNOTSUPP);
 }
 
 /* What the flags and the URI make of the call. */
@@ -359,8 +418,9 @@ static void test_arguments(void **state) {
         doorward_auth no_list = {NULL, 1, refuse, NULL};
 
         assert_int_equal(setenv("DOORWARD_SOCKET", "/nonexistent/broker", 1), 0);
-        check_argument(NULL, 64, "0x40");
-        check_argument(&never_asked, UINT32_MAX, "0xffffffc0");
+        check_argument(NULL, 128, "0x80");
+        check_argument(&never_asked, UINT32_MAX, "0xffffff80");
+        check_argument(NULL, DOORWARD_HOLD | DOORWARD_DETACHED, "no lease to hold");
         check_argument(&no_callback, 0, "no callback");
         check_argument(&no_list, 0, "no list");
         /* Even where it would not be used. */
@@ -616,6 +676,8 @@ static void test_hostile_grants(void **state) {
                 {GRANT("full", "tracked", LEASE) "}", "nobody asked for", CONN_DETACHED},
                 {GRANT("full", "tracked", LEASE) CONTINUES, "nobody asked for", CONN_DETACHED},
                 {GRANT("full", "none", "") CONTINUES, "nobody asked for", CONN_DETACHED},
+                /* What was not to be opened. */
+                {GRANT("full", "revocable", LEASE) CONTINUES, "not to be opened", CONN_HOLD},
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -1124,6 +1186,8 @@ int main(void) {
                 TEST(test_open_as_the_uri_says),
                 TEST(test_another_user),
                 TEST(test_no_lease),
+                TEST(test_hold),
+                TEST(test_nothing_to_hold),
                 TEST(test_open_auth),
                 TEST(test_open_as_another),
                 TEST(test_arguments),

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/time.h>
@@ -186,19 +187,57 @@ static void script_slow(FakeBroker *b) {
 }
 
 /* A signal in the middle of a call is nobody's failure. */
-static void test_signals(void **state) {
+static void call_among_signals(Fixture *f) {
         struct itimerval often = {.it_interval.tv_usec = 2000, .it_value.tv_usec = 2000},
                          never = {};
         struct sigaction action = {.sa_handler = on_alarm}, before;
+
+        assert_int_equal(sigaction(SIGALRM, &action, &before), 0);
+        assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+        assert_int_equal(fixture_call(f, METHOD_FORGET), 0);
+        assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+        assert_int_equal(sigaction(SIGALRM, &before, NULL), 0);
+}
+
+static void test_signals(void **state) {
         Fixture f;
 
         fixture_start(&f, script_slow, NULL);
-        assert_int_equal(sigaction(SIGALRM, &action, &before), 0);
-        assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
-        assert_int_equal(fixture_call(&f, METHOD_FORGET), 0);
-        assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
-        assert_int_equal(sigaction(SIGALRM, &before, NULL), 0);
+        call_among_signals(&f);
         f.wire = wire_free(f.wire);
+        fixture_stop(&f);
+}
+
+/* A wire that waits in the kernel has signals and a deadline all the same. */
+static void script_blocking(FakeBroker *b) {
+        fake_accept(b);
+        fake_expect(b, NULL);
+        fake_send(b, "{}");
+        fake_expect(b, NULL);
+        fake_expect_silence(b, SHORT_MS);
+        fake_send(b, "{}");
+        fake_expect(b, NULL);
+        fake_expect_hang_up(b);
+}
+
+static void test_blocking(void **state) {
+        const int timeout_ms = 3 * SHORT_MS;
+        Fixture f;
+
+        fixture_start(&f, script_blocking, NULL);
+        assert_int_equal(wire_make_blocking(f.wire, timeout_ms, &f.error), 0);
+        assert_int_equal(fcntl(wire_get_fd(f.wire), F_GETFL) & O_NONBLOCK, 0);
+        assert_int_equal(fixture_call(&f, METHOD_FORGET), 0);
+        call_among_signals(&f);
+
+        wire_reply_deinit(&f.reply);
+        assert_int_equal(
+                wire_call(f.wire, METHOD_FORGET, json_object(), timeout_ms, &f.reply, &f.error),
+                -ETIMEDOUT);
+        assert_int_equal(f.error.code, DOORWARD_ERR_TIMEOUT);
+        /* It may have been done. */
+        assert_false(wire_is_unanswered(f.wire));
+        fixture_check_dead(&f);
         fixture_stop(&f);
 }
 
@@ -542,6 +581,8 @@ static void test_hang_up(void **state) {
                 assert_int_equal(f.error.code, DOORWARD_ERR_NO_BROKER);
                 assert_int_equal(f.error.errnum, ECONNRESET);
                 assert_non_null(f.error.hint);
+                /* The same call can be made again, if nothing of an answer was there. */
+                assert_int_equal(wire_is_unanswered(f.wire), cases[i].n == 0);
                 fixture_check_dead(&f);
                 fixture_stop(&f);
         }
@@ -579,6 +620,7 @@ int main(void) {
                 cmocka_unit_test(test_without_waiting),
                 cmocka_unit_test(test_timeout),
                 cmocka_unit_test(test_signals),
+                cmocka_unit_test(test_blocking),
                 cmocka_unit_test(test_proof),
                 cmocka_unit_test(test_errors),
                 cmocka_unit_test(test_every_error_is_known),

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <pthread.h>
+#include <stdio.h>
+
+#include "client/export.h"
+
+void export_raise_conn(int errnum, const char *message, const char *hint) {
+        _cleanup_error_ doorward_error error = {};
+
+        error_set(&error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_INVALID_CONN, errnum, "%s",
+                  message);
+        if (hint)
+                error_set_hint(&error, "%s", hint);
+        error_raise(&error);
+}
+
+int export_fail_argument(doorward_error *error, const char *format, ...) {
+        char text[256];
+        va_list args;
+
+        va_start(args, format);
+        (void)vsnprintf(text, sizeof(text), format, args);
+        va_end(args);
+
+        error_set(error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_INVALID_ARG, EINVAL, "%s", text);
+        return -EINVAL;
+}
+
+bool export_check_given(const doorward_conn *conn) {
+        if (conn)
+                return true;
+
+        export_raise_conn(EINVAL, "No connection was given.", NULL);
+        return false;
+}
+
+bool export_check(const doorward_conn *conn) {
+        if (!export_check_given(conn))
+                return false;
+        if (conn->pid == getpid())
+                return true;
+
+        export_raise_conn(ECHILD,
+                          "The connection belongs to the process that opened it, and this is a "
+                          "child of it.",
+                          NULL);
+        return false;
+}
+
+bool export_check_lease(const doorward_conn *conn) {
+        if (!export_check(conn))
+                return false;
+        if (conn_has_lease(conn))
+                return true;
+
+        export_raise_conn(EOPNOTSUPP, "The connection has no lease.",
+                          "Nobody ends it, and each descriptor is opened by itself: open the "
+                          "endpoint again.");
+        return false;
+}
+
+int export_hold_cancel(void) {
+        int before;
+
+        (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+        return before;
+}
+
+void export_release_cancel(int before) {
+        (void)pthread_setcancelstate(before, NULL);
+}
