@@ -18,12 +18,12 @@ static const uint8_t *bytes_take(BytesReader *reader, size_t n) {
         return data;
 }
 
-static uint32_t bytes_get_uint(BytesReader *reader, size_t n) {
+static uint64_t bytes_get_uint(BytesReader *reader, size_t n) {
         const uint8_t *data = bytes_take(reader, n);
-        uint32_t value = 0;
+        uint64_t value = 0;
 
         for (size_t i = 0; data && i < n; i++)
-                value |= (uint32_t)data[i] << (8 * i);
+                value |= (uint64_t)data[i] << (8 * i);
 
         return value;
 }
@@ -33,7 +33,11 @@ uint8_t bytes_get_u8(BytesReader *reader) {
 }
 
 uint32_t bytes_get_u32(BytesReader *reader) {
-        return bytes_get_uint(reader, 4);
+        return (uint32_t)bytes_get_uint(reader, 4);
+}
+
+uint64_t bytes_get_u64(BytesReader *reader) {
+        return bytes_get_uint(reader, 8);
 }
 
 void bytes_get_str(BytesReader *reader, char *buf, size_t size) {
@@ -82,7 +86,7 @@ static uint8_t *bytes_reserve(BytesWriter *writer, size_t n) {
         return data;
 }
 
-static void bytes_put_uint(BytesWriter *writer, uint32_t value, size_t n) {
+static void bytes_put_uint(BytesWriter *writer, uint64_t value, size_t n) {
         uint8_t *data = bytes_reserve(writer, n);
 
         for (size_t i = 0; data && i < n; i++)
@@ -97,13 +101,17 @@ void bytes_put_u32(BytesWriter *writer, uint32_t value) {
         bytes_put_uint(writer, value, 4);
 }
 
+void bytes_put_u64(BytesWriter *writer, uint64_t value) {
+        bytes_put_uint(writer, value, 8);
+}
+
 void bytes_put_str(BytesWriter *writer, const char *text) {
         size_t n = strlen(text);
         uint8_t *data;
 
         if (n > UINT16_MAX)
                 writer->failed = true;
-        bytes_put_uint(writer, (uint32_t)n, 2);
+        bytes_put_uint(writer, n, 2);
 
         data = bytes_reserve(writer, n);
         if (data)
@@ -116,7 +124,7 @@ void bytes_put_printable(BytesWriter *writer, const char *text, size_t max) {
 
         if (n > UINT16_MAX)
                 writer->failed = true;
-        bytes_put_uint(writer, (uint32_t)n, 2);
+        bytes_put_uint(writer, n, 2);
 
         data = bytes_reserve(writer, n);
         for (size_t i = 0; data && i < n; i++)

@@ -28,6 +28,7 @@ typedef struct BytesWriter {
 
 uint8_t bytes_get_u8(BytesReader *reader);
 uint32_t bytes_get_u32(BytesReader *reader);
+uint64_t bytes_get_u64(BytesReader *reader);
 /* A u16 length, then that many bytes without a NUL. size is the buffer's and counts the NUL that is
  * written behind them; a longer string fails. */
 void bytes_get_str(BytesReader *reader, char *buf, size_t size);
@@ -38,6 +39,7 @@ int bytes_get_end(const BytesReader *reader) _must_check_;
 
 void bytes_put_u8(BytesWriter *writer, uint8_t value);
 void bytes_put_u32(BytesWriter *writer, uint32_t value);
+void bytes_put_u64(BytesWriter *writer, uint64_t value);
 void bytes_put_str(BytesWriter *writer, const char *text);
 /* The same with what is not printable ASCII replaced, and what is beyond max bytes cut. */
 void bytes_put_printable(BytesWriter *writer, const char *text, size_t max);

@@ -39,6 +39,28 @@ static void test_round_trip(void **state) {
         assert_int_equal(bytes_get_end(&reader), 0);
 }
 
+static void test_u64(void **state) {
+        uint8_t buf[16];
+        BytesWriter writer = {.data = buf, .size = sizeof(buf)};
+        BytesReader reader = {.data = buf, .size = sizeof(buf)};
+
+        bytes_put_u64(&writer, UINT64_C(0x0102030405060708));
+        bytes_put_u64(&writer, UINT64_MAX);
+        assert_int_equal(bytes_put_end(&writer), 16);
+        assert_memory_equal(buf, "\x08\7\6\5\4\3\2\1\xff\xff\xff\xff\xff\xff\xff\xff", 16);
+
+        assert_true(bytes_get_u64(&reader) == UINT64_C(0x0102030405060708));
+        assert_true(bytes_get_u64(&reader) == UINT64_MAX);
+        assert_int_equal(bytes_get_end(&reader), 0);
+
+        /* A part of one is none. */
+        reader = (BytesReader){.data = buf, .size = 7};
+        assert_true(bytes_get_u64(&reader) == 0);
+        assert_int_equal(bytes_get_end(&reader), -EBADMSG);
+        bytes_put_u8(&writer, 1);
+        assert_int_equal(bytes_put_end(&writer), -ENOBUFS);
+}
+
 /* Cut off anywhere, it fails, and what could not be read is zero. */
 static void test_truncated(void **state) {
         static const uint8_t whole[] = {7, 1, 0, 0, 0, 3, 0, 'a', 'b', 'c'};
@@ -154,7 +176,7 @@ int main(void) {
                 cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_truncated),
                 cmocka_unit_test(test_failure_sticks), cmocka_unit_test(test_strings),
                 cmocka_unit_test(test_trailing),       cmocka_unit_test(test_full),
-                cmocka_unit_test(test_long_string),
+                cmocka_unit_test(test_long_string),    cmocka_unit_test(test_u64),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
