@@ -121,7 +121,7 @@ static uint64_t realtime_usec(void) {
         return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-/* The time that passes while the machine sleeps counts. */
+/* The time that passes while the machine sleeps counts. An accuracy of 0 would be one of 250 ms. */
 static int lease_set_expiry(Lease *lease, uint64_t usec) {
         int r;
 
@@ -129,7 +129,7 @@ static int lease_set_expiry(Lease *lease, uint64_t usec) {
                 return 0;
 
         r = sd_event_add_time_relative(lease->broker->event, &lease->expiry, CLOCK_BOOTTIME, usec,
-                                       0, on_expiry, lease);
+                                       1, on_expiry, lease);
         if (r >= 0)
                 r = sd_event_source_set_enabled(lease->expiry, SD_EVENT_OFF);
         if (r < 0)

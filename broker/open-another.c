@@ -32,15 +32,33 @@ static void refuse(Session *session, const Lease *lease, Refusal *refusal) {
         if (lease) {
                 (void)name_to_string(&lease->name, refusal->endpoint);
                 refusal->access = lease->access;
+                refusal->live_lease = lease->id;
         }
         session_refuse_recorded(session, refusal);
 }
 
-static void refuse_lease(Session *session, const char *id, const char *cause, const char *hint) {
+static void refuse_ended(Session *session, const char *id) {
         Refusal refusal;
 
         refusal_init(&refusal, ERROR_LEASE_NOT_FOUND);
         refusal.lease = id;
+        refusal_set_cause(&refusal, "the lease has ended meanwhile");
+        refusal_set_hint(&refusal, "The lease has ended: open the endpoint anew.");
+        refuse(session, NULL, &refusal);
+}
+
+/* One that there is stands in the record of whoever comes with it. */
+static void refuse_lease(Session *session, const FieldValue *values, const Lease *lease,
+                         const char *cause, const char *hint) {
+        Refusal refusal;
+        Name name;
+
+        refusal_init(&refusal, ERROR_LEASE_NOT_FOUND);
+        refusal.lease = values[OPEN_PARAMETER_LEASE].string;
+        refusal.live_lease = lease ? lease->id : NULL;
+        refusal.access = (Access)values[OPEN_PARAMETER_ACCESS].access;
+        if (name_parse(values[OPEN_PARAMETER_ENDPOINT].string, &name) == 0)
+                (void)name_to_string(&name, refusal.endpoint);
         refusal_set_cause(&refusal, "%s", cause);
         refusal_set_hint(&refusal, "%s", hint);
         refuse(session, NULL, &refusal);
@@ -87,8 +105,7 @@ static void hand_over_consume_fd(Another *another, int fd) {
         int r;
 
         if (!lease || !peer_is_alive(&session->peer)) {
-                refuse_lease(session, another->lease, "the lease has ended meanwhile",
-                             "The lease has ended: open the endpoint anew.");
+                refuse_ended(session, another->lease);
                 return;
         }
 
@@ -181,7 +198,6 @@ static const char *find_bad_parameter(const Session *session, const FieldValue *
 
 /* Whether the lease is the caller's, and of what is asked for; else it was answered. */
 static bool check_lease(Session *session, const FieldValue *values, const Lease *lease) {
-        const char *id = values[OPEN_PARAMETER_LEASE].string;
         const char *fault = find_fault(session, lease);
         char name[NAME_TEXT_SIZE];
         Refusal refusal;
@@ -195,10 +211,10 @@ static bool check_lease(Session *session, const FieldValue *values, const Lease 
         if (admission_take_token(session, &refusal) != 0)
                 refuse(session, NULL, &refusal);
         else if (fault)
-                refuse_lease(session, id, fault,
+                refuse_lease(session, values, lease, fault,
                              "This process has no such lease: it has ended, or it was another's.");
         else
-                refuse_lease(session, id, "a lease of something else",
+                refuse_lease(session, values, lease, "a lease of something else",
                              "This lease is of another endpoint, or of another access to it.");
         return false;
 }

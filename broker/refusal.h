@@ -28,7 +28,8 @@ typedef struct Refusal {
         int error_number;
         const char *mechanism; /* of InteractiveAuthenticationRequired: how one could be asked */
         const char *limit;
-        const char *lease; /* of LeaseNotFound; borrowed likewise */
+        const char *lease;      /* of LeaseNotFound; borrowed likewise */
+        const char *live_lease; /* somebody's, that it is about: for the record alone; borrowed */
         uint64_t retry_ms;
         const char *asked; /* whom the caller wanted to be; borrowed; NULL if nobody else */
         uid_t identity;    /* as whom it was judged, if PAM proved that; else PEER_UID_INVALID */

@@ -330,8 +330,12 @@ void session_record_refusal(Session *session, const Refusal *refusal) {
             !user_limit_is_recorded(session->user, broker_now(session->broker), &fields.suppressed))
                 return;
 
+        fields.lease = refusal->live_lease;
         record_format_refusal(&entry, &fields);
         record_put(session->broker->record, &entry);
+
+        /* Who watches themselves guess is not told that they guessed right. */
+        fields.lease = NULL;
         monitor_tell(session->broker, "refused", fields.error, &fields);
 }
 

@@ -54,7 +54,7 @@ def forwarded(user="alice", endpoint="postgresql"):
         "sh", "-c",
         f"umask 077; mkdir -p {folder}; "
         f"exec socat UNIX-LISTEN:{folder}/.s.PGSQL.5432,fork EXEC:'doorward stdio {endpoint}'",
-        user=user,
+        user=user, stderr=lib.subprocess.DEVNULL,  # socat tells of each end of a connection
     )
     try:
         lib.wait_for(lambda: os.path.exists(f"{folder}/.s.PGSQL.5432"), "socat listens")

@@ -951,13 +951,14 @@ static void test_another_is_refused(void **state) {
 /* A child of ours is another process, and so is whoever it asks for. */
 static void test_another_of_another_process(void **state) {
         Fixture *f = *state;
-        char lease[64], call[256];
+        char lease[64], call[256], named[96];
         Client c;
         int status;
         pid_t pid;
 
         open_docker(f, &c);
         (void)snprintf(lease, sizeof(lease), "%s", client_get(&c, "lease"));
+        (void)snprintf(named, sizeof(named), "DOORWARD_LEASE=%s", lease);
         (void)snprintf(call, sizeof(call), OPEN_CALL("docker", "full", ",\"lease\":\"%s\"}}"),
                        lease);
         drain_journal(f);
@@ -975,8 +976,8 @@ static void test_another_of_another_process(void **state) {
         run_for(f, 200);
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_int_equal(status, 0);
-        ASSERT_ENTRY(f, "DOORWARD_ERROR=LeaseNotFound",
-                     "DOORWARD_CAUSE=a lease of another process");
+        ASSERT_ENTRY(f, "DOORWARD_ERROR=LeaseNotFound", "DOORWARD_CAUSE=a lease of another process",
+                     named, "DOORWARD_ENDPOINT=docker", "DOORWARD_ACCESS=full");
         assert_int_equal(f->broker->leases->n_fds, 1);
         client_close(&c);
         run(f);
