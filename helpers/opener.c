@@ -17,8 +17,10 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 
 #include "common/activation.h"
@@ -40,6 +42,21 @@
                 (void)fprintf(stderr, "<3>" __VA_ARGS__); \
                 (void)fputc('\n', stderr);                \
         } while (false)
+
+/* Being told to end is one of the things that are waited for: not before, so that nothing is lost.
+ */
+static int get_signals(void) {
+        sigset_t mask;
+        int fd;
+
+        (void)sigemptyset(&mask);
+        (void)sigaddset(&mask, SIGTERM);
+        if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
+                return -errno;
+
+        fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+        return fd < 0 ? -errno : fd;
+}
 
 /* The one socket that systemd passed, if it is the one of this endpoint. */
 static int get_listener(const char *name) {
@@ -114,7 +131,7 @@ static int serve(const char *name, const char *hash, int listener) {
         _cleanup_(opener_definition_deinit) OpenerDefinition definition = {};
         _cleanup_(opener_record_deinit) OpenerRecord record = OPENER_RECORD_NULL;
         _cleanup_(opener_server_deinit) OpenerServer server;
-        _cleanup_close_ int root_fd = -EBADF;
+        _cleanup_close_ int root_fd = -EBADF, signals = -EBADF;
         _cleanup_free_ char *peer_name = NULL;
         OpenerReply lack = {};
         int r;
@@ -130,12 +147,16 @@ static int serve(const char *name, const char *hash, int listener) {
         root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (root_fd < 0)
                 return -errno;
+        signals = get_signals();
+        if (signals < 0)
+                return signals;
         r = opener_definition_init(&definition, "", 0, name, hash);
         if (r < 0)
                 return r;
 
         record.endpoint = name;
         server.listener = listener;
+        server.signals = signals;
         server.caller = (CallerRules){BROKER_SOCKET, getuid(), server.broker};
         server.path = (OpenerPathRules){.root_fd = root_fd, .peer = PEER_UID_INVALID};
         server.definition = &definition;
