@@ -12,7 +12,7 @@
 /* What is waited for, beside the connections. */
 enum {
         FD_LISTENER,
-        FD_SIGNALS,
+        FD_END,
         _FD_CONNECTIONS,
 };
 
@@ -300,8 +300,7 @@ static int server_wait(OpenerServer *server,
         bool accepts = !server->leaving && server_find_free(server);
 
         fds[FD_LISTENER] = (struct pollfd){.fd = accepts ? server->listener : -1, .events = POLLIN};
-        fds[FD_SIGNALS] =
-                (struct pollfd){.fd = server->leaving ? -1 : server->signals, .events = POLLIN};
+        fds[FD_END] = (struct pollfd){.fd = server->leaving ? -1 : server->end, .events = POLLIN};
         for (size_t i = 0; i < OPENER_CONNECTIONS_MAX; i++) {
                 const OpenerConnection *c = &server->connections[i];
 
@@ -344,7 +343,7 @@ static int server_turn(OpenerServer *server) {
                 server_retry_all(server);
         opener_record_flush(server->record, server->now);
 
-        if (fds[FD_SIGNALS].revents ||
+        if (fds[FD_END].revents ||
             (!server->leaving && !server_has_tasks(server) && server->now >= server->end_at))
                 server_leave(server);
         return 0;
@@ -353,7 +352,7 @@ static int server_turn(OpenerServer *server) {
 void opener_server_init(OpenerServer *server) {
         *server = (OpenerServer){
                 .listener = -EBADF,
-                .signals = -EBADF,
+                .end = -EBADF,
                 .broker = PEER_UID_INVALID,
                 .caller = {.own = PEER_UID_INVALID, .broker = PEER_UID_INVALID},
                 .path = {.root_fd = -EBADF, .peer = PEER_UID_INVALID},

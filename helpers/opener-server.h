@@ -49,7 +49,7 @@ typedef struct OpenerSlot {
 
 typedef struct OpenerServer {
         int listener;
-        int signals;  /* readable when it is to end, as signalfd(2); or none */
+        int end;      /* readable when it is to end; or none */
         uid_t broker; /* who may connect */
         CallerRules caller;
         OpenerPathRules path;

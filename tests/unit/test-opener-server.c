@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -16,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "common/activation.h"
 #include "common/bytes.h"
 #include "common/peer.h"
 #include "common/socket.h"
@@ -171,17 +171,11 @@ static int serve(const Fixture *f) {
         OpenerDefinition definition = {};
         OpenerRecord record = OPENER_RECORD_NULL;
         OpenerServer server;
-        sigset_t mask;
         bool useless;
         int r;
 
         opener_server_init(&server);
-        (void)sigemptyset(&mask);
-        (void)sigaddset(&mask, SIGTERM);
-        if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
-                return EXIT_FAILED;
-        server.signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-        if (server.signals < 0 ||
+        if (activation_get_end(&server.end) < 0 ||
             opener_definition_init(&definition, f->root, getuid(), "test", f->hash) < 0)
                 return EXIT_FAILED;
 
@@ -201,7 +195,7 @@ static int serve(const Fixture *f) {
         r = opener_server_run(&server);
         useless = server.useless;
         opener_server_deinit(&server);
-        close_fd(server.signals);
+        close_fd(server.end);
         opener_record_deinit(&record);
         opener_definition_deinit(&definition);
 
