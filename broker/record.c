@@ -6,7 +6,9 @@
 #include <syslog.h>
 #include <time.h>
 
+#include "broker/audit.h"
 #include "broker/record.h"
+#include "config.h"
 
 /* When there is no journal socket at all, how often it is looked for while something waits. */
 #define REOPEN_USEC (250 * UINT64_C(1000))
@@ -25,6 +27,7 @@ struct Record {
         sd_event_source *io;     /* EPOLLOUT, while something waits and the socket is there */
         sd_event_source *reopen; /* while something waits and it is not */
         char *journal;           /* where journald listens */
+        Audit *audit;            /* is told of what that has taken */
         int fd;
         QueuedEntry *first, *last;
         size_t n_queued, queue_max;
@@ -152,6 +155,8 @@ static int record_send(Record *record, const void *data, size_t size) {
                         return r;
 
                 r = journal_send(record->fd, data, size);
+                if (r >= 0)
+                        audit_put(record->audit, data, size);
                 if (r >= 0 || r == -EAGAIN || r == -EMSGSIZE)
                         return r;
                 record_close(record);
@@ -223,6 +228,9 @@ int record_new(sd_event *event, const char *journal, size_t queue_max, Record **
         record->journal = strdup(journal);
         if (!record->journal)
                 return -ENOMEM;
+        r = audit_new(AUDIT_SOCKET, &record->audit);
+        if (r < 0)
+                return r;
         record->event = sd_event_ref(event);
         record->queue_max = queue_max;
 
@@ -251,6 +259,7 @@ Record *record_free(Record *record) {
         record_close(record);
         sd_event_source_disable_unref(record->reopen);
         sd_event_unref(record->event);
+        audit_free(record->audit);
         free(record->journal);
         free(record);
         return NULL;

@@ -16,14 +16,12 @@ static bool option_is(int fd, int option, int expected) {
                value == expected;
 }
 
-static bool is_bound_to(int fd, const char *path) {
-        struct sockaddr_un address = {}, expected;
-        socklen_t n = sizeof(address);
+static bool address_is(const struct sockaddr_un *address, socklen_t n, const char *path) {
+        struct sockaddr_un expected;
         int expected_n;
 
         expected_n = socket_address(path, &expected);
-        return expected_n > 0 && getsockname(fd, (struct sockaddr *)&address, &n) == 0 &&
-               n == (socklen_t)expected_n && memcmp(&address, &expected, n) == 0;
+        return expected_n > 0 && n == (socklen_t)expected_n && memcmp(address, &expected, n) == 0;
 }
 
 static bool has_unnamed_peer(int fd) {
@@ -34,33 +32,47 @@ static bool has_unnamed_peer(int fd) {
                n == offsetof(struct sockaddr_un, sun_path) && address.sun_family == AF_UNIX;
 }
 
-/* Whoever has hung up asks for nothing any more, whatever the broker has kept. */
-static bool has_hung_up(int fd) {
-        struct pollfd p = {.fd = fd};
-
-        return poll(&p, 1, 0) != 0;
-}
-
-/* Where the kernel cannot say, the broker's own proof of the process has to do. */
+/* Whether the client's process runs and has not hung up: whoever has asks for nothing any more,
+ * whatever the broker has kept. Where the kernel cannot say which process it is, the broker's own
+ * proof of it has to do. */
 static int check_alive(const CallerRules *rules, int fd, const char **ret_reason) {
-        _cleanup_(peer_deinit) Peer peer = PEER_NULL;
+        struct pollfd fds[] = {{.fd = -EBADF, .events = POLLIN}, {.fd = fd}};
+        _cleanup_close_ int pidfd = -EBADF;
         int r;
 
-        r = rules->no_peerpidfd ? PEER_E_UNSUPPORTED : peer_get_pidfd(fd, &peer.pidfd);
-        if (r == PEER_E_UNSUPPORTED || (r == 0 && peer_is_alive(&peer)))
+        r = rules->no_peerpidfd ? PEER_E_UNSUPPORTED : peer_get_pidfd(fd, &pidfd);
+        if (r < 0) {
+                *ret_reason = "the client's process cannot be looked at";
+                return r;
+        }
+        if (r == PEER_E_GONE) {
+                *ret_reason = "the client has ended";
+                return CALLER_E_REFUSED;
+        }
+
+        fds[0].fd = pidfd;
+        do
+                r = poll(fds, ELEMENTSOF(fds), 0);
+        while (r < 0 && errno == EINTR);
+        if (r == 0)
                 return 0;
 
-        *ret_reason = r < 0 ? "the client's process cannot be looked at" : "the client has ended";
-        return r < 0 ? r : CALLER_E_REFUSED;
+        /* A pidfd is readable once its process has ended. */
+        *ret_reason = r < 0 || fds[0].revents ? "the client has ended" : "the client has hung up";
+        return CALLER_E_REFUSED;
 }
 
 /* Whether this is what the broker's listener accepted; NULL, or why not. */
 static const char *find_fault(const CallerRules *rules, int fd) {
-        if (!option_is(fd, SO_DOMAIN, AF_UNIX) || !option_is(fd, SO_TYPE, SOCK_STREAM))
+        struct sockaddr_un address = {};
+        socklen_t n = sizeof(address);
+
+        if (getsockname(fd, (struct sockaddr *)&address, &n) < 0 || address.sun_family != AF_UNIX ||
+            !option_is(fd, SO_TYPE, SOCK_STREAM))
                 return "the descriptor is not a unix stream socket";
         if (!option_is(fd, SO_ACCEPTCONN, 0))
                 return "the descriptor is a listening socket";
-        if (!is_bound_to(fd, rules->path))
+        if (!address_is(&address, n, rules->path))
                 return "the descriptor is not a connection to the broker";
         if (!has_unnamed_peer(fd))
                 return "the other end of the connection has a name, and a client's has none";
@@ -99,10 +111,6 @@ int caller_judge(const CallerRules *rules, int fd, uid_t *ret, const char **ret_
                 r = check_alive(rules, fd, ret_reason);
         if (r != 0)
                 return r;
-        if (has_hung_up(fd)) {
-                *ret_reason = "the client has hung up";
-                return CALLER_E_REFUSED;
-        }
 
         *ret = uid;
         return 0;

@@ -64,6 +64,65 @@ void journal_entry_putf(JournalEntry *entry, const char *name, const char *forma
         journal_entry_put(entry, name, value);
 }
 
+typedef struct Field {
+        const char *name, *value;
+        size_t name_size, value_size;
+} Field;
+
+/* Takes the next field off what remains; false at the end, or where it is none. */
+static bool field_next(const char **data, const char *end, Field *ret) {
+        size_t left = (size_t)(end - *data), n;
+        const char *line_end = left > 0 ? memchr(*data, '\n', left) : NULL;
+        const char *equals;
+        uint64_t length = 0;
+
+        if (!line_end)
+                return false;
+
+        ret->name = *data;
+        equals = memchr(*data, '=', (size_t)(line_end - *data));
+        if (equals) {
+                ret->name_size = (size_t)(equals - *data);
+                ret->value = equals + 1;
+                ret->value_size = (size_t)(line_end - ret->value);
+                *data = line_end + 1;
+                return true;
+        }
+
+        ret->name_size = (size_t)(line_end - *data);
+        ret->value = line_end + 1 + sizeof(length);
+        left = (size_t)(end - line_end) - 1;
+        if (left < sizeof(length))
+                return false;
+        for (n = sizeof(length); n > 0; n--)
+                length = length << 8 | (uint8_t)line_end[n];
+        left -= sizeof(length);
+        if (left == 0 || length > left - 1)
+                return false;
+
+        ret->value_size = (size_t)length;
+        *data = ret->value + ret->value_size + 1;
+        return true;
+}
+
+int journal_entry_get(const void *data, size_t size, const char *name, char *buf, size_t buf_size) {
+        const char *p = data, *end = p + size;
+        Field field;
+
+        while (field_next(&p, end, &field)) {
+                if (field.name_size != strlen(name) ||
+                    memcmp(field.name, name, field.name_size) != 0)
+                        continue;
+                if (field.value_size >= buf_size)
+                        return -ENOBUFS;
+                memcpy(buf, field.value, field.value_size);
+                buf[field.value_size] = 0;
+                return 0;
+        }
+
+        return -ENOENT;
+}
+
 int journal_open(const char *path, int *ret) {
         _cleanup_close_ int fd = -EBADF;
         struct sockaddr_un address;

@@ -32,6 +32,11 @@ void journal_entry_put_number(JournalEntry *entry, const char *name, uint64_t va
 void journal_entry_putf(JournalEntry *entry, const char *name, const char *format, ...)
         _printf_(3, 4);
 
+/* Reads a field of an entry, with a NUL behind it: 0, -ENOENT if there is none of that name, or
+ * -ENOBUFS if it is longer than the buffer. */
+int journal_entry_get(const void *data, size_t size, const char *name, char *buf,
+                      size_t buf_size) _must_check_;
+
 /* A non-blocking socket connected to journald, which listens on JOURNAL_SOCKET. -errno. */
 int journal_open(const char *path, int *ret) _must_check_;
 

@@ -32,6 +32,6 @@ int opener_definition_init(OpenerDefinition *current, const char *root, uid_t ow
                            const char *name, const char *hash) _must_check_;
 void opener_definition_deinit(OpenerDefinition *current);
 
-/* Reads it again, unless it is certain that nothing has changed. 0 if it is the one of the hash and can be used, else OPENER_STALE; what was read
- * before is then kept. */
+/* Reads it again, unless it is certain that nothing has changed. 0 if it is the one of the hash and
+ * can be used, else OPENER_STALE; what was read before is then kept. */
 int opener_definition_refresh(OpenerDefinition *current, OpenerReply *reply) _must_check_;

@@ -9,6 +9,13 @@
 #include "helpers/opener-refusal.h"
 #include "helpers/opener-server.h"
 
+/* What is waited for, beside the connections. */
+enum {
+        FD_LISTENER,
+        FD_END,
+        _FD_CONNECTIONS,
+};
+
 static uint64_t now_usec(void) {
         struct timespec ts;
 
@@ -16,10 +23,10 @@ static uint64_t now_usec(void) {
         return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-/* Stays for at least this long after now. */
-static void server_stay(OpenerServer *server, uint64_t now, uint64_t usec) {
-        if (server->end_at < now + usec)
-                server->end_at = now + usec;
+/* Stays for at least this long from now on. */
+static void server_stay(OpenerServer *server, uint64_t usec) {
+        if (server->end_at < server->now + usec)
+                server->end_at = server->now + usec;
 }
 
 /* Connections. */
@@ -117,7 +124,7 @@ static void server_answer_consume_fd(OpenerServer *server, size_t connection,
                 server_drop(server, connection);
         }
 
-        opener_record_send(server->record, request, uid, reply);
+        opener_record_put(server->record, request, uid, reply, server->now);
 }
 
 /* Requests. */
@@ -142,7 +149,6 @@ static OpenerSlot *server_admit(OpenerServer *server, uid_t uid, OpenerReply *re
 
 static int server_begin(OpenerServer *server, OpenerSlot *slot, const OpenerRequest *request,
                         int *ret_fd, OpenerReply *reply) {
-        uint64_t now = now_usec();
         int r;
 
         if (server->lack)
@@ -161,9 +167,10 @@ static int server_begin(OpenerServer *server, OpenerSlot *slot, const OpenerRequ
                 return opener_refuse(reply, OPENER_STALE, 0,
                                      "the broker has not read the definition as it is");
 
-        server_stay(server, now, server->idle_usec);
+        server_stay(server, server->idle_usec);
         return opener_request_begin(&slot->task, request, server->definition->definition,
-                                    &server->path, now + server->patience_usec, ret_fd, reply);
+                                    &server->path, server->now + server->patience_usec, ret_fd,
+                                    reply);
 }
 
 static void server_finish_consume_fd(OpenerServer *server, size_t connection,
@@ -172,7 +179,7 @@ static void server_finish_consume_fd(OpenerServer *server, size_t connection,
         const Definition *definition = server->definition->definition;
 
         if (reply->status == OPENER_OK && definition->connect_as == CONNECT_AS_USER)
-                server_stay(server, now_usec(), server->linger_usec);
+                server_stay(server, server->linger_usec);
 
         server_answer_consume_fd(server, connection, request, uid, reply, fd);
 }
@@ -241,13 +248,13 @@ static void server_receive(OpenerServer *server, size_t connection) {
                 server_request_consume_fd(server, connection, &request, TAKE_FD(client));
 }
 
-static void server_retry(OpenerServer *server, OpenerSlot *slot, uint64_t now) {
+static void server_retry(OpenerServer *server, OpenerSlot *slot) {
         OpenerRequest request = slot->task.request;
         size_t connection = slot->connection;
         OpenerReply reply = {};
         int fd = -EBADF, r;
 
-        r = opener_request_retry(&slot->task, &server->path, now, &fd, &reply);
+        r = opener_request_retry(&slot->task, &server->path, server->now, &fd, &reply);
         if (r == 0)
                 return;
 
@@ -279,52 +286,65 @@ static bool server_has_connections(const OpenerServer *server) {
 static int server_get_timeout(const OpenerServer *server) {
         uint64_t now = now_usec();
         uint64_t until = server_has_tasks(server) ? server->retry_at : server->end_at;
+        uint64_t record_at = opener_record_get_deadline(server->record);
 
+        if (until > record_at)
+                until = record_at;
         if (until <= now)
                 return 0;
         return (int)((until - now + 999) / 1000);
 }
 
-static int server_wait(OpenerServer *server, struct pollfd fds[1 + OPENER_CONNECTIONS_MAX]) {
+static int server_wait(OpenerServer *server,
+                       struct pollfd fds[_FD_CONNECTIONS + OPENER_CONNECTIONS_MAX]) {
         bool accepts = !server->leaving && server_find_free(server);
 
-        fds[0] = (struct pollfd){.fd = accepts ? server->listener : -1, .events = POLLIN};
+        fds[FD_LISTENER] = (struct pollfd){.fd = accepts ? server->listener : -1, .events = POLLIN};
+        fds[FD_END] = (struct pollfd){.fd = server->leaving ? -1 : server->end, .events = POLLIN};
         for (size_t i = 0; i < OPENER_CONNECTIONS_MAX; i++) {
                 const OpenerConnection *c = &server->connections[i];
 
-                fds[1 + i] = (struct pollfd){.fd = c->drained ? -1 : c->fd, .events = POLLIN};
+                fds[_FD_CONNECTIONS + i] =
+                        (struct pollfd){.fd = c->drained ? -1 : c->fd, .events = POLLIN};
         }
 
-        if (poll(fds, 1 + OPENER_CONNECTIONS_MAX, server_get_timeout(server)) < 0 && errno != EINTR)
+        if (poll(fds, _FD_CONNECTIONS + OPENER_CONNECTIONS_MAX, server_get_timeout(server)) < 0 &&
+            errno != EINTR)
                 return -errno;
 
+        server->now = now_usec();
         return 0;
 }
 
+static void server_retry_all(OpenerServer *server) {
+        for (size_t i = 0; i < OPENER_TASKS_MAX; i++)
+                if (server->slots[i].active)
+                        server_retry(server, &server->slots[i]);
+
+        server->retry_at = server->now + OPENER_RETRY_USEC;
+}
+
 static int server_turn(OpenerServer *server) {
-        struct pollfd fds[1 + OPENER_CONNECTIONS_MAX];
-        uint64_t now;
+        struct pollfd fds[_FD_CONNECTIONS + OPENER_CONNECTIONS_MAX];
+        const struct pollfd *connections = fds + _FD_CONNECTIONS;
         int r;
 
         r = server_wait(server, fds);
         if (r < 0)
                 return r;
 
-        if (fds[0].revents)
+        if (fds[FD_LISTENER].revents)
                 server_accept(server);
         for (size_t i = 0; i < OPENER_CONNECTIONS_MAX; i++)
-                if (fds[1 + i].revents && server->connections[i].fd == fds[1 + i].fd)
+                if (connections[i].revents && server->connections[i].fd == connections[i].fd)
                         server_receive(server, i);
 
-        now = now_usec();
-        if (now >= server->retry_at) {
-                for (size_t i = 0; i < OPENER_TASKS_MAX; i++)
-                        if (server->slots[i].active)
-                                server_retry(server, &server->slots[i], now);
-                server->retry_at = now + OPENER_RETRY_USEC;
-        }
+        if (server->now >= server->retry_at)
+                server_retry_all(server);
+        opener_record_flush(server->record, server->now);
 
-        if (!server->leaving && !server_has_tasks(server) && now >= server->end_at)
+        if (fds[FD_END].revents ||
+            (!server->leaving && !server_has_tasks(server) && server->now >= server->end_at))
                 server_leave(server);
         return 0;
 }
@@ -332,6 +352,7 @@ static int server_turn(OpenerServer *server) {
 void opener_server_init(OpenerServer *server) {
         *server = (OpenerServer){
                 .listener = -EBADF,
+                .end = -EBADF,
                 .broker = PEER_UID_INVALID,
                 .caller = {.own = PEER_UID_INVALID, .broker = PEER_UID_INVALID},
                 .path = {.root_fd = -EBADF, .peer = PEER_UID_INVALID},
@@ -354,10 +375,12 @@ void opener_server_deinit(OpenerServer *server) {
 int opener_server_run(OpenerServer *server) {
         int r = 0;
 
-        server_stay(server, now_usec(), server->idle_usec);
+        server->now = now_usec();
+        server_stay(server, server->idle_usec);
 
         while (r == 0 && (!server->leaving || server_has_connections(server)))
                 r = server_turn(server);
 
+        opener_record_flush(server->record, UINT64_MAX);
         return r;
 }

@@ -5,13 +5,14 @@
  * Server: the opener's loop
  *
  * A few connections of the broker, a fixed table of requests that wait, one poll(2). Nothing is
- * allocated by a peer's choice, nothing blocks on a peer, and while there is nothing to do the only
- * wake-up is the one that ends the process.
+ * allocated by a peer's choice, nothing blocks on a peer, and while there is nothing to do, or to
+ * record, the only wake-up is the one that ends the process.
  *
  * Leaving loses nothing. What connects from then on stays in the queue of the listener, which is
  * systemd's, and starts the next process. A connection that was accepted is shut for reading: the
  * broker's next request fails with EPIPE, so that it knows that nobody has seen it, and those that
- * had arrived are answered before the end.
+ * had arrived are answered before the end; and what was only counted so far is recorded. So SIGTERM
+ * is no other way out than having been idle for long enough.
  *
  * A connection belongs to one process of the broker's user: messages of any other sender end it, as
  * does anything that is not exactly a request.
@@ -48,6 +49,7 @@ typedef struct OpenerSlot {
 
 typedef struct OpenerServer {
         int listener;
+        int end;      /* readable when it is to end; or none */
         uid_t broker; /* who may connect */
         CallerRules caller;
         OpenerPathRules path;
@@ -60,6 +62,7 @@ typedef struct OpenerServer {
 
         OpenerConnection connections[OPENER_CONNECTIONS_MAX];
         OpenerSlot slots[OPENER_TASKS_MAX];
+        uint64_t now;      /* since when this turn has had something to do */
         uint64_t end_at;   /* when it has been idle for long enough */
         uint64_t retry_at; /* when those that wait are tried again */
         bool leaving;

@@ -19,7 +19,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 
 #include "common/activation.h"
 #include "common/name.h"
@@ -30,55 +29,12 @@
 #include "helpers/opener-power.h"
 #include "helpers/opener-server.h"
 
-/* One that is of no use ends no sooner: what starts it again at once starts it twice a second,
- * which its unit's start limit allows for. */
-#define USELESS_MSEC 500
-
 /* A message for the journal, in which the unit's name stands already. */
 #define complain(...)                                     \
         do {                                              \
                 (void)fprintf(stderr, "<3>" __VA_ARGS__); \
                 (void)fputc('\n', stderr);                \
         } while (false)
-
-/* The one socket that systemd passed, if it is the one of this endpoint. */
-static int get_listener(const char *name) {
-        struct sockaddr_un address = {}, expected;
-        socklen_t n = sizeof(address), size = sizeof(int);
-        int type = -1, listens = -1, expected_n, flags, r;
-        char path[sizeof(address.sun_path)];
-
-        if (!activation_has_socket())
-                return -EBADF;
-
-        (void)snprintf(path, sizeof(path), "%s/%s", OPENER_SOCKET_DIR, name);
-        expected_n = socket_address(path, &expected);
-        if (expected_n < 0 || getsockname(ACTIVATION_FD, (struct sockaddr *)&address, &n) < 0 ||
-            n != (socklen_t)expected_n || memcmp(&address, &expected, n) != 0)
-                return -EADDRNOTAVAIL;
-        if (getsockopt(ACTIVATION_FD, SOL_SOCKET, SO_TYPE, &type, &size) < 0 ||
-            getsockopt(ACTIVATION_FD, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 ||
-            type != SOCK_SEQPACKET || listens != 1)
-                return -EPROTOTYPE;
-
-        flags = fcntl(ACTIVATION_FD, F_GETFL);
-        if (flags < 0 || fcntl(ACTIVATION_FD, F_SETFL, flags | O_NONBLOCK) < 0 ||
-            fcntl(ACTIVATION_FD, F_SETFD, FD_CLOEXEC) < 0)
-                return -errno;
-
-        /* Each message names its sender. */
-        r = socket_set_passcred(ACTIVATION_FD);
-        return r < 0 ? r : ACTIVATION_FD;
-}
-
-/* Those that wait have nothing to wait for, and would start this process over and over. */
-static void turn_away(int listener) {
-        int fd;
-
-        while ((fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) >= 0)
-                close_fd(fd);
-        (void)poll(NULL, 0, USELESS_MSEC);
-}
 
 /* Fills in what the definition decides: 0, or -errno if this must not go on. peer_name outlives the
  * definition, which is read again. */
@@ -114,7 +70,7 @@ static int serve(const char *name, const char *hash, int listener) {
         _cleanup_(opener_definition_deinit) OpenerDefinition definition = {};
         _cleanup_(opener_record_deinit) OpenerRecord record = OPENER_RECORD_NULL;
         _cleanup_(opener_server_deinit) OpenerServer server;
-        _cleanup_close_ int root_fd = -EBADF;
+        _cleanup_close_ int root_fd = -EBADF, end = -EBADF;
         _cleanup_free_ char *peer_name = NULL;
         OpenerReply lack = {};
         int r;
@@ -130,12 +86,16 @@ static int serve(const char *name, const char *hash, int listener) {
         root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (root_fd < 0)
                 return -errno;
+        r = activation_get_end(&end);
+        if (r < 0)
+                return r;
         r = opener_definition_init(&definition, "", 0, name, hash);
         if (r < 0)
                 return r;
 
         record.endpoint = name;
         server.listener = listener;
+        server.end = end;
         server.caller = (CallerRules){BROKER_SOCKET, getuid(), server.broker};
         server.path = (OpenerPathRules){.root_fd = root_fd, .peer = PEER_UID_INVALID};
         server.definition = &definition;
@@ -144,13 +104,14 @@ static int serve(const char *name, const char *hash, int listener) {
         if (r == 0)
                 r = opener_server_run(&server);
         if (r == 0 && server.useless)
-                (void)poll(NULL, 0, USELESS_MSEC);
+                (void)poll(NULL, 0, ACTIVATION_USELESS_MSEC);
 
         return r;
 }
 
 int main(int argc, char **argv) {
-        int undumpable = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), listener;
+        int undumpable = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), r;
+        char path[sizeof(OPENER_SOCKET_DIR) + 1 + NAME_ENDPOINT_MAX];
         /* Without a drop-in there is none: no definition has that hash, and requests are told so.
          */
         const char *hash = getenv("DOORWARD_DEFINITION") ?: "";
@@ -165,17 +126,18 @@ int main(int argc, char **argv) {
                 return EXIT_FAILURE;
         }
 
-        listener = get_listener(argv[1]);
-        if (listener < 0) {
-                complain("The socket " OPENER_SOCKET_DIR "/%s was not passed on: %s. Start "
-                         "doorward-opener@%s.socket instead.",
-                         argv[1], strerror(-listener), argv[1]);
+        (void)snprintf(path, sizeof(path), "%s/%s", OPENER_SOCKET_DIR, argv[1]);
+        r = activation_take_listener(path);
+        if (r < 0) {
+                complain("The socket %s was not passed on: %s. Start doorward-opener@%s.socket "
+                         "instead.",
+                         path, strerror(-r), argv[1]);
                 return EXIT_FAILURE;
         }
 
-        if (serve(argv[1], hash, listener) == 0)
+        if (serve(argv[1], hash, ACTIVATION_FD) == 0)
                 return EXIT_SUCCESS;
 
-        turn_away(listener);
+        activation_turn_away(ACTIVATION_FD);
         return EXIT_FAILURE;
 }

@@ -24,12 +24,14 @@ def test_destdir():
         "/usr/bin/doorward",
         "/usr/libexec/doorward/doorwardd",
         "/usr/libexec/doorward/doorward-agent",
+        "/usr/libexec/doorward/doorward-audit",
         "/usr/libexec/doorward/doorward-opener",
         "/usr/libexec/doorward/doorward-pam",
         "/usr/include/doorward.h",
         "/usr/share/polkit-1/actions/org.doorward.policy",
         "/usr/lib/doorward/endpoints.d/libvirt.conf",
         "/usr/lib/sysusers.d/doorward.conf",
+        "/usr/lib/sysusers.d/doorward-audit.conf",
         "/usr/lib/tmpfiles.d/doorward.conf",
         "/usr/lib/pam.d/doorward",
         "/usr/share/bash-completion/completions/doorward",
@@ -44,6 +46,8 @@ def test_destdir():
         "doorward-openers.target",
         "doorward-pam.socket",
         "doorward-pam@.service",
+        "doorward-audit.socket",
+        "doorward-audit.service",
         "doorward.catalog",
         "doorward.pc",
         "doorward-stdio-libvirt",
@@ -84,7 +88,8 @@ def test_nothing_of_the_build_inside():
 def test_programs_are_hardened():
     """Position-independent, all relocations read-only, no executable stack."""
     for name in ("bin/doorward", "libexec/doorward/doorwardd", "libexec/doorward/doorward-opener",
-                 "libexec/doorward/doorward-pam", "libexec/doorward/doorward-agent"):
+                 "libexec/doorward/doorward-pam", "libexec/doorward/doorward-agent",
+                 "libexec/doorward/doorward-audit"):
         headers = lib.ok("readelf", "-W", "-l", "-d", "-h", f"/usr/{name}")
         lib.expect_in("DYN", headers, name)
         lib.expect_in("GNU_RELRO", headers, name)
@@ -111,7 +116,8 @@ def test_units_are_well_formed():
     """systemd-analyze verify has nothing to say, also of what the generator made."""
     units = ["doorward.socket", "doorward.service", "doorward-openers.target",
              "doorward-opener@libvirt.service", "doorward-opener@libvirt.socket",
-             "doorward-pam@1.service", "doorward-pam.socket"]
+             "doorward-pam@1.service", "doorward-pam.socket",
+             "doorward-audit.service", "doorward-audit.socket"]
     result = lib.run("systemd-analyze", "verify", *units, timeout=60)
     said = [line for line in result.err.splitlines() if "doorward" in line]
     lib.expect((result.status, said), (0, []))
@@ -140,10 +146,10 @@ def limit_of(definition):
 
 
 def test_security_scores():
-    """systemd-analyze security of the loaded units: the broker, each shipped opener and the PAM
-    helper have at most what the table in units/README.md says of them, and that is within the
+    """systemd-analyze security of the loaded units: the broker, each shipped opener and the other
+    helpers have at most what the table in units/README.md says of them, and that is within the
     limits of their class."""
-    limits = {"doorward.service": 0.7, "doorward-pam@": 1.5}
+    limits = {"doorward.service": 0.7, "doorward-pam@": 1.5, "doorward-audit.service": 1.0}
     for name in os.listdir("/usr/lib/doorward/endpoints.d"):
         limits["doorward-opener@" + name.removesuffix(".conf").rstrip("@")] = limit_of(name)
     table = score_table()
@@ -208,6 +214,7 @@ def test_pam_helper_is_roots_to_run():
 
 def test_enabled_by_preset():
     """What the preset enables is enabled, and nothing of doorward has failed."""
-    for unit in ("doorward.socket", "doorward-pam.socket", "doorward-openers.target"):
+    for unit in ("doorward.socket", "doorward-pam.socket", "doorward-audit.socket",
+                 "doorward-openers.target"):
         lib.expect(lib.ok("systemctl", "is-enabled", unit).strip(), "enabled")
     lib.expect(lib.ok("systemctl", "list-units", "--failed", "--no-legend", "doorward*").strip(), "")

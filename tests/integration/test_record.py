@@ -3,6 +3,7 @@
 
 import os
 import select
+import time
 
 import lib
 import varlink
@@ -86,6 +87,37 @@ def test_opener_records_whom_it_served():
         uid = lib.ok("id", "-u", "alice").strip()
         entries = journal.wait("the opener's record", DOORWARD_OPENER_UID=uid)
         lib.expect(entries[0]["_SYSTEMD_UNIT"], "doorward-opener@echo.service")
+
+
+def test_opener_counts():
+    """What one user opens again and again has an entry at once and then one a second, which says of
+    how many: none is missing. An opener that is told to end writes what it has counted before."""
+
+    def opens(count):
+        for _ in range(count):
+            grant()
+
+    with lib.echo(lib.allow("echo", "full")):
+        uid = lib.ok("id", "-u", "alice").strip()
+        time.sleep(1.2)  # nothing of before is counted together with it
+        journal = lib.Journal()
+
+        def counts():
+            entries = journal.entries(DOORWARD_OPENER_UID=uid, DOORWARD_OPENER_STATUS="ok")
+            return [int(entry.get("DOORWARD_COUNT", 1)) for entry in entries]
+
+        began = time.monotonic()
+        lib.as_user("alice", opens, 12)
+        seconds = int(time.monotonic() - began) + 1
+        lib.wait_for(lambda: sum(counts()) == 12, "an entry of each")
+        lib.expect_true(len(counts()) <= 2 * seconds, f"few entries: {counts()} in {seconds} s")
+        lib.expect(counts()[0], 1, "the first by itself")
+
+        time.sleep(1.2)
+        journal = lib.Journal()
+        lib.as_user("alice", opens, 4)
+        lib.systemctl("stop", "doorward-opener@echo.service")
+        lib.wait_for(lambda: sum(counts()) == 4, "an entry of each")
 
 
 def test_no_client_chosen_text():

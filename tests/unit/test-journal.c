@@ -51,6 +51,46 @@ static void test_new_lines(void **state) {
         assert_memory_equal(entry.data, "X\n\1\0\0\0\0\0\0\0\n\n", entry.size);
 }
 
+/* What was put is found, and nothing that a value says. */
+static void test_get(void **state) {
+        JournalEntry entry;
+        char buf[16];
+
+        journal_entry_init(&entry);
+        journal_entry_put(&entry, "A", "first");
+        journal_entry_put(&entry, "TEXT", "x\nB=no\n\nC=no\n");
+        journal_entry_put(&entry, "EMPTY", "");
+        journal_entry_put(&entry, "B", "a=b");
+        journal_entry_put(&entry, "A", "second");
+        journal_entry_put(&entry, "LONG", "0123456789abcdef");
+
+        assert_int_equal(journal_entry_get(entry.data, entry.size, "A", buf, sizeof(buf)), 0);
+        assert_string_equal(buf, "first");
+        assert_int_equal(journal_entry_get(entry.data, entry.size, "B", buf, sizeof(buf)), 0);
+        assert_string_equal(buf, "a=b");
+        assert_int_equal(journal_entry_get(entry.data, entry.size, "EMPTY", buf, sizeof(buf)), 0);
+        assert_string_equal(buf, "");
+        assert_int_equal(journal_entry_get(entry.data, entry.size, "TEXT", buf, sizeof(buf)), 0);
+        assert_string_equal(buf, "x\nB=no\n\nC=no\n");
+        assert_int_equal(journal_entry_get(entry.data, entry.size, "C", buf, sizeof(buf)), -ENOENT);
+        assert_int_equal(journal_entry_get(entry.data, entry.size, "LONG", buf, sizeof(buf)),
+                         -ENOBUFS);
+        assert_int_equal(journal_entry_get(entry.data, entry.size, "LON", buf, sizeof(buf)),
+                         -ENOENT);
+
+        /* Cut anywhere it is not read beyond. */
+        for (size_t i = 0; i < entry.size; i++) {
+                _cleanup_free_ char *copy = malloc(i > 0 ? i : 1);
+
+                assert_non_null(copy);
+                memcpy(copy, entry.data, i);
+                assert_int_equal(journal_entry_get(copy, i, "NONE", buf, sizeof(buf)), -ENOENT);
+        }
+        assert_int_equal(journal_entry_get("X\n\377\377\377\377\377\377\377\377A=1\n", 14, "A", buf,
+                                           sizeof(buf)),
+                         -ENOENT);
+}
+
 /* What does not fit is refused whole, and stays refused. */
 static void test_too_long(void **state) {
         char value[JOURNAL_ENTRY_SIZE + 1];
@@ -185,7 +225,7 @@ int main(void) {
                 cmocka_unit_test(test_fields),   cmocka_unit_test(test_new_lines),
                 cmocka_unit_test(test_too_long), cmocka_unit_test(test_send),
                 cmocka_unit_test(test_full),     cmocka_unit_test(test_gone),
-                cmocka_unit_test(test_huge),
+                cmocka_unit_test(test_huge),     cmocka_unit_test(test_get),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

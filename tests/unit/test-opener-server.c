@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "common/activation.h"
 #include "common/bytes.h"
 #include "common/peer.h"
 #include "common/socket.h"
@@ -48,6 +49,7 @@ static char judged_by[OPENER_DEFINITION_SIZE] =
 typedef struct Fixture {
         char root[64];
         char client_path[96];
+        char journal_path[96]; /* where nobody listens, unless a test does */
         char hash[DEFINITION_HASH_SIZE];
         int root_fd;
         int listener;        /* the opener's */
@@ -127,6 +129,7 @@ static int setup(void **state) {
                         return -1;
 
         (void)snprintf(f->client_path, sizeof(f->client_path), "%s/broker", f->root);
+        (void)snprintf(f->journal_path, sizeof(f->journal_path), "%s/journal", f->root);
         f->root_fd = open(f->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
         f->listener = bind_socket(in(f, "/opener"), SOCK_SEQPACKET, 16);
         f->client_listener = bind_socket(f->client_path, SOCK_STREAM, 64);
@@ -172,10 +175,12 @@ static int serve(const Fixture *f) {
         int r;
 
         opener_server_init(&server);
-        if (opener_definition_init(&definition, f->root, getuid(), "test", f->hash) < 0)
+        if (activation_get_end(&server.end) < 0 ||
+            opener_definition_init(&definition, f->root, getuid(), "test", f->hash) < 0)
                 return EXIT_FAILED;
 
         record.endpoint = "test";
+        record.path = f->journal_path;
         server.listener = f->listener;
         server.broker = f->broker;
         server.caller = (CallerRules){f->client_path, 4242, 4243};
@@ -190,6 +195,7 @@ static int serve(const Fixture *f) {
         r = opener_server_run(&server);
         useless = server.useless;
         opener_server_deinit(&server);
+        close_fd(server.end);
         opener_record_deinit(&record);
         opener_definition_deinit(&definition);
 
@@ -807,6 +813,109 @@ static void test_judged_by_another_definition(void **state) {
         assert_reply(fd, 2, OPENER_OK);
 }
 
+/* A journal. */
+
+static int listen_journal(const Fixture *f) {
+        int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), n;
+        struct sockaddr_un address;
+
+        n = socket_address(f->journal_path, &address);
+        assert_true(fd >= 0 && n > 0);
+        assert_int_equal(bind(fd, (struct sockaddr *)&address, (socklen_t)n), 0);
+        return fd;
+}
+
+/* The next entry comes within this time, and says this. */
+static void assert_entry(int journal, int msec, const char *text) {
+        char buf[JOURNAL_ENTRY_SIZE];
+        ssize_t n;
+
+        assert_int_equal(poll(&(struct pollfd){.fd = journal, .events = POLLIN}, 1, msec), 1);
+        n = recv(journal, buf, sizeof(buf) - 1, 0);
+        assert_true(n > 0);
+        buf[n] = 0;
+        assert_non_null(strstr(buf, text));
+}
+
+static void assert_no_entry(int journal, int msec) {
+        assert_int_equal(poll(&(struct pollfd){.fd = journal, .events = POLLIN}, 1, msec), 0);
+}
+
+static void open_some(Fixture *f, int fd, unsigned n) {
+        for (uint32_t i = 0; i < n; i++) {
+                ask(f, fd, i, ACCESS_FULL);
+                assert_reply(fd, i, OPENER_OK);
+        }
+}
+
+/* The first of them is recorded at once and the others when a second is over, with nobody asking
+ * for anything; and then nothing wakes it up. */
+static void test_record_in_time(void **state) {
+        Fixture *f = *state;
+        _cleanup_close_ int fd = -EBADF, journal = listen_journal(f);
+
+        start(f);
+        fd = connect_broker(f);
+        open_some(f, fd, 6);
+        assert_entry(journal, 1000, "MESSAGE=Opened test at full for uid ");
+        assert_no_entry(journal, 500);
+        assert_entry(journal, 2000, "\nDOORWARD_COUNT=5\n");
+        assert_no_entry(journal, 1200);
+}
+
+/* Nothing that was only counted is lost, whatever it is that ends it. */
+static void test_record_before_the_end(void **state) {
+        Fixture *f = *state;
+        _cleanup_close_ int journal = listen_journal(f);
+
+        for (int i = 0; i < 3; i++) {
+                _cleanup_close_ int fd = -EBADF;
+
+                f->idle_usec = i == 0 ? 200000 : OPENER_IDLE_USEC;
+                start(f);
+                fd = connect_broker(f);
+                open_some(f, fd, 4);
+                assert_entry(journal, 1000, "MESSAGE=Opened test at full for uid ");
+                switch (i) {
+                case 0:
+                        break; /* it has been idle */
+                case 1:
+                        write_definition(f, TEXT "# changed\n");
+                        ask(f, fd, 9, ACCESS_FULL);
+                        assert_reply(fd, 9, OPENER_STALE);
+                        break;
+                case 2:
+                        assert_int_equal(kill(f->pid, SIGTERM), 0);
+                        break;
+                }
+                assert_closed(fd);
+                assert_ended(f, i == 1 ? EXIT_USELESS : EXIT_IDLE);
+                assert_entry(journal, 0, "\nDOORWARD_COUNT=3\n");
+                if (i == 1)
+                        assert_entry(journal, 0, "MESSAGE=Did not open test at full");
+                assert_no_entry(journal, 0);
+        }
+}
+
+/* Told to end, it answers what had arrived, and what waits. */
+static void test_terminated(void **state) {
+        Fixture *f = *state;
+        _cleanup_close_ int fd = -EBADF, filler = -EBADF;
+
+        fill_backend(f, &filler);
+        start(f);
+        fd = connect_broker(f);
+        ask(f, fd, 1, ACCESS_FULL);
+        ask(f, fd, 2, ACCESS_READ_ONLY);
+        assert_reply(fd, 2, OPENER_PATH);
+        assert_int_equal(kill(f->pid, SIGTERM), 0);
+        assert_int_equal(poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 200), 0);
+        close_fd(accept(f->backend, NULL, NULL));
+        assert_reply(fd, 1, OPENER_OK);
+        assert_closed(fd);
+        assert_ended(f, EXIT_IDLE);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_open, setup, teardown),
@@ -832,6 +941,9 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_connections, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_broker_does_not_read, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_many, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_record_in_time, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_record_before_the_end, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_terminated, setup, teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
