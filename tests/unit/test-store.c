@@ -4,6 +4,7 @@
  * broker did before it was killed. */
 
 #include <fcntl.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,7 +30,7 @@ typedef struct Systemd {
         char log[512]; /* "+name" and "-name" of every message */
         unsigned n_messages;
         unsigned alive_for;  /* this many messages, then it is as if we were dead */
-        unsigned n_in_state; /* leases that the state had when the last descriptor came */
+        unsigned n_in_state; /* leases that the state had when the last descriptor came or went */
 } Systemd;
 
 typedef struct Fixture {
@@ -80,17 +81,18 @@ static int systemd_find(const Systemd *systemd, const char *name) {
         return -1;
 }
 
-/* How many leases the next broker would know of. */
+/* How many leases the next broker would know of; INT_MAX: it cannot be read. */
 static unsigned systemd_read_state(const Systemd *systemd) {
-        int i = systemd_find(systemd, "state");
+        int i = systemd_find(systemd, "state"), r;
         StateContent content;
         unsigned n;
         State state;
 
         assert_true(i >= 0);
-        assert_int_equal(
-                state_init_consume_fd(&state, fcntl(systemd->fds[i], F_DUPFD_CLOEXEC, 3), &content),
-                0);
+        r = state_init_consume_fd(&state, fcntl(systemd->fds[i], F_DUPFD_CLOEXEC, 3), &content);
+        if (r < 0)
+                return INT_MAX;
+
         n = content.n_entries;
         state_content_deinit(&content);
         state_deinit(&state);
@@ -132,8 +134,11 @@ static int systemd_notify(const char *message, int fd, void *userdata) {
                        store ? '+' : '-', name);
         if (store)
                 systemd_store(systemd, name, fd);
-        else
+        else {
+                if (!streq(name, "state") && systemd_find(systemd, "state") >= 0)
+                        systemd->n_in_state = systemd_read_state(systemd);
                 systemd_remove(systemd, name);
+        }
         return 1;
 }
 
@@ -312,6 +317,7 @@ static void test_order(void **state) {
         store_remove(f->store, b.kept);
         assert_int_equal(store_flush(f->store), 0);
         assert_log(f, "-d0000005 -d0000004 -c0000003 -state");
+        assert_int_equal(f->systemd.n_in_state, 0);
         assert_int_equal(f->systemd.n, 0);
         assert_int_equal(store_count_sent(f->store), 0);
         held_deinit(&a);
@@ -684,6 +690,35 @@ static void test_refused(void **state) {
         held_deinit(&held);
 }
 
+/* What is new waits for a state that tells of it; what is over does not. */
+static void test_state_is_not_written(void **state) {
+        Fixture *f = *state;
+        int fd = open("/dev/null", O_RDONLY | O_CLOEXEC), writable;
+        Held a, b;
+
+        held_init(&a, 1, 1);
+        held_init(&b, 2, 1);
+        keep(f, &a);
+        assert_int_equal(store_flush(f->store), 0);
+        writable = f->store->state.fd;
+        f->store->state.fd = fd;
+        f->systemd.log[0] = 0;
+
+        store_remove_duplicate(f->store, a.kept, a.duplicates[0][0]);
+        keep(f, &b);
+        assert_int_equal(store_flush(f->store), -EBADF);
+        assert_log(f, "-d0000002");
+        assert_false(store_has(b.kept));
+
+        f->store->state.fd = writable;
+        close_fd(fd);
+        assert_int_equal(store_flush(f->store), 0);
+        assert_log(f, "+c0000003 +d0000004");
+        assert_true(store_has(b.kept));
+        held_deinit(&a);
+        held_deinit(&b);
+}
+
 /* Numbers come around, past those that are there and those that are about to go. */
 static void test_numbers(void **state) {
         Fixture *f = *state;
@@ -825,23 +860,15 @@ static void test_nobody_to_keep_it(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                TEST(test_order),
-                TEST(test_short_lived),
-                TEST(test_full),
-                TEST(test_many_changes_are_one),
-                TEST(test_duplicates),
-                TEST(test_restart),
-                TEST(test_missing),
-                TEST(test_orphans),
-                TEST(test_unreadable),
-                TEST(test_nothing_taken),
-                TEST(test_fewer),
-                TEST(test_refused),
-                TEST(test_numbers),
-                TEST(test_killed),
-                TEST(test_pid1_is_full),
-                TEST(test_blocks),
-                TEST(test_nobody_to_keep_it),
+                TEST(test_order),        TEST(test_short_lived),
+                TEST(test_full),         TEST(test_many_changes_are_one),
+                TEST(test_duplicates),   TEST(test_restart),
+                TEST(test_missing),      TEST(test_orphans),
+                TEST(test_unreadable),   TEST(test_nothing_taken),
+                TEST(test_fewer),        TEST(test_refused),
+                TEST(test_numbers),      TEST(test_killed),
+                TEST(test_pid1_is_full), TEST(test_state_is_not_written),
+                TEST(test_blocks),       TEST(test_nobody_to_keep_it),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
