@@ -13,6 +13,7 @@
 
 #include "broker/broker.h"
 #include "broker/cgroup.h"
+#include "broker/keep.h"
 #include "broker/lease.h"
 #include "broker/session.h"
 #include "common/socket.h"
@@ -253,6 +254,22 @@ static void broker_end_leases(Broker *broker, bool all, EndReason reason) {
         }
 }
 
+/* The next broker goes on with what systemd keeps. */
+static void broker_leave_leases(Broker *broker) {
+        Lease *lease = broker->leases;
+
+        while (lease) {
+                Lease *next = lease->next;
+                Session *session = lease->session;
+
+                if (lease->kept && store_has(lease->kept)) {
+                        lease_leave(lease);
+                        session_leave(session);
+                }
+                lease = next;
+        }
+}
+
 /* Settings and definitions. */
 
 static void broker_log_warnings(Broker *broker, char *const *warnings) {
@@ -335,6 +352,7 @@ static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *
                         void *userdata) {
         Broker *broker = userdata;
 
+        broker->is_restarting = keep_is_restart(broker);
         return sd_event_exit(broker->event, 0);
 }
 
@@ -431,6 +449,7 @@ int broker_listen_consume_fd(Broker *broker, int fd) {
         if (r < 0)
                 return r;
 
+        broker_rest(broker); /* there can be sessions already */
         broker_status(broker);
         return 0;
 }
@@ -524,6 +543,9 @@ int broker_new(sd_event *event, Authority *authority, const BrokerPlaces *places
         if (r >= 0)
                 r = openers_new(event, places->openers, &broker->openers);
         if (r >= 0)
+                r = store_new(event, broker->settings->kept_leases_max, places->notify,
+                              places->notify_userdata, &broker->store);
+        if (r >= 0)
                 r = recheck_new(broker, &broker->recheck);
         if (r >= 0)
                 r = logins_new(broker, &broker->logins);
@@ -542,13 +564,21 @@ Broker *broker_free(Broker *broker) {
                 return NULL;
 
         /* What was handed over is cut before the records of it are sent. */
-        broker_end_leases(broker, true, END_SHUTDOWN);
+        if (broker->is_restarting)
+                broker_leave_leases(broker);
+        broker_end_leases(broker, true, broker->is_restarting ? END_RESTART : END_SHUTDOWN);
         while (broker->sessions) {
                 Session *session = broker->sessions;
 
                 session_close(session);
                 session_free(session);
         }
+        if (broker->store && !broker->is_restarting) {
+                block_table_deinit(&broker->blocks);
+                keep_blocks(broker);
+        }
+        if (broker->store)
+                (void)store_flush(broker->store);
         if (broker->record)
                 record_flush(broker->record, broker->settings->audit_timeout_usec, FLUSH_USEC);
 
@@ -563,6 +593,7 @@ Broker *broker_free(Broker *broker) {
         authority_watch(broker->authority, NULL, NULL);
         recheck_free(broker->recheck);
         logins_free(broker->logins);
+        store_free(broker->store);
         openers_free(broker->openers);
         conversations_deinit(&broker->conversations);
         stepup_table_deinit(&broker->stepups);

@@ -19,6 +19,7 @@
 #include "broker/recheck.h"
 #include "broker/record.h"
 #include "broker/stepup.h"
+#include "broker/store.h"
 #include "broker/subuid.h"
 #include "broker/user.h"
 #include "policy/authority.h"
@@ -43,6 +44,8 @@ typedef struct BrokerPlaces {
         const char *pam;     /* the socket of the PAM helper, */
         uid_t pam_helper;    /* as whom it answers; 0 but for tests */
         uid_t owner;         /* whom its files may belong to beside root; 0 but for tests */
+        StoreNotify notify;  /* in place of systemd; NULL but for tests */
+        void *notify_userdata;
 } BrokerPlaces;
 
 struct Broker {
@@ -63,6 +66,7 @@ struct Broker {
         BlockTable blocks;
         Recheck *recheck;
         Logins *logins;
+        Store *store;
         char *cgroup_root; /* where the units of this system are */
 
         ProcessTable processes;
@@ -79,6 +83,7 @@ struct Broker {
 
         unsigned descriptors_max; /* that are held for clients, in all */
         uint64_t generation;      /* of policy: how often it may have changed */
+        bool is_restarting;       /* at its end: what is kept is left to the next one */
 
         int listen_fd;
         int reserve_fd; /* given up to accept, and refuse, a connection when there is no other */

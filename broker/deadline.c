@@ -2,6 +2,9 @@
 
 #include "broker/deadline.h"
 
+/* 0 would be a quarter of a second. */
+#define ACCURACY_USEC 1000
+
 void deadline_init(Deadline *deadline, sd_event *event, DeadlineFunc func, void *userdata) {
         *deadline = (Deadline){
                 .event = event,
@@ -28,7 +31,7 @@ static int deadline_arm(Deadline *deadline) {
         r = deadline->source
                     ? sd_event_source_set_time(deadline->source, deadline->end)
                     : sd_event_add_time(deadline->event, &deadline->source, CLOCK_MONOTONIC,
-                                        deadline->end, 0, on_time, deadline);
+                                        deadline->end, ACCURACY_USEC, on_time, deadline);
         if (r >= 0)
                 r = sd_event_source_set_enabled(deadline->source, SD_EVENT_ONESHOT);
         if (r < 0)

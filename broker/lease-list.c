@@ -45,7 +45,7 @@ static json_t *lease_to_json(const Lease *lease) {
                            "command", command, "endpoint", name_to_string(&lease->name, name),
                            "access", access_to_wire(lease->access), "mode",
                            lease_mode_to_wire(lease->mode), "since", (json_int_t)lease->since,
-                           "descriptors", (json_int_t)lease->n_fds, "kept", false);
+                           "descriptors", (json_int_t)lease->n_fds, "kept", lease->kept != NULL);
         if (object && holder->unit)
                 (void)json_object_set_new(object, "unit", json_string(holder->unit));
         if (object && holder->login_session)

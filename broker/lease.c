@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/input.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -9,9 +10,12 @@
 #include <time.h>
 
 #include "broker/broker.h"
+#include "broker/cgroup.h"
+#include "broker/keep.h"
 #include "broker/lease.h"
 #include "broker/monitor.h"
 #include "broker/session.h"
+#include "broker/state-content.h"
 
 struct LeaseFd {
         Lease *lease;
@@ -51,6 +55,7 @@ static void lease_drop_fd(Lease *lease, LeaseFd *held) {
         if (held->next)
                 held->next->previous = held->previous;
         lease->n_fds--;
+        keep_remove_fd(lease, held->fd);
         lease_fd_free(held);
 }
 
@@ -68,6 +73,14 @@ static int on_backend(sd_event_source *source, int fd, uint32_t events, void *us
 static int lease_fd_watch(LeaseFd *held) {
         return sd_event_add_io(held->lease->broker->event, &held->backend, held->fd, 0, on_backend,
                                held);
+}
+
+static void lease_link_fd(Lease *lease, LeaseFd *held) {
+        held->next = lease->fds;
+        if (lease->fds)
+                lease->fds->previous = held;
+        lease->fds = held;
+        lease->n_fds++;
 }
 
 int lease_add_fd(Lease *lease, int fd, UserCharge *charge) {
@@ -96,13 +109,15 @@ int lease_add_fd(Lease *lease, int fd, UserCharge *charge) {
         }
 
         held->charge = user_charge_take(charge);
-        held->next = lease->fds;
-        if (lease->fds)
-                lease->fds->previous = held;
-        lease->fds = held;
+        lease_link_fd(lease, held);
         lease->opened++;
-        lease->n_fds++;
+        keep_add_fd(lease, held->fd);
         return 0;
+}
+
+void lease_get_fds(const Lease *lease, int *ret) {
+        for (const LeaseFd *held = lease->fds; held; held = held->next)
+                *ret++ = held->fd;
 }
 
 /* Its time. */
@@ -122,21 +137,24 @@ static uint64_t realtime_usec(void) {
 }
 
 /* The time that passes while the machine sleeps counts. An accuracy of 0 would be one of 250 ms. */
-static int lease_set_expiry(Lease *lease, uint64_t usec) {
+static int lease_set_end(Lease *lease, uint64_t ends_at) {
         int r;
 
+        r = sd_event_add_time(lease->broker->event, &lease->expiry, CLOCK_BOOTTIME, ends_at, 1,
+                              on_expiry, lease);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(lease->expiry, SD_EVENT_OFF);
+        if (r >= 0)
+                lease->ends_at = ends_at;
+        return r;
+}
+
+static int lease_set_expiry(Lease *lease, uint64_t usec) {
         if (usec == 0)
                 return 0;
 
-        r = sd_event_add_time_relative(lease->broker->event, &lease->expiry, CLOCK_BOOTTIME, usec,
-                                       1, on_expiry, lease);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(lease->expiry, SD_EVENT_OFF);
-        if (r < 0)
-                return r;
-
         lease->expires = lease->since + usec;
-        return 0;
+        return lease_set_end(lease, broker_now_boottime(lease->broker) + usec);
 }
 
 /* Coming and going. */
@@ -191,6 +209,104 @@ int lease_new(Session *session, const LeaseTerms *terms, UserCharge *charge, Lea
         return 0;
 }
 
+static void lease_copy_state(Lease *lease, const StateLease *from) {
+        lease->name = from->name;
+        lease->access = from->access;
+        lease->mode = from->mode;
+        lease->kind = from->kind;
+        lease->uid = from->uid;
+        lease->identity = from->identity;
+        lease->how = from->how;
+        lease->by_password = from->by_password;
+        lease->hold = from->hold;
+        lease->since = from->since;
+        lease->expires = from->expires;
+        lease->opened = from->opened;
+        lease->logout = (LeaseLogout)from->logout;
+        memcpy(lease->id, from->id, sizeof(lease->id));
+        memcpy(lease->request, from->request, sizeof(lease->request));
+        memcpy(lease->definition, from->definition, sizeof(lease->definition));
+}
+
+/* What was allowed is not refused now: the limits of before may have been others. */
+static int lease_restore_charge(Lease *lease) {
+        _cleanup_(user_unrefp) User *user = NULL;
+        int r;
+
+        r = broker_ref_user(lease->broker, lease->identity, &user);
+        return r < 0 ? r : user_charge(user, USER_LEASES, UINT_MAX, &lease->charge);
+}
+
+/* The descriptors are not the lease's yet. */
+static int lease_restore_fds(Lease *lease, const int *fds, unsigned n_fds) {
+        for (unsigned i = 0; i < n_fds; i++) {
+                LeaseFd *held = calloc(1, sizeof(*held));
+
+                if (!held)
+                        return -ENOMEM;
+                held->lease = lease;
+                held->fd = fds[i];
+                lease_link_fd(lease, held);
+                (void)!user_charge(lease->charge.user, USER_DESCRIPTORS, UINT_MAX, &held->charge);
+        }
+
+        return 0;
+}
+
+static void lease_forget_fds(Lease *lease) {
+        for (LeaseFd *held = lease->fds; held; held = held->next) {
+                held->backend = sd_event_source_disable_unref(held->backend);
+                held->fd = -EBADF;
+        }
+}
+
+int lease_restore(Session *session, const StateLease *from, int *fds, unsigned n_fds,
+                  StoreLease *kept, Lease **ret) {
+        _cleanup_(lease_freep) Lease *lease = calloc(1, sizeof(*lease));
+        int r;
+
+        if (!lease)
+                return -ENOMEM;
+
+        lease->broker = session->broker;
+        lease->session = session;
+        lease_copy_state(lease, from);
+
+        r = lease_restore_charge(lease);
+        if (r < 0)
+                return r;
+        broker_add_lease(lease->broker, lease);
+
+        r = copy_string(from->user_name[0] ? from->user_name : NULL, &lease->user_name);
+        if (r >= 0)
+                r = copy_string(from->action, &lease->action);
+        if (r >= 0 && lease->logout == LOGOUT_OF_USER)
+                r = cgroup_find_manager(from->unit, &lease->logout_uid);
+        if (r >= 0 && from->ends_at > 0)
+                r = lease_set_end(lease, from->ends_at);
+        if (r >= 0)
+                r = lease_restore_fds(lease, fds, n_fds);
+        if (r >= 0)
+                r = lease_begin(lease);
+        if (r < 0) {
+                lease_forget_fds(lease);
+                return r;
+        }
+
+        for (unsigned i = 0; i < n_fds; i++)
+                (void)TAKE_FD(fds[i]);
+        lease->kept = kept;
+        session->lease = lease;
+        *ret = TAKE_PTR(lease);
+        return 0;
+}
+
+Lease *lease_leave(Lease *lease) {
+        lease->kept = NULL; /* it stays in the store */
+        lease->session->lease = NULL;
+        return lease_free(lease);
+}
+
 int lease_begin(Lease *lease) {
         int r = 0;
 
@@ -220,6 +336,7 @@ Lease *lease_free(Lease *lease) {
                 return NULL;
 
         sd_event_source_disable_unref(lease->expiry);
+        keep_remove(lease);
         while (lease->fds)
                 lease_drop_fd(lease, lease->fds);
         if (lease->charge.user)

@@ -27,6 +27,8 @@ typedef struct Broker Broker;
 typedef struct Lease Lease;
 typedef struct LeaseFd LeaseFd;
 typedef struct Session Session;
+typedef struct StateLease StateLease;
+typedef struct StoreLease StoreLease;
 
 /* With what end of somebody's presence it ends, by RevokeOnLogout=. */
 typedef enum LeaseLogout {
@@ -70,6 +72,7 @@ struct Lease {
         bool hold;
         uint64_t since;   /* µs of CLOCK_REALTIME */
         uint64_t expires; /* the same; 0: does not */
+        uint64_t ends_at; /* the same moment in µs of CLOCK_BOOTTIME */
         unsigned opened;  /* descriptors that were opened under it, */
         unsigned n_fds;   /* and those that are not known to be over */
         LeaseFd *fds;     /* the duplicates of a revocable lease */
@@ -79,12 +82,24 @@ struct Lease {
         bool until_logout;   /* RevokeOnLogout=; whether it applies says */
         LeaseLogout logout;
         uid_t logout_uid; /* of LOGOUT_OF_USER */
+        StoreLease *kept; /* it outlives the broker; NULL: does not */
 };
 
 /* Makes the lease of a grant that is about to be handed over, with an id and no descriptor yet. It
  * takes the charge. Until it begins it belongs to whoever made it, and nothing ends it. -errno. */
 int lease_new(Session *session, const LeaseTerms *terms, UserCharge *charge,
               Lease **ret) _must_check_;
+
+/* One of the broker before goes on: the session has it at once. Takes the duplicates; on failure
+ * none of them. -errno. */
+int lease_restore(Session *session, const StateLease *from, int *fds, unsigned n_fds,
+                  StoreLease *kept, Lease **ret) _must_check_;
+
+/* Lets go of one that the next broker goes on with: nothing is cut, recorded or told. */
+Lease *lease_leave(Lease *lease);
+
+/* The duplicates, of which there are n_fds; borrowed. */
+void lease_get_fds(const Lease *lease, int *ret);
 
 /* One more descriptor is opened under it: fd is borrowed, and of a revocable lease a duplicate of
  * it is kept, for which it takes the charge. -errno. */

@@ -10,6 +10,7 @@
 #include "config.h"
 
 #include "broker/broker.h"
+#include "broker/keep.h"
 #include "broker/loop.h"
 #include "policy/authority-polkit.h"
 
@@ -56,16 +57,40 @@ static const char *find_privilege(void) {
         return NULL;
 }
 
-static int take_listening_socket(int *ret) {
-        int n = sd_listen_fds(1);
+/* What systemd has passed: the socket to listen on, and what it has kept of the broker before. */
+typedef struct Passed {
+        int listen_fd;
+        int *fds; /* all of them; -EBADF where one was taken */
+        char **names;
+        unsigned n;
+} Passed;
+
+static void passed_deinit(Passed *passed) {
+        for (unsigned i = 0; i < passed->n; i++)
+                close_fd(passed->fds[i]);
+        close_fd(passed->listen_fd);
+        free(passed->fds);
+        strv_free(passed->names);
+}
+
+static int take_passed(Passed *passed) {
+        int n = sd_listen_fds_with_names(1, &passed->names);
 
         if (n < 0)
                 return n;
-        if (n != 1 || sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, NULL, 0) <= 0)
-                return -EINVAL;
+        passed->fds = calloc((size_t)n + 1, sizeof(*passed->fds));
+        if (!passed->fds)
+                return -ENOMEM;
 
-        *ret = SD_LISTEN_FDS_START;
-        return 0;
+        passed->n = (unsigned)n;
+        for (int i = 0; i < n; i++) {
+                passed->fds[i] = SD_LISTEN_FDS_START + i;
+                if (passed->listen_fd < 0 &&
+                    sd_is_socket_unix(passed->fds[i], SOCK_STREAM, 1, NULL, 0) > 0)
+                        passed->listen_fd = TAKE_FD(passed->fds[i]);
+        }
+
+        return passed->listen_fd < 0 ? -EINVAL : 0;
 }
 
 static int run(void) {
@@ -79,9 +104,10 @@ static int run(void) {
         _cleanup_(authority_freep) Authority *authority = NULL;
         _cleanup_(loop_freep) Loop *loop = NULL;
         _cleanup_(broker_freep) Broker *broker = NULL;
-        int fd, r;
+        _cleanup_(passed_deinit) Passed passed = {.listen_fd = -EBADF};
+        int r;
 
-        r = take_listening_socket(&fd);
+        r = take_passed(&passed);
         if (r < 0)
                 return complain(r, "Expected one listening socket: start doorward.socket instead");
 
@@ -99,7 +125,8 @@ static int run(void) {
         if (broker->settings->problem)
                 return complain(0, "%s", broker->settings->problem);
 
-        r = broker_listen_consume_fd(broker, fd);
+        keep_restore(broker, passed.fds, passed.names, passed.n);
+        r = broker_listen_consume_fd(broker, TAKE_FD(passed.listen_fd));
         if (r < 0)
                 return complain(r, "Could not listen");
 

@@ -2,6 +2,7 @@
 
 #include "broker/admission.h"
 #include "broker/broker.h"
+#include "broker/keep.h"
 #include "broker/open-internal.h"
 
 static void open_call_opener(Open *open);
@@ -26,7 +27,7 @@ static json_t *granted_to_json(const Open *open, const Lease *lease) {
                                           json_boolean(lease->logout != LOGOUT_NEVER));
         if (lease && reply) {
                 (void)json_object_set_new(reply, "lease", json_string(lease->id));
-                (void)json_object_set_new(reply, "kept", json_false());
+                (void)json_object_set_new(reply, "kept", json_boolean(lease->kept != NULL));
                 if (lease->expires > 0)
                         (void)json_object_set_new(reply, "expires",
                                                   json_integer((json_int_t)lease->expires));
@@ -64,6 +65,8 @@ static void open_grant(Open *open) {
                 return;
         }
 
+        if (lease)
+                keep_lease(lease);
         reply = granted_to_json(open, lease);
         open_tell(open);
         fd = TAKE_FD(open->fd);

@@ -5,6 +5,7 @@
 
 #include "broker/admission.h"
 #include "broker/broker.h"
+#include "broker/keep.h"
 #include "broker/lease.h"
 #include "broker/permission.h"
 #include "broker/revoke.h"
@@ -131,6 +132,8 @@ static void revocation_carry_out(Revocation *revocation) {
                                    !revocation->permitted);
                 lease = NULL;
         }
+        if (revocation->lets_in || revocation->block_usec > 0)
+                keep_blocks(session->broker);
 
         while (lease) {
                 Lease *next = lease->next;

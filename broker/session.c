@@ -16,6 +16,7 @@
 #include "broker/method.h"
 #include "broker/monitor.h"
 #include "broker/session.h"
+#include "broker/state-content.h"
 #include "common/socket.h"
 
 /* How long a client may take to read its last reply before it is dropped. */
@@ -724,8 +725,92 @@ static int session_identify(Session *session, Refusal *refusal) {
         return r;
 }
 
-void session_accept_consume_fd(Broker *broker, int fd) {
+static Session *session_new(Broker *broker) {
         Session *session = calloc(1, sizeof(*session));
+
+        if (!session)
+                return NULL;
+
+        session->broker = broker;
+        session->fd = -EBADF;
+        session->peer = (Peer)PEER_NULL;
+        session->sender_uid = PEER_UID_INVALID;
+        deadline_init(&session->deadline, broker->event, on_deadline, session);
+        varlink_input_init(&session->input, VARLINK_REQUEST_MAX);
+        broker_add_session(broker, session);
+        return session;
+}
+
+/* Of the process that has the connection it must be known again that it is the one that had the
+ * lease. The kernel says so, or its start time does. */
+static int session_restore_peer(Session *session, const StateLease *from, int fd) {
+        uint64_t start_time;
+        Refusal refusal;
+        int r;
+
+        r = peer_init(&session->peer, fd, !session->broker->settings->proof_always);
+        if (r != 0)
+                return r;
+        if (session->peer.uid != from->uid || session->peer.pid != from->pid)
+                return PEER_E_REFUSED;
+
+        r = broker_ref_user(session->broker, session->peer.uid, &session->user);
+        if (r == 0)
+                r = session_join_process(session, &refusal);
+        if (r == 0)
+                r = process_get_start_time(session->process, &session->peer, &start_time);
+        if (r != 0)
+                return r;
+
+        return start_time == from->start_time && peer_is_alive(&session->peer) ? 0 : PEER_E_GONE;
+}
+
+static int session_restore_strings(Session *session, const StateLease *from) {
+        memcpy(session->request, from->request, sizeof(session->request));
+        session->looked_up = true;
+        if (from->unit[0])
+                session->unit = strdup(from->unit);
+        if (from->login_session[0])
+                session->login_session = strdup(from->login_session);
+        return (from->unit[0] && !session->unit) ||
+                               (from->login_session[0] && !session->login_session)
+                       ? -ENOMEM
+                       : 0;
+}
+
+int session_restore(Broker *broker, const StateLease *from, int *fd, Session **ret) {
+        Session *session = session_new(broker);
+        int r;
+
+        if (!session)
+                return -ENOMEM;
+
+        r = session_restore_peer(session, from, *fd);
+        if (r == 0)
+                r = session_restore_strings(session, from);
+        if (r == 0)
+                r = user_charge(session->user, USER_DESCRIPTORS, UINT_MAX, &session->descriptor);
+        if (r == 0 && (r = sd_event_add_io(broker->event, &session->io, *fd, EPOLLIN | EPOLLRDHUP,
+                                           on_io, session)) >= 0) {
+                session->fd = TAKE_FD(*fd);
+                session->state = SESSION_LEASED;
+                *ret = session;
+                return 0;
+        }
+
+        session_free(session);
+        return r;
+}
+
+Session *session_leave(Session *session) {
+        /* First: as long as systemd has a copy the kernel would go on watching this one. */
+        session->io = sd_event_source_disable_unref(session->io);
+        session->fd = close_fd(session->fd);
+        return session_free(session);
+}
+
+void session_accept_consume_fd(Broker *broker, int fd) {
+        Session *session = session_new(broker);
         Refusal refusal = {};
         int r;
 
@@ -734,14 +819,7 @@ void session_accept_consume_fd(Broker *broker, int fd) {
                 return;
         }
 
-        session->broker = broker;
         session->fd = fd;
-        session->peer = (Peer)PEER_NULL;
-        session->sender_uid = PEER_UID_INVALID;
-        deadline_init(&session->deadline, broker->event, on_deadline, session);
-        varlink_input_init(&session->input, VARLINK_REQUEST_MAX);
-        broker_add_session(broker, session);
-
         r = session_identify(session, &refusal);
         if (r == 0)
                 r = session_charge(session, &refusal);

@@ -33,6 +33,7 @@
 typedef struct Broker Broker;
 typedef struct Lease Lease;
 typedef struct Session Session;
+typedef struct StateLease StateLease;
 
 typedef enum SessionState {
         SESSION_WAITING,
@@ -85,6 +86,14 @@ struct Session {
 /* Takes an accepted connection: serves it, or refuses it and closes it. */
 void session_accept_consume_fd(Broker *broker, int fd);
 Session *session_free(Session *session);
+
+/* The session of a lease that the broker before has left: the kernel has to say that it is of the
+ * same process. It takes the descriptor if that succeeds. PEER_E_GONE: that has ended; PEER_E_*,
+ * -errno. */
+int session_restore(Broker *broker, const StateLease *from, int *fd, Session **ret) _must_check_;
+
+/* Frees it, and leaves the connection to the next broker. */
+Session *session_leave(Session *session);
 
 /* The call's operation, freed when the call ends in whatever way. */
 void session_set_operation(Session *session, Operation *operation);

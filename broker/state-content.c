@@ -5,13 +5,13 @@
 #include "common/peer.h"
 
 /* The least and the most that one takes. */
-#define STATE_LEASE_MIN (5 + 5 * 4 + 4 * 8 + 9 * 2)
+#define STATE_LEASE_MIN (7 + 5 * 4 + 4 * 8 + 9 * 2)
 #define STATE_LEASE_MAX                                                                      \
         (STATE_LEASE_MIN + RECORD_LEASE_SIZE + RECORD_REQUEST_SIZE + NAME_TEXT_SIZE +        \
          DEFINITION_HASH_SIZE + ACTION_TEXT_SIZE + PAM_PROTOCOL_USER_MAX + STATE_UNIT_SIZE + \
          STATE_SESSION_SIZE)
-#define STATE_BLOCK_MIN (4 + 2 + 8)
-#define STATE_BLOCK_MAX (STATE_BLOCK_MIN + NAME_ENDPOINT_MAX)
+#define STATE_BLOCK_MIN (4 + 2 + 8 + 1)
+#define STATE_BLOCK_MAX (STATE_BLOCK_MIN + NAME_TEXT_SIZE)
 
 _Static_assert(2 * 4 + STATE_LEASES_MAX * STATE_LEASE_MAX + STATE_FDS_MAX * 4 +
                                STATE_BLOCKS_MAX * STATE_BLOCK_MAX <=
@@ -48,7 +48,8 @@ bool state_lease_is_valid(const StateLease *lease) {
                name_is_valid_endpoint(lease->name.endpoint) &&
                (!lease->name.instance[0] || name_is_valid_instance(lease->name.instance)) &&
                lease->access > 0 && lease->access < _ACCESS_MAX && lease->mode > 0 &&
-               lease->mode < _LEASE_MODE_MAX && lease->how > 0 && lease->how < _HOW_MAX &&
+               lease->mode < _LEASE_MODE_MAX && lease->kind > 0 && lease->kind < _KIND_MAX &&
+               lease->how > 0 && lease->how < _HOW_MAX &&
                is_hexadecimal(lease->definition, DEFINITION_HASH_SIZE - 1) &&
                is_plain(lease->action) && is_user_name(lease->user_name) && is_plain(lease->unit) &&
                is_plain(lease->login_session) && uid_is_valid(lease->uid) &&
@@ -56,8 +57,10 @@ bool state_lease_is_valid(const StateLease *lease) {
 }
 
 bool state_block_is_valid(const StateBlock *block) {
+        Name name;
+
         return uid_is_valid(block->uid) &&
-               (!block->endpoint[0] || name_is_valid_endpoint(block->endpoint));
+               (!block->endpoint[0] || name_parse(block->endpoint, &name) == 0);
 }
 
 /* Every one has a control connection, and what all of them have is bounded. */
@@ -96,7 +99,9 @@ static void put_entry(BytesWriter *writer, const StateEntry *entry) {
         bytes_put_str(writer, lease->name.instance);
         bytes_put_u8(writer, (uint8_t)lease->access);
         bytes_put_u8(writer, (uint8_t)lease->mode);
+        bytes_put_u8(writer, (uint8_t)lease->kind);
         bytes_put_u8(writer, (uint8_t)lease->how);
+        bytes_put_u8(writer, lease->by_password);
         bytes_put_str(writer, lease->definition);
         bytes_put_str(writer, lease->action);
         bytes_put_str(writer, lease->user_name);
@@ -128,6 +133,7 @@ static void put_content(BytesWriter *writer, const StateContent *content) {
                 bytes_put_u32(writer, content->blocks[i].uid);
                 bytes_put_str(writer, content->blocks[i].endpoint);
                 bytes_put_u64(writer, content->blocks[i].until);
+                bytes_put_u8(writer, content->blocks[i].own);
         }
 }
 
@@ -168,6 +174,14 @@ static unsigned get_count(BytesReader *reader, unsigned max, size_t size_min) {
         return n;
 }
 
+static bool get_bool(BytesReader *reader) {
+        uint8_t value = bytes_get_u8(reader);
+
+        if (value > 1)
+                reader->failed = true;
+        return value == 1;
+}
+
 static int get_fds(BytesReader *reader, StateEntry *entry) {
         unsigned n = get_count(reader, STATE_FDS_MAX, 4);
 
@@ -187,7 +201,6 @@ static int get_fds(BytesReader *reader, StateEntry *entry) {
 static int get_entry(BytesReader *reader, StateEntry **ret) {
         _cleanup_(state_entry_freep) StateEntry *entry = calloc(1, sizeof(*entry));
         StateLease *lease;
-        uint32_t hold;
         int r;
 
         if (!entry)
@@ -200,7 +213,9 @@ static int get_entry(BytesReader *reader, StateEntry **ret) {
         bytes_get_str(reader, lease->name.instance, sizeof(lease->name.instance));
         lease->access = (Access)bytes_get_u8(reader);
         lease->mode = (LeaseMode)bytes_get_u8(reader);
+        lease->kind = (Kind)bytes_get_u8(reader);
         lease->how = (How)bytes_get_u8(reader);
+        lease->by_password = get_bool(reader);
         bytes_get_str(reader, lease->definition, sizeof(lease->definition));
         bytes_get_str(reader, lease->action, sizeof(lease->action));
         bytes_get_str(reader, lease->user_name, sizeof(lease->user_name));
@@ -214,11 +229,8 @@ static int get_entry(BytesReader *reader, StateEntry **ret) {
         lease->expires = bytes_get_u64(reader);
         lease->ends_at = bytes_get_u64(reader);
         lease->logout = (StateLogout)bytes_get_u8(reader);
-        hold = bytes_get_u8(reader);
-        lease->hold = hold == 1;
+        lease->hold = get_bool(reader);
         lease->opened = bytes_get_u32(reader);
-        if (hold > 1)
-                reader->failed = true;
 
         r = get_fds(reader, entry);
         if (r < 0)
@@ -266,6 +278,7 @@ static int get_blocks(BytesReader *reader, StateContent *content) {
                 block->uid = bytes_get_u32(reader);
                 bytes_get_str(reader, block->endpoint, sizeof(block->endpoint));
                 block->until = bytes_get_u64(reader);
+                block->own = get_bool(reader);
         }
 
         return 0;

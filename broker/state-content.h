@@ -30,7 +30,7 @@
 #define STATE_SESSION_SIZE 256
 
 /* One that has as much of everything as there may be is not larger. */
-#define STATE_CONTENT_MAX (1216 * 1024U)
+#define STATE_CONTENT_MAX (1280 * 1024U)
 
 /* Whether the lease ends with a login. */
 typedef enum StateLogout {
@@ -40,13 +40,17 @@ typedef enum StateLogout {
         _STATE_LOGOUT_MAX,
 } StateLogout;
 
-typedef struct StateLease {
+typedef struct StateLease StateLease;
+
+struct StateLease {
         char id[RECORD_LEASE_SIZE];
         char request[RECORD_REQUEST_SIZE]; /* by which it was opened */
         Name name;
         Access access;
         LeaseMode mode;
+        Kind kind;
         How how;
+        bool by_password; /* policy's yes rests on one */
         char definition[DEFINITION_HASH_SIZE];
         char action[ACTION_TEXT_SIZE];             /* by which it was granted; or "" */
         char user_name[PAM_PROTOCOL_USER_MAX + 1]; /* that PAM has proved; or "" */
@@ -62,13 +66,14 @@ typedef struct StateLease {
         StateLogout logout;
         bool hold;       /* it does not end with its last descriptor */
         unsigned opened; /* how many descriptors there ever were */
-} StateLease;
+};
 
 /* Who is not let in for a while. */
 typedef struct StateBlock {
         uid_t uid;
-        char endpoint[NAME_ENDPOINT_MAX + 1]; /* or "": all */
-        uint64_t until;                       /* µs of CLOCK_BOOTTIME */
+        char endpoint[NAME_TEXT_SIZE]; /* or "": all */
+        uint64_t until;                /* µs of CLOCK_BOOTTIME */
+        bool own;                      /* made by that user */
 } StateBlock;
 
 /* A descriptor of a lease. Only the number is written; the rest is for whoever keeps them. */

@@ -20,6 +20,7 @@
 #include <time.h>
 
 #include "broker/broker.h"
+#include "broker/keep.h"
 #include "broker/lease.h"
 #include "broker/session.h"
 #include "common/socket.h"
@@ -38,6 +39,9 @@ typedef struct Fixture {
         int opener_listen_fd, opener_fd, journal_fd, pam_listen_fd;
         int backend[2]; /* what the opener gives is backend[0] */
         int n_fds;
+        int stored[64]; /* what systemd keeps, */
+        char *stored_names[64];
+        unsigned n_stored;
 } Fixture;
 
 typedef struct Client {
@@ -99,9 +103,36 @@ static const char template[] = "[Endpoint]\nDescription=A line\nInstance=ttyS*\n
                                "[Full]\nOpenFile=/dev/%i\n"
                                "[Connect]\nDevice=char:ttyS\n";
 
+/* systemd's fd store. */
+static int notify(const char *message, int fd, void *userdata) {
+        Fixture *f = userdata;
+        const char *name = strstr(message, "FDNAME=") + strlen("FDNAME=");
+
+        if (strstr(message, "FDSTORE=1")) {
+                assert_non_null(strstr(message, "FDPOLL=0"));
+                assert_in_range(f->n_stored, 0, ELEMENTSOF(f->stored) - 1);
+                f->stored_names[f->n_stored] = strdup(name);
+                f->stored[f->n_stored++] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+                return 1;
+        }
+
+        assert_non_null(strstr(message, "FDSTOREREMOVE=1"));
+        for (unsigned i = f->n_stored; i > 0; i--)
+                if (streq(f->stored_names[i - 1], name)) {
+                        close_fd(f->stored[i - 1]);
+                        free(f->stored_names[i - 1]);
+                        f->n_stored--;
+                        f->stored[i - 1] = f->stored[f->n_stored];
+                        f->stored_names[i - 1] = f->stored_names[f->n_stored];
+                }
+        return 1;
+}
+
 static void start_broker(Fixture *f) {
         char openers[64], journal[64], pam[64];
         BrokerPlaces places = {
+                .notify = notify,
+                .notify_userdata = f,
                 .root = f->folder,
                 .openers = openers,
                 .journal = journal,
@@ -187,6 +218,10 @@ static int setup_few_descriptors(void **state) {
         return setup_with(state, "[Broker]\nDescriptorsPerUser=4\n");
 }
 
+static int setup_one_kept(void **state) {
+        return setup_with(state, "[Broker]\nKeptLeasesMax=1\n");
+}
+
 static int setup_proof(void **state) {
         return setup_with(state, "[Broker]\nIdentityProof=always\n");
 }
@@ -227,6 +262,9 @@ static int teardown(void **state) {
                 run(f);
         }
         broker_free(f->broker);
+        /* What the broker ends it also takes out. */
+        if (f->n_stored > 0)
+                return -1;
         fake_authority_deinit(&f->fake);
         sd_event_unref(f->event);
         close_fd(f->opener_listen_fd);
@@ -1514,6 +1552,153 @@ static void test_recheck_is_given_up(void **state) {
         run(f);
         assert_int_equal(f->broker->n_leases, 0);
         /* What is left is cancelled by the end of the broker. */
+}
+
+/* Another broker takes the place of this one, with what systemd has kept. */
+static void restart(Fixture *f) {
+        int fds[64];
+        char *names[64];
+        unsigned n;
+
+        run_for(f, 200); /* what was gathered is stored */
+        f->broker->is_restarting = true;
+        broker_free(f->broker);
+        f->opener_fd = close_fd(f->opener_fd);
+
+        n = f->n_stored;
+        for (unsigned i = 0; i < n; i++) {
+                fds[i] = fcntl(f->stored[i], F_DUPFD_CLOEXEC, 3);
+                names[i] = strdup(f->stored_names[i]);
+        }
+        start_broker(f);
+        for (unsigned i = 0; i < 3; i++) {
+                drain_journal(f);
+                run(f);
+        }
+        keep_restore(f->broker, fds, names, n);
+        for (unsigned i = 0; i < n; i++) {
+                assert_int_equal(fds[i], -EBADF);
+                free(names[i]);
+        }
+}
+
+static bool is_cut(const Client *client) {
+        char byte;
+
+        return recv(client->message.fds[0], &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/* What is kept goes on: nobody is in its way, and it can be ended as before. */
+static void test_restart(void **state) {
+        Fixture *f = *state;
+        char id[64];
+        Client c, list;
+
+        open_docker(f, &c);
+        assert_true(json_is_true(json_object_get(c.reply.parameters, "kept")));
+        (void)snprintf(id, sizeof(id), "%s", client_get(&c, "lease"));
+        for (unsigned i = 0; i < 2; i++) {
+                restart(f);
+                assert_false(is_cut(&c));
+                assert_int_equal(f->broker->n_leases, 1);
+                assert_string_equal(f->broker->leases->id, id);
+        }
+
+        client_connect(f, &list);
+        client_send(&list, LIST_CALL(""));
+        assert_int_equal(client_receive(f, &list), 1);
+        assert_true(json_is_true(
+                json_object_get(json_object_get(list.reply.parameters, "lease"), "kept")));
+        open_another_docker(f, &list, id);
+        client_close(&list);
+
+        drain_journal(f);
+        assert_int_equal(revoke_for(f, "\"lease\":\"%s\"", id), 1);
+        ASSERT_ENTRY(f, "DOORWARD_REASON=revoked", "DOORWARD_OPENED=2");
+        assert_true(is_cut(&c));
+        assert_int_equal(recv(c.fd, id, 1, MSG_PEEK), 1); /* that it has ended was said */
+        client_close(&c);
+        run_for(f, 200);
+        assert_int_equal(f->n_stored, 0);
+}
+
+/* Who hangs up meanwhile has ended it, and what was changed meanwhile counts. */
+static void test_restart_of_what_has_ended(void **state) {
+        Fixture *f = *state;
+        Client c, d;
+
+        open_docker(f, &c);
+        run_for(f, 200);
+        client_close(&c);
+        restart(f);
+        run(f);
+        assert_int_equal(f->broker->n_leases, 0);
+
+        /* That one has been cut. */
+        close_fd(f->backend[0]);
+        close_fd(f->backend[1]);
+        assert_int_equal(
+                socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, f->backend), 0);
+        open_docker(f, &d);
+        run_for(f, 200);
+        write_file(f, "etc/doorward/endpoints.d/docker.conf", short_lived);
+        restart(f);
+        ASSERT_ENTRY(f, "DOORWARD_REASON=definition");
+        assert_true(is_cut(&d));
+        client_close(&d);
+        run_for(f, 200);
+}
+
+static void test_restart_after_its_time(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        move_opener(f, "short");
+        client_connect(f, &c);
+        client_send(&c, OPEN_LEASED("short", "full"));
+        assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+        assert_int_equal(client_receive(f, &c), 1);
+        run_for(f, 200);
+        restart(f);
+        assert_false(is_cut(&c));
+        run_for(f, 1000);
+        ASSERT_ENTRY(f, "DOORWARD_REASON=expired");
+        assert_true(is_cut(&c));
+        client_close(&c);
+        run_for(f, 200);
+}
+
+/* What there is no room for ends with the broker, and is told so in its grant. */
+static void test_restart_of_what_is_not_kept(void **state) {
+        Fixture *f = *state;
+        Client c, d;
+
+        open_docker(f, &c);
+        open_docker(f, &d);
+        assert_false(json_is_true(json_object_get(d.reply.parameters, "kept")));
+        f->broker->settings->kept_leases_max = 1;
+        restart(f);
+        assert_int_equal(f->broker->n_leases, 1);
+        assert_int_equal(recv(d.fd, &(char){0}, 1, MSG_PEEK), 1);
+        assert_int_equal(client_receive(f, &d), 1);
+        assert_string_equal(client_get(&d, "reason"), "restart");
+        client_close(&c);
+        client_close(&d);
+        run_for(f, 200);
+}
+
+/* Who was kept out is. */
+static void test_restart_keeps_blocks(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        assert_int_equal(revoke_for(f, "\"uid\":%u,\"block\":60", getuid()), 0);
+        restart(f);
+        client_connect(f, &c);
+        call_for_error(f, &c, OPEN_LEASED("docker", "full"), BROKER "PermissionDenied");
+        client_close(&c);
+        assert_int_equal(revoke_for(f, "\"uid\":%u,\"block\":0", getuid()), 0);
+        run_for(f, 200);
 }
 
 static void test_tracked_holds_nothing(void **state) {
@@ -3032,6 +3217,12 @@ int main(void) {
                 TEST(test_recheck_after_a_password),
                 TEST(test_recheck_of_what_was_on_the_way),
                 TEST(test_recheck_is_given_up),
+                TEST(test_restart),
+                TEST(test_restart_of_what_has_ended),
+                TEST(test_restart_after_its_time),
+                cmocka_unit_test_setup_teardown(test_restart_of_what_is_not_kept, setup_one_kept,
+                                                teardown),
+                TEST(test_restart_keeps_blocks),
                 TEST(test_another),
                 TEST(test_another_is_refused),
                 TEST(test_another_of_another_process),

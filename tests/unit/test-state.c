@@ -23,7 +23,9 @@ static const StateLease one = {
         .name = {.endpoint = "serial", .instance = "ttyUSB0"},
         .access = ACCESS_FULL,
         .mode = LEASE_MODE_REVOCABLE,
+        .kind = KIND_DEVICE,
         .how = HOW_CHALLENGED,
+        .by_password = true,
         .definition = HASH,
         .action = "org.doorward.endpoint.serial.full",
         .user_name = "jos\xc3\xa9",
@@ -61,8 +63,8 @@ static void content_init(StateContent *content, unsigned n, uint32_t number) {
         assert_true(content->entries && content->blocks);
         for (unsigned i = 0; i < n; i++) {
                 content->entries[i] = entry_new(&one, i == 0 ? 3 : 1, number + 3 * i);
-                content->blocks[i] =
-                        (StateBlock){.uid = 1000 + i, .endpoint = "docker", .until = number};
+                content->blocks[i] = (StateBlock){
+                        .uid = 1000 + i, .endpoint = "docker", .until = number, .own = i % 2};
         }
 }
 
@@ -102,6 +104,7 @@ static void assert_same(const StateContent *a, const StateContent *b) {
         for (unsigned i = 0; i < a->n_blocks; i++) {
                 assert_int_equal(a->blocks[i].uid, b->blocks[i].uid);
                 assert_string_equal(a->blocks[i].endpoint, b->blocks[i].endpoint);
+                assert_int_equal(a->blocks[i].own, b->blocks[i].own);
                 assert_true(a->blocks[i].until == b->blocks[i].until);
         }
 }
@@ -398,10 +401,13 @@ static void test_validity(void **unused) {
         ASSERT_INVALID(lease.pid = 1);
         ASSERT_INVALID(lease.pid = -2);
         ASSERT_INVALID(lease.logout = _STATE_LOGOUT_MAX);
+        ASSERT_INVALID(lease.kind = 0);
+        ASSERT_INVALID(lease.kind = _KIND_MAX);
 
         assert_true(state_block_is_valid(&(StateBlock){.uid = 1000}));
         assert_false(state_block_is_valid(&(StateBlock){.uid = (uid_t)-1}));
         assert_false(state_block_is_valid(&(StateBlock){.uid = 1, .endpoint = "a/b"}));
+        assert_true(state_block_is_valid(&(StateBlock){.uid = 1, .endpoint = "serial@ttyS0"}));
 }
 
 /* What could not be read again is not written, and harms nothing that was. */
@@ -458,6 +464,7 @@ static void test_bounds(void **unused) {
                 content.entries[i] = entry_new(&largest, 2, 1 + 2 * i);
                 content.blocks[i] = (StateBlock){.uid = i, .until = UINT64_MAX};
                 fill(content.blocks[i].endpoint, sizeof(content.blocks[i].endpoint), 'e');
+                content.blocks[i].endpoint[NAME_ENDPOINT_MAX] = '@';
         }
         content.n_entries = STATE_LEASES_MAX;
         content.n_blocks = STATE_BLOCKS_MAX;

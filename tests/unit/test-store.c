@@ -155,6 +155,7 @@ static StateLease lease_of(const Held *held) {
                 .name = {.endpoint = "docker"},
                 .access = ACCESS_FULL,
                 .mode = LEASE_MODE_REVOCABLE,
+                .kind = KIND_STREAM,
                 .how = HOW_IMPLICIT,
                 .definition = HASH,
                 .uid = 1000,
