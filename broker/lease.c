@@ -380,10 +380,11 @@ static Lease *lease_end_by(Lease *lease, EndReason reason, const uid_t *by) {
 
         assert(lease_is_handed_over(lease));
 
-        for (const LeaseFd *held = lease->fds; held; held = held->next)
-                lease_fd_cut(held);
+        /* Whoever sees it cut can know why. */
         lease_record_end(lease, reason, by);
         session_end_lease(session, reason);
+        for (const LeaseFd *held = lease->fds; held; held = held->next)
+                lease_fd_cut(held);
         return lease_free(lease);
 }
 

@@ -10,7 +10,9 @@ import time
 import lib
 import test_libvirt
 import test_postgres
+import varlink
 from terminal import Terminal
+from test_leases import take
 
 QUICK = 0.1
 
@@ -79,6 +81,29 @@ def expect_reason(journal, lease, reasons):
     lib.expect_in(entry["DOORWARD_REASON"], reasons, "reason")
 
 
+def expire():
+    """Opens now and then. By how much too late the last of them ended."""
+    held, late = [], []
+    for _ in range(10):
+        client = varlink.Client()
+        held.append((client, *take(client, "full")))
+        time.sleep(0.04)
+    for client, reply, data in held:
+        lib.expect(client.reply()["reason"], "expired")
+        late.append(time.time() - reply["expires"] / 1e6)
+        lib.expect(data.recv(1), b"")
+    lib.expect_true(min(late) >= 0, f"not before its time: {late}")
+    return max(late)
+
+
+@lib.both_kernel_paths
+def test_expiry():
+    """MaxSec= is kept to whenever in a second something was opened: never before its time, and within
+    100 ms of it."""
+    with time_limited("echo"), lib.echo(lib.allow("echo", "full")):
+        lib.expect_quick(lambda: lib.as_user("alice", expire), QUICK, "the latest of ten", times=1)
+
+
 # psql and PostgreSQL.
 
 
@@ -137,7 +162,7 @@ def test_psql():
             for end in (revoke, kill_holder):
                 lib.expect_quick(lambda e=end: end_psql(folder, e), QUICK, end.__name__)
             with time_limited("postgresql"):
-                lib.expect_quick(lambda: end_psql(folder, wait_for_expiry), QUICK, "expiry")
+                lib.expect_quick(lambda: end_psql(folder, wait_for_expiry), QUICK, "expiry", 2)
 
 
 # virsh and libvirtd.
@@ -204,7 +229,7 @@ def test_virsh():
         for end in (revoke, kill_holder):
             lib.expect_quick(lambda e=end: end_virsh(e), QUICK, end.__name__)
         with time_limited("libvirt"):
-            lib.expect_quick(lambda: end_virsh(wait_for_expiry), QUICK, "expiry")
+            lib.expect_quick(lambda: end_virsh(wait_for_expiry), QUICK, "expiry", 2)
 
 
 @lib.time_limit(90)
