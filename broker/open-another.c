@@ -150,7 +150,9 @@ static int take_places(Another *another, Lease *lease, Refusal *ret_refusal) {
         Broker *broker = another->session->broker;
         int r;
 
-        if (lease->n_fds >= broker->settings->descriptors_per_lease) {
+        /* Of a tracked one nothing is held, and nobody knows what has been closed again. */
+        if (lease->mode == LEASE_MODE_REVOCABLE &&
+            lease->n_fds >= broker->settings->descriptors_per_lease) {
                 refusal_init_limit(ret_refusal, "DescriptorsPerLease", 0);
                 return USER_E_QUOTA;
         }
