@@ -159,11 +159,6 @@ static int lease_set_expiry(Lease *lease, uint64_t usec) {
 
 /* Coming and going. */
 
-static int copy_string(const char *text, char **ret) {
-        *ret = text ? strdup(text) : NULL;
-        return text && !*ret ? -ENOMEM : 0;
-}
-
 int lease_new(Session *session, const LeaseTerms *terms, UserCharge *charge, Lease **ret) {
         _cleanup_(lease_freep) Lease *lease = calloc(1, sizeof(*lease));
         const Target *target = &terms->definition->targets[terms->access];

@@ -84,11 +84,6 @@ static Group *group_free(Group *group) {
         return NULL;
 }
 
-static int copy_string(const char *text, char **ret) {
-        *ret = text ? strdup(text) : NULL;
-        return text && !*ret ? -ENOMEM : 0;
-}
-
 static int group_new(Recheck *recheck, const Lease *lease, Group **ret) {
         Group *group = calloc(1, sizeof(*group));
         Session *session = lease->session;

@@ -766,16 +766,14 @@ static int session_restore_peer(Session *session, const StateLease *from, int fd
 }
 
 static int session_restore_strings(Session *session, const StateLease *from) {
+        int r;
+
         memcpy(session->request, from->request, sizeof(session->request));
         session->looked_up = true;
-        if (from->unit[0])
-                session->unit = strdup(from->unit);
-        if (from->login_session[0])
-                session->login_session = strdup(from->login_session);
-        return (from->unit[0] && !session->unit) ||
-                               (from->login_session[0] && !session->login_session)
-                       ? -ENOMEM
-                       : 0;
+        r = copy_string(from->unit[0] ? from->unit : NULL, &session->unit);
+        return r < 0 ? r
+                     : copy_string(from->login_session[0] ? from->login_session : NULL,
+                                   &session->login_session);
 }
 
 int session_restore(Broker *broker, const StateLease *from, int *fd, Session **ret) {

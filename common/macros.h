@@ -71,6 +71,12 @@ static inline void freep(void *p) {
         free(*(void **)p);
 }
 
+/* A copy, or NULL of NULL. -ENOMEM. */
+static inline int copy_string(const char *text, char **ret) {
+        *ret = text ? strdup(text) : NULL;
+        return text && !*ret ? -ENOMEM : 0;
+}
+
 static inline bool streq(const char *a, const char *b) {
         return strcmp(a, b) == 0;
 }
