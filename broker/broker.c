@@ -481,6 +481,21 @@ static unsigned descriptors_max(void) {
         return limit.rlim_cur > INT_MAX ? INT_MAX : (unsigned)limit.rlim_cur - DESCRIPTORS_RESERVED;
 }
 
+/* A lease has a connection of its own, and a revocable one a duplicate. */
+static int broker_check_descriptors(Broker *broker) {
+        unsigned needed = 2 * broker->settings->leases_max;
+
+        broker->descriptors_max = descriptors_max();
+        if (broker->descriptors_max >= needed)
+                return 0;
+
+        broker->descriptors_warning =
+                strv_format("LimitNOFILE= of doorward.service allows %u descriptors to be held for "
+                            "clients, and LeasesMax=%u may need %u: some are refused before",
+                            broker->descriptors_max, broker->settings->leases_max, needed);
+        return broker->descriptors_warning ? 0 : -ENOMEM;
+}
+
 static void on_policy_changed(void *userdata) {
         Broker *broker = userdata;
 
@@ -528,7 +543,9 @@ int broker_new(sd_event *event, Authority *authority, const BrokerPlaces *places
                 return -ENOMEM;
 
         process_table_init(&broker->processes, event, session_end_process);
-        broker->descriptors_max = descriptors_max();
+        r = broker_check_descriptors(broker);
+        if (r < 0)
+                return r;
 
         r = cgroup_get_root(&broker->cgroup_root);
         if (r >= 0)
@@ -554,6 +571,9 @@ int broker_new(sd_event *event, Authority *authority, const BrokerPlaces *places
         authority_watch(authority, on_policy_changed, broker);
 
         broker_log_warnings(broker, broker->settings->warnings);
+        if (broker->descriptors_warning)
+                record_log(broker->record, LOG_WARNING, RECORD_ID_PROBLEM, "%s",
+                           broker->descriptors_warning);
         broker_log_catalogue(broker);
         *ret = TAKE_PTR(broker);
         return 0;
@@ -607,6 +627,7 @@ Broker *broker_free(Broker *broker) {
         settings_free(broker->settings);
         strv_free(broker->folders);
         free(broker->cgroup_root);
+        free(broker->descriptors_warning);
         sd_event_unref(broker->event);
         free(broker);
         return NULL;

@@ -81,9 +81,10 @@ struct Broker {
         unsigned n_leases;
         Monitor *monitors;
 
-        unsigned descriptors_max; /* that are held for clients, in all */
-        uint64_t generation;      /* of policy: how often it may have changed */
-        bool is_restarting;       /* at its end: what is kept is left to the next one */
+        unsigned descriptors_max;  /* that are held for clients, in all, */
+        char *descriptors_warning; /* if these are less than so many leases need; else NULL */
+        uint64_t generation;       /* of policy: how often it may have changed */
+        bool is_restarting;        /* at its end: what is kept is left to the next one */
 
         int listen_fd;
         int reserve_fd; /* given up to accept, and refuse, a connection when there is no other */

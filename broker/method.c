@@ -70,7 +70,19 @@ static json_t *warnings_to_json(const Broker *broker) {
         append_strings(array, broker->catalogue->warnings);
         for (size_t i = 0; i < broker->catalogue->n_definitions; i++)
                 append_strings(array, broker->catalogue->definitions[i]->warnings);
+        if (broker->descriptors_warning)
+                (void)json_array_append_new(array, json_string(broker->descriptors_warning));
 
+        return array;
+}
+
+static json_t *features_to_json(const Broker *broker) {
+        json_t *array = json_array();
+
+        if (broker->kernel_has_peerpidfd)
+                (void)json_array_append_new(array, json_string("peerpidfd"));
+        if (broker->settings->kept_leases_max > 0 && getenv("NOTIFY_SOCKET"))
+                (void)json_array_append_new(array, json_string("fdstore"));
         return array;
 }
 
@@ -84,9 +96,8 @@ static void get_broker_info(Session *session, const FieldValue *values) {
                                         "protocol", INTERFACE_PROTOCOL, "identityProof",
                                         !kernel || broker->settings->proof_always, "polkit",
                                         version ? json_string(version) : json_null(), "features",
-                                        kernel ? json_pack("[s]", "peerpidfd") : json_array(),
-                                        "limits", limits_to_json(broker), "warnings",
-                                        warnings_to_json(broker)),
+                                        features_to_json(broker), "limits", limits_to_json(broker),
+                                        "warnings", warnings_to_json(broker)),
                               -EBADF, false);
 }
 

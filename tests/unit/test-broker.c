@@ -1189,6 +1189,7 @@ static void test_descriptors(void **state) {
         assert_string_equal(client_get(&more, "limit"), "DescriptorsPerUser");
 
         f->broker->settings->descriptors_per_user = 100;
+        /* Were it so at its start, it would have been said. */
         f->broker->descriptors_max = 4;
         client_send(&more, OPEN_LEASED("docker", "full"));
         assert_error(f, &more, BROKER "LimitExceeded");
