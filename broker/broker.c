@@ -352,7 +352,7 @@ static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *
                         void *userdata) {
         Broker *broker = userdata;
 
-        broker->is_restarting = keep_is_restart(broker);
+        broker->is_restarting = keep_is_restart(broker, &broker->leaves_leases);
         return sd_event_exit(broker->event, 0);
 }
 
@@ -584,7 +584,7 @@ Broker *broker_free(Broker *broker) {
                 return NULL;
 
         /* What was handed over is cut before the records of it are sent. */
-        if (broker->is_restarting)
+        if (broker->leaves_leases)
                 broker_leave_leases(broker);
         broker_end_leases(broker, true, broker->is_restarting ? END_RESTART : END_SHUTDOWN);
         while (broker->sessions) {

@@ -84,7 +84,8 @@ struct Broker {
         unsigned descriptors_max;  /* that are held for clients, in all, */
         char *descriptors_warning; /* if these are less than so many leases need; else NULL */
         uint64_t generation;       /* of policy: how often it may have changed */
-        bool is_restarting;        /* at its end: what is kept is left to the next one */
+        bool is_restarting;        /* at its end: another one takes its place, */
+        bool leaves_leases;        /* and goes on with what is kept */
 
         int listen_fd;
         int reserve_fd; /* given up to accept, and refuse, a connection when there is no other */

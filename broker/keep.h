@@ -34,6 +34,6 @@ void keep_blocks(Broker *broker);
  * anybody is served. */
 void keep_restore(Broker *broker, int *fds, char *const *names, unsigned n);
 
-/* Whether another broker takes the place of this one, and PID 1 has all that it needs. It is asked,
- * and waited for: for the end. */
-bool keep_is_restart(Broker *broker);
+/* Whether another broker takes the place of this one, and whether PID 1 has all that it needs. It
+ * is asked, and waited for: for the end. */
+bool keep_is_restart(Broker *broker, bool *ret_has_all);

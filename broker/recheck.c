@@ -27,7 +27,8 @@ struct Group {
         Name name;
         Access access;
         uid_t uid, identity;
-        char *login_session; /* NULL: none */
+        char *unit;          /* NULL: none */
+        char *login_session; /* the same */
         char *user_name;     /* NULL: they did not prove to be somebody else */
         Peer peer;           /* whose pidfd is the process's */
         Process *process;
@@ -61,6 +62,7 @@ static bool group_has(const Group *group, const Lease *lease) {
                lease->identity == group->identity && lease->access == group->access &&
                streq(lease->name.endpoint, group->name.endpoint) &&
                streq(lease->name.instance, group->name.instance) &&
+               strings_equal(lease->session->unit, group->unit) &&
                strings_equal(lease->session->login_session, group->login_session) &&
                strings_equal(lease->user_name, group->user_name);
 }
@@ -78,6 +80,7 @@ static Group *group_free(Group *group) {
                 authority_forget(recheck->broker->authority, group);
         check_request_cancel(group->check);
         process_unref(group->process);
+        free(group->unit);
         free(group->login_session);
         free(group->user_name);
         free(group);
@@ -102,7 +105,8 @@ static int group_new(Recheck *recheck, const Lease *lease, Group **ret) {
         group->next = recheck->groups;
         recheck->groups = group;
 
-        if (copy_string(session->login_session, &group->login_session) < 0 ||
+        if (copy_string(session->unit, &group->unit) < 0 ||
+            copy_string(session->login_session, &group->login_session) < 0 ||
             copy_string(lease->user_name, &group->user_name) < 0) {
                 group_free(group);
                 return -ENOMEM;

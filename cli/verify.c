@@ -195,7 +195,7 @@ static void effect_note(const Verify *verify) {
         if (verify->settings)
                 report_note(verify->options,
                             "A changed " SETTINGS_WORD " takes effect with: systemctl restart "
-                            "doorward.service, which ends all leases");
+                            "doorward.service, which ends the leases that are not kept");
 }
 
 static int verify_finish(Verify *verify) {

@@ -1562,7 +1562,7 @@ static void restart(Fixture *f) {
         unsigned n;
 
         run_for(f, 200); /* what was gathered is stored */
-        f->broker->is_restarting = true;
+        f->broker->is_restarting = f->broker->leaves_leases = true;
         broker_free(f->broker);
         f->opener_fd = close_fd(f->opener_fd);
 
