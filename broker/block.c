@@ -30,16 +30,39 @@ static void table_sweep(BlockTable *table, uint64_t now) {
         }
 }
 
-static unsigned table_count_own(const BlockTable *table, uid_t uid) {
+static unsigned table_count_own(const BlockTable *table, uid_t owner) {
         unsigned n = 0;
 
         for (const Block *block = table->first; block; block = block->next)
-                n += block->own && block->uid == uid;
+                n += block->own && block->owner == owner;
         return n;
 }
 
+/* Drops one that a user has made for themselves. */
+static void table_make_room(BlockTable *table) {
+        Block **p = &table->first;
+
+        while (*p && !(*p)->own)
+                p = &(*p)->next;
+        if (*p) {
+                Block *block = *p;
+
+                *p = block->next;
+                table->n--;
+                free(block);
+        }
+}
+
+/* Whether the block is of this endpoint. */
+static bool block_fits(const Block *block, const char *endpoint) {
+        size_t n = strlen(block->endpoint);
+
+        return strncmp(block->endpoint, endpoint, n) == 0 &&
+               (n == 0 || !endpoint[n] || endpoint[n] == '@');
+}
+
 int block_table_add(BlockTable *table, uid_t uid, const char *endpoint, uint64_t now,
-                    uint64_t until, bool own) {
+                    uint64_t until, bool own, uid_t owner) {
         Block *block;
 
         table_sweep(table, now);
@@ -51,7 +74,9 @@ int block_table_add(BlockTable *table, uid_t uid, const char *endpoint, uint64_t
                         return 0;
                 }
 
-        if (table->n >= BLOCKS_MAX || (own && table_count_own(table, uid) >= BLOCKS_OF_OWN_MAX))
+        if (table->n >= BLOCKS_MAX && !own)
+                table_make_room(table);
+        if (table->n >= BLOCKS_MAX || (own && table_count_own(table, owner) >= BLOCKS_OF_OWN_MAX))
                 return BLOCK_E_FULL;
 
         block = calloc(1, sizeof(*block));
@@ -62,6 +87,7 @@ int block_table_add(BlockTable *table, uid_t uid, const char *endpoint, uint64_t
         (void)snprintf(block->endpoint, sizeof(block->endpoint), "%s", endpoint);
         block->until = until;
         block->own = own;
+        block->owner = owner;
         block->next = table->first;
         table->first = block;
         table->n++;
@@ -81,7 +107,7 @@ uint64_t block_table_find(const BlockTable *table, uid_t uid, const char *endpoi
 
         for (const Block *block = table->first; block; block = block->next)
                 if (block->uid == uid && block->until > now && block->until > until &&
-                    (!block->endpoint[0] || streq(block->endpoint, endpoint)))
+                    block_fits(block, endpoint))
                         until = block->until;
         return until;
 }

@@ -13,7 +13,8 @@
 #include "common/macros.h"
 #include "common/name.h"
 
-/* In all; and of those that a user has made for themselves. */
+/* In all; and of those that a user has made for themselves. What somebody else keeps them out of
+ * goes before. */
 #define BLOCKS_MAX 1000U
 #define BLOCKS_OF_OWN_MAX 16U
 
@@ -24,7 +25,8 @@ struct Block {
         uid_t uid;
         char endpoint[NAME_TEXT_SIZE]; /* "": all */
         uint64_t until;                /* µs of CLOCK_BOOTTIME */
-        bool own;                      /* made by that user */
+        bool own;                      /* made by that user, */
+        uid_t owner;                   /* or whoever is charged for them */
 };
 
 typedef struct BlockTable {
@@ -39,10 +41,11 @@ enum {
 
 void block_table_deinit(BlockTable *table);
 
-/* Keeps the user out until then; one that is there already is only made longer. -ENOMEM,
- * BLOCK_E_FULL. now and until are of CLOCK_BOOTTIME. */
+/* Keeps the user out until then; one that is there already is only made longer. With own the user
+ * does so, at the charge of owner. An endpoint without an instance is all of its instances.
+ * -ENOMEM, BLOCK_E_FULL. now and until are of CLOCK_BOOTTIME. */
 int block_table_add(BlockTable *table, uid_t uid, const char *endpoint, uint64_t now,
-                    uint64_t until, bool own) _must_check_;
+                    uint64_t until, bool own, uid_t owner) _must_check_;
 
 /* Lets the user in again: to that endpoint, or with "" to all. With own it is only what they made
  * themselves. */

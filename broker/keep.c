@@ -16,6 +16,9 @@
 /* How long PID 1 may take to read what it was sent. */
 #define BARRIER_USEC UINT64_C(1000000)
 
+/* What has more descriptors than that takes the places of many. */
+#define KEPT_FDS_MAX 32U
+
 _Static_assert((int)LOGOUT_NEVER == (int)STATE_LOGOUT_NONE &&
                        (int)LOGOUT_OF_SESSION == (int)STATE_LOGOUT_SESSION &&
                        (int)LOGOUT_OF_USER == (int)STATE_LOGOUT_USER,
@@ -72,13 +75,22 @@ void keep_lease(Lease *lease) {
             !state_of_lease(lease, &state))
                 return;
 
+        /* One user has no more than half of the places. */
+        if (user_charge(lease->charge.user, USER_KEPT,
+                        (lease->broker->settings->kept_leases_max + 1) / 2,
+                        &lease->kept_charge) != 0)
+                return;
+
         lease_get_fds(lease, fds);
         if (store_add(store, &state, lease->session->fd, fds, lease->n_fds, &kept) == 0)
                 lease->kept = kept;
+        else
+                user_charge_deinit(&lease->kept_charge);
 }
 
 void keep_remove(Lease *lease) {
         lease->kept = store_remove(lease->broker->store, lease->kept);
+        user_charge_deinit(&lease->kept_charge);
 }
 
 void keep_add_fd(Lease *lease, int fd) {
@@ -87,8 +99,8 @@ void keep_add_fd(Lease *lease, int fd) {
 
         if (!lease->kept)
                 return;
-        if (store_add_duplicate(store, lease->kept, fd) != 0 || !state_of_lease(lease, &state) ||
-            store_update(store, lease->kept, &state) != 0)
+        if (lease->n_fds > KEPT_FDS_MAX || store_add_duplicate(store, lease->kept, fd) != 0 ||
+            !state_of_lease(lease, &state) || store_update(store, lease->kept, &state) != 0)
                 keep_remove(lease);
 }
 
@@ -185,7 +197,8 @@ static void restore_blocks(Broker *broker, const StoreContent *content) {
 
                 if (block->until > now &&
                     block_table_add(&broker->blocks, block->uid, block->endpoint, now, block->until,
-                                    block->own) != 0)
+                                    block->own,
+                                    subuid_table_find_owner(&broker->subuids, block->uid)) != 0)
                         record_log(broker->record, LOG_WARNING, RECORD_ID_PROBLEM,
                                    "User %u is not kept out any more.", (unsigned)block->uid);
         }

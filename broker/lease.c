@@ -291,6 +291,7 @@ int lease_restore(Session *session, const StateLease *from, int *fds, unsigned n
         for (unsigned i = 0; i < n_fds; i++)
                 (void)TAKE_FD(fds[i]);
         lease->kept = kept;
+        (void)!user_charge(lease->charge.user, USER_KEPT, UINT_MAX, &lease->kept_charge);
         session->lease = lease;
         *ret = TAKE_PTR(lease);
         return 0;
@@ -341,6 +342,16 @@ Lease *lease_free(Lease *lease) {
         free(lease->action);
         free(lease);
         return NULL;
+}
+
+bool lease_is_blocked(const Lease *lease) {
+        uint64_t now = broker_now_boottime(lease->broker);
+        const BlockTable *blocks = &lease->broker->blocks;
+        char name[NAME_TEXT_SIZE];
+
+        (void)name_to_string(&lease->name, name);
+        return block_table_find(blocks, lease->uid, name, now) > 0 ||
+               block_table_find(blocks, lease->identity, name, now) > 0;
 }
 
 bool lease_is_of(const Lease *lease, uid_t uid) {

@@ -83,6 +83,7 @@ struct Lease {
         LeaseLogout logout;
         uid_t logout_uid; /* of LOGOUT_OF_USER */
         StoreLease *kept; /* it outlives the broker; NULL: does not */
+        UserCharge kept_charge;
 };
 
 /* Makes the lease of a grant that is about to be handed over, with an id and no descriptor yet. It
@@ -116,6 +117,9 @@ bool lease_is_current(const Lease *lease);
 
 /* Whether what was handed over goes on after its end. */
 bool lease_is_irrevocable(const Lease *lease);
+
+/* Whether its user, by either name, is kept out of it by now. */
+bool lease_is_blocked(const Lease *lease);
 
 /* Whether it is this user's: of a process of theirs, or in their name. */
 bool lease_is_of(const Lease *lease, uid_t uid);

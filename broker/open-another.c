@@ -27,8 +27,16 @@ static void operation_free(Operation *operation) {
         another_free((Another *)operation);
 }
 
-/* Refused, and recorded: whoever comes with another's lease is of interest. */
+/* Refused, and recorded: whoever comes with another's lease is of interest. An open under a lease
+ * is no request that counts; one that fails is. */
 static void refuse(Session *session, const Lease *lease, Refusal *refusal) {
+        Refusal limit;
+
+        if (admission_take_token(session, &limit) != 0) {
+                session_refuse_recorded(session, &limit);
+                return;
+        }
+
         if (lease) {
                 (void)name_to_string(&lease->name, refusal->endpoint);
                 refusal->access = lease->access;
@@ -202,17 +210,13 @@ static const char *find_bad_parameter(const Session *session, const FieldValue *
 static bool check_lease(Session *session, const FieldValue *values, const Lease *lease) {
         const char *fault = find_fault(session, lease);
         char name[NAME_TEXT_SIZE];
-        Refusal refusal;
 
         if (!fault &&
             streq(name_to_string(&lease->name, name), values[OPEN_PARAMETER_ENDPOINT].string) &&
             lease->access == (Access)values[OPEN_PARAMETER_ACCESS].access)
                 return true;
 
-        /* A guess costs a request. */
-        if (admission_take_token(session, &refusal) != 0)
-                refuse(session, NULL, &refusal);
-        else if (fault)
+        if (fault)
                 refuse_lease(session, values, lease, fault,
                              "This process has no such lease: it has ended, or it was another's.");
         else

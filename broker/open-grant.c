@@ -83,9 +83,14 @@ static void open_grant(Open *open) {
         /* The definition can have been changed while the record was waited for. */
         if (session->lease && !lease_is_current(session->lease))
                 lease_end(session->lease, END_DEFINITION);
-        /* As can the session have ended. */
+        /* As can the session have ended; somebody can have taken it back before it was there; and
+         * policy can have changed since it was asked. */
         if (session->lease)
                 logins_check(session->broker->logins, session->lease);
+        if (session->lease && lease_is_blocked(session->lease))
+                lease_end(session->lease, END_REVOKED);
+        if (session->lease)
+                recheck_lease(session->broker->recheck, session->lease);
 }
 
 static void on_recorded(int error, void *userdata) {

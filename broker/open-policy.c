@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "broker/admission.h"
 #include "broker/broker.h"
 #include "broker/open-internal.h"
 
@@ -124,14 +123,6 @@ static void on_actions(int error, void *userdata) {
 
 bool open_judge(Open *open) {
         Broker *broker = open->session->broker;
-        Refusal refusal;
-
-        /* As whom it is, is known only now. */
-        if (open->wants_identity &&
-            admission_check_block(broker, open->identity, &open->name, &refusal) != 0) {
-                open_refuse(open, &refusal);
-                return false;
-        }
 
         open->policy_end = broker_now(broker) + broker->settings->policy_timeout_usec;
         open_find_action(open);

@@ -95,6 +95,7 @@ const Definition *open_definition(const Open *open) {
 }
 
 bool open_continues(Open *open) {
+        Broker *broker = open->session->broker;
         Refusal refusal;
 
         if (!peer_is_alive(&open->session->peer)) {
@@ -104,7 +105,9 @@ bool open_continues(Open *open) {
                 refusal_init(&refusal, ERROR_ENDPOINT_UNAVAILABLE);
                 refusal_set_cause(&refusal, "the definition was changed meanwhile");
                 refusal_set_hint(&refusal, "Try again.");
-        } else
+        } else if (admission_check_block(broker, open->session->peer.uid, &open->name, &refusal) ==
+                           0 &&
+                   admission_check_block(broker, open->identity, &open->name, &refusal) == 0)
                 return true;
 
         open_refuse(open, &refusal);

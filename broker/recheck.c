@@ -15,8 +15,10 @@
 #define RETRY_USEC (5 * UINT64_C(1000000))
 /* How many may go at once, after some quiet. */
 #define BURST 10U
-/* How soon it is looked again whether nobody else waits for polkit. */
+/* How soon it is looked again whether nobody else waits for polkit, and for how long they come
+ * first: whoever asks without end is not to put it off without end. */
 #define YIELD_USEC (20 * UINT64_C(1000))
+#define YIELD_MAX_USEC (500 * UINT64_C(1000))
 
 typedef struct Group Group;
 
@@ -45,6 +47,7 @@ struct Recheck {
         Deadline gathered;  /* a new pass begins */
         Deadline next;      /* it may go on */
         uint64_t allowance; /* when the rate would be kept to exactly; monotonic */
+        uint64_t yielding;  /* since when others come first; 0: they do not */
         unsigned in_flight;
         Group *groups;
 };
@@ -172,6 +175,7 @@ static int group_ask(Group *group) {
                 return -ESRCH;
 
         question_ask(&group->question, &group->peer, start_time, false, &question);
+        question.is_recheck = true;
         return check_queue_submit(broker->checks, &question, broker->settings->policy_timeout_usec,
                                   on_answer, group, &group->check);
 }
@@ -237,8 +241,12 @@ static const Lease *recheck_find_next(const Recheck *recheck) {
 static uint64_t recheck_next_time(Recheck *recheck, uint64_t now) {
         uint64_t interval = 1000000 / recheck->broker->settings->policy_recheck_rate;
 
-        if (check_queue_is_waited_for(recheck->broker->checks))
-                return now + YIELD_USEC;
+        if (check_queue_is_waited_for(recheck->broker->checks)) {
+                if (recheck->yielding == 0)
+                        recheck->yielding = now;
+                if (now < recheck->yielding + YIELD_MAX_USEC)
+                        return now + YIELD_USEC;
+        }
         if (recheck->allowance < now)
                 recheck->allowance = now;
         return recheck->allowance > now + BURST * interval ? recheck->allowance - BURST * interval
@@ -273,6 +281,7 @@ static void recheck_pump(Recheck *recheck) {
                         return;
                 }
 
+                recheck->yielding = 0;
                 recheck->allowance += 1000000 / broker->settings->policy_recheck_rate;
                 recheck->in_flight++;
                 group_begin(group);
@@ -298,6 +307,15 @@ void recheck_all(Recheck *recheck) {
         if (!deadline_is_set(&recheck->gathered) ||
             recheck->gathered.end > broker_now(recheck->broker) + GATHER_USEC)
                 (void)deadline_set_relative(&recheck->gathered, GATHER_USEC);
+}
+
+void recheck_lease(Recheck *recheck, const Lease *lease) {
+        if (lease->generation >= recheck->broker->generation || recheck_is_pending(recheck))
+                return;
+
+        recheck->generation = recheck->broker->generation;
+        recheck->running = true;
+        (void)deadline_set_relative(&recheck->next, 0);
 }
 
 bool recheck_is_pending(const Recheck *recheck) {

@@ -19,6 +19,7 @@
 #include "common/macros.h"
 
 typedef struct Broker Broker;
+typedef struct Lease Lease;
 typedef struct Recheck Recheck;
 
 int recheck_new(Broker *broker, Recheck **ret) _must_check_;
@@ -26,6 +27,9 @@ Recheck *recheck_free(Recheck *recheck);
 
 /* Something of policy may have changed. */
 void recheck_all(Recheck *recheck);
+
+/* Of a lease that has just been handed over: policy may have changed since it was asked. */
+void recheck_lease(Recheck *recheck, const Lease *lease);
 
 /* Whether any of it is under way. */
 bool recheck_is_pending(const Recheck *recheck);

@@ -50,8 +50,9 @@ static bool revocation_fits(const Revocation *revocation, const Lease *lease) {
                 return false;
         if (revocation->lease[0])
                 return streq(lease->id, revocation->lease);
+        /* A template is all of its instances. */
         return (!revocation->has_uid || lease_is_of(lease, revocation->uid)) &&
-               (!revocation->endpoint[0] ||
+               (!revocation->endpoint[0] || streq(lease->name.endpoint, revocation->endpoint) ||
                 streq(name_to_string(&lease->name, name), revocation->endpoint));
 }
 
@@ -69,11 +70,12 @@ static int block(Revocation *revocation, uid_t uid, const char *endpoint) {
         Broker *broker = revocation->session->broker;
         uid_t by = revocation->session->peer.uid;
         uint64_t now = broker_now_boottime(broker);
+        bool was_out = block_table_find(&broker->blocks, uid, endpoint, now) > 0;
         int r;
 
         r = block_table_add(&broker->blocks, uid, endpoint, now, now + revocation->block_usec,
-                            uid == by);
-        if (r == 0)
+                            !revocation->permitted, revocation->session->user->uid);
+        if (r == 0 && (revocation->permitted || !was_out))
                 record_log(broker->record, LOG_NOTICE, RECORD_ID_BLOCKED,
                            "User %u keeps user %u out of %s for %u s.", (unsigned)by, (unsigned)uid,
                            endpoint[0] ? endpoint : "all endpoints",
@@ -81,11 +83,18 @@ static int block(Revocation *revocation, uid_t uid, const char *endpoint) {
         return r;
 }
 
+/* Of whoever had the lease, in either name; who may not deal with others keeps out only themselves.
+ */
 static int block_holder(Revocation *revocation, const Lease *lease) {
+        uid_t own = revocation->session->peer.uid;
         char name[NAME_TEXT_SIZE];
         int r;
 
-        r = block(revocation, lease->uid, name_to_string(&lease->name, name));
+        (void)name_to_string(&lease->name, name);
+        if (!revocation->permitted)
+                return block(revocation, own, name);
+
+        r = block(revocation, lease->uid, name);
         if (r == 0 && lease->identity != lease->uid)
                 r = block(revocation, lease->identity, name);
         return r;
@@ -212,6 +221,7 @@ static const char *read_values(Revocation *revocation, const FieldValue *values)
 void revoke_leases(Session *session, const FieldValue *values) {
         Revocation *revocation = calloc(1, sizeof(*revocation));
         const char *bad;
+        Refusal refusal;
         int r = 1;
 
         if (!revocation) {
@@ -229,7 +239,12 @@ void revoke_leases(Session *session, const FieldValue *values) {
         }
 
         session_set_operation(session, &revocation->operation);
-        if (!revocation_is_of_own(revocation)) {
+        if (revocation_is_of_own(revocation)) {
+                if (admission_take_token(session, &refusal) != 0) {
+                        session_refuse(session, &refusal);
+                        return;
+                }
+        } else {
                 r = permission_ask(session, on_permission, revocation, &revocation->permission);
                 revocation->permitted = r > 0;
         }

@@ -693,6 +693,7 @@ static int session_charge(Session *session, Refusal *refusal) {
 
 /* The process that its connections share. Who has ended meanwhile is not served. */
 static int session_join_process(Session *session, Refusal *refusal) {
+        bool restores = session->state == SESSION_LEASED;
         Process *process;
         bool is_new;
         int r;
@@ -706,6 +707,9 @@ static int session_join_process(Session *session, Refusal *refusal) {
         if (process->sessions)
                 process->sessions->previous_of_process = session;
         process->sessions = session;
+        /* What was allowed is not refused now. */
+        if (is_new && restores)
+                return user_charge(session->user, USER_DESCRIPTORS, UINT_MAX, &process->charge);
         return is_new ? admission_take_descriptor(session->broker, session->user, &process->charge,
                                                   refusal)
                       : 0;
@@ -783,6 +787,7 @@ int session_restore(Broker *broker, const StateLease *from, int *fd, Session **r
         if (!session)
                 return -ENOMEM;
 
+        session->state = SESSION_LEASED;
         r = session_restore_peer(session, from, *fd);
         if (r == 0)
                 r = session_restore_strings(session, from);
@@ -791,7 +796,6 @@ int session_restore(Broker *broker, const StateLease *from, int *fd, Session **r
         if (r == 0 && (r = sd_event_add_io(broker->event, &session->io, *fd, EPOLLIN | EPOLLRDHUP,
                                            on_io, session)) >= 0) {
                 session->fd = TAKE_FD(*fd);
-                session->state = SESSION_LEASED;
                 *ret = session;
                 return 0;
         }

@@ -53,7 +53,9 @@ bool state_lease_is_valid(const StateLease *lease) {
                is_hexadecimal(lease->definition, DEFINITION_HASH_SIZE - 1) &&
                is_plain(lease->action) && is_user_name(lease->user_name) && is_plain(lease->unit) &&
                is_plain(lease->login_session) && uid_is_valid(lease->uid) &&
-               uid_is_valid(lease->identity) && lease->pid > 1 && lease->logout < _STATE_LOGOUT_MAX;
+               uid_is_valid(lease->identity) && lease->pid > 1 &&
+               lease->logout < _STATE_LOGOUT_MAX && lease->mode == LEASE_MODE_REVOCABLE &&
+               (lease->logout != STATE_LOGOUT_SESSION || lease->login_session[0]);
 }
 
 bool state_block_is_valid(const StateBlock *block) {

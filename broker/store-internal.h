@@ -44,6 +44,7 @@ struct Store {
         StoreName *removed; /* what PID 1 has and is to give up; there is room for all the rest */
         unsigned n_removed, n_allocated;
 
+        unsigned budget; /* messages that may be sent now */
         uint32_t number; /* the last that a descriptor got */
         unsigned n_new;  /* leases that are not written */
         bool changed;    /* apart from these, PID 1 and the state are not as they should be */

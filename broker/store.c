@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <limits.h>
 #include <stdio.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
@@ -7,6 +8,10 @@
 #include "broker/store-internal.h"
 
 #define STORE_GATHER_USEC (100 * UINT64_C(1000))
+/* Messages at once, and the pause between: sending waits for PID 1 where its queue is full, and PID
+ * 1 has others to serve. */
+#define STORE_MESSAGES 64U
+#define STORE_PAUSE_USEC (20 * UINT64_C(1000))
 #define STORE_ACCURACY_USEC (10 * UINT64_C(1000))
 /* Where it did not succeed. */
 #define STORE_RETRY_USEC (2000 * UINT64_C(1000))
@@ -18,6 +23,10 @@ static int notify_systemd(const char *message, int fd, void *userdata) {
 static int send_message(Store *store, const char *command, const char *name, int fd) {
         char message[64];
         int r;
+
+        if (store->budget == 0)
+                return -EAGAIN;
+        store->budget--;
 
         (void)snprintf(message, sizeof(message), "%s\nFDNAME=%s", command, name);
         r = store->notify(message, fd, store->userdata);
@@ -67,8 +76,10 @@ void store_touch(Store *store) {
                 store_set_timer(store, STORE_GATHER_USEC);
 }
 
+static int store_go(Store *store, unsigned budget);
+
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
-        (void)store_flush(userdata);
+        (void)store_go(userdata, STORE_MESSAGES);
         return 0;
 }
 
@@ -470,7 +481,13 @@ static int store_drop_state(Store *store) {
 }
 
 int store_flush(Store *store) {
+        return store_go(store, UINT_MAX);
+}
+
+static int store_go(Store *store, unsigned budget) {
         int written, r;
+
+        store->budget = budget;
 
         (void)sd_event_source_set_enabled(store->timer, SD_EVENT_OFF);
         if (!store_is_dirty(store))
@@ -488,6 +505,6 @@ int store_flush(Store *store) {
 
         store->changed = r < 0;
         if (r < 0)
-                store_set_timer(store, STORE_RETRY_USEC);
+                store_set_timer(store, r == -EAGAIN ? STORE_PAUSE_USEC : STORE_RETRY_USEC);
         return r;
 }

@@ -37,6 +37,7 @@ typedef struct AuthorityQuestion {
         const char *action;
         AuthorityDetail details[AUTHORITY_DETAILS_MAX]; /* ended by a NULL key if there are fewer */
         bool interactive;                               /* somebody may be asked for a password */
+        bool is_recheck; /* nobody waits for the answer: it takes the turns of no user */
 } AuthorityQuestion;
 
 typedef enum AuthorityFailure {

@@ -4,6 +4,9 @@
 
 #include "policy/check-queue.h"
 
+/* A uid that nobody has. */
+#define LANE_OF_RECHECKS ((uid_t)-2)
+
 typedef struct Lane Lane;
 
 /* The waiting requests of one uid, the oldest first, and how many of its are in flight. */
@@ -298,7 +301,8 @@ int check_queue_submit(CheckQueue *queue, const AuthorityQuestion *question, uin
                 queue->interactive++;
                 request_start(request);
         } else {
-                request->lane = lane_find(queue, question->peer_uid);
+                request->lane = lane_find(queue, question->is_recheck ? LANE_OF_RECHECKS
+                                                                      : question->peer_uid);
                 if (!request->lane)
                         return -ENOMEM;
                 lane_append(request->lane, request);

@@ -14,22 +14,29 @@ static void test_find(void **state) {
         BlockTable table = {};
 
         assert_true(block_table_is_empty(&table, 0));
-        assert_int_equal(block_table_add(&table, 1, "docker", 0, 100, false), 0);
+        assert_int_equal(block_table_add(&table, 1, "docker", 0, 100, false, 1), 0);
         assert_int_equal(block_table_find(&table, 1, "docker", 50), 100);
         assert_int_equal(block_table_find(&table, 1, "docker", 100), 0);
-        assert_int_equal(block_table_find(&table, 1, "docker@x", 50), 0);
+        assert_int_equal(block_table_find(&table, 1, "docker2", 50), 0);
+        assert_int_equal(block_table_find(&table, 1, "dock", 50), 0);
+        /* A template is all of its instances, and one instance is no other. */
+        assert_int_equal(block_table_find(&table, 1, "docker@x", 50), 100);
+        assert_int_equal(block_table_add(&table, 3, "serial@a", 0, 100, false, 3), 0);
+        assert_int_equal(block_table_find(&table, 3, "serial@a", 50), 100);
+        assert_int_equal(block_table_find(&table, 3, "serial@ab", 50), 0);
+        assert_int_equal(block_table_find(&table, 3, "serial", 50), 0);
         assert_int_equal(block_table_find(&table, 2, "docker", 50), 0);
 
         /* Of all, and the longest counts. */
-        assert_int_equal(block_table_add(&table, 1, "", 0, 200, false), 0);
+        assert_int_equal(block_table_add(&table, 1, "", 0, 200, false, 1), 0);
         assert_int_equal(block_table_find(&table, 1, "docker", 50), 200);
         assert_int_equal(block_table_find(&table, 1, "log", 150), 200);
 
         /* One that is there is made longer, and not shorter. */
-        assert_int_equal(block_table_add(&table, 1, "docker", 0, 300, false), 0);
-        assert_int_equal(block_table_add(&table, 1, "docker", 0, 10, false), 0);
+        assert_int_equal(block_table_add(&table, 1, "docker", 0, 300, false, 1), 0);
+        assert_int_equal(block_table_add(&table, 1, "docker", 0, 10, false, 1), 0);
         assert_int_equal(block_table_find(&table, 1, "docker", 250), 300);
-        assert_int_equal(table.n, 2);
+        assert_int_equal(table.n, 3);
 
         assert_false(block_table_is_empty(&table, 299));
         assert_true(block_table_is_empty(&table, 300));
@@ -40,9 +47,9 @@ static void test_find(void **state) {
 static void test_remove(void **state) {
         BlockTable table = {};
 
-        assert_int_equal(block_table_add(&table, 1, "a", 0, 100, false), 0);
-        assert_int_equal(block_table_add(&table, 1, "b", 0, 100, true), 0);
-        assert_int_equal(block_table_add(&table, 2, "b", 0, 100, true), 0);
+        assert_int_equal(block_table_add(&table, 1, "a", 0, 100, false, 1), 0);
+        assert_int_equal(block_table_add(&table, 1, "b", 0, 100, true, 1), 0);
+        assert_int_equal(block_table_add(&table, 2, "b", 0, 100, true, 2), 0);
         /* Nobody lets themselves in whom somebody else keeps out, */
         block_table_remove(&table, 1, "", true);
         assert_int_equal(block_table_find(&table, 1, "a", 1), 100);
@@ -52,8 +59,8 @@ static void test_remove(void **state) {
         assert_int_equal(block_table_find(&table, 2, "b", 1), 100);
 
         /* nor by keeping themselves out of the same. */
-        assert_int_equal(block_table_add(&table, 1, "a", 0, 100, false), 0);
-        assert_int_equal(block_table_add(&table, 1, "a", 0, 200, true), 0);
+        assert_int_equal(block_table_add(&table, 1, "a", 0, 100, false, 1), 0);
+        assert_int_equal(block_table_add(&table, 1, "a", 0, 200, true, 1), 0);
         block_table_remove(&table, 1, "", true);
         assert_int_equal(block_table_find(&table, 1, "a", 1), 200);
         block_table_deinit(&table);
@@ -65,18 +72,25 @@ static void test_full(void **state) {
 
         for (unsigned i = 0; i < BLOCKS_OF_OWN_MAX; i++) {
                 (void)snprintf(name, sizeof(name), "e%u", i);
-                assert_int_equal(block_table_add(&table, 1, name, 0, 100, true), 0);
+                assert_int_equal(block_table_add(&table, 1, name, 0, 100, true, 1), 0);
         }
-        assert_int_equal(block_table_add(&table, 1, "x", 0, 100, true), BLOCK_E_FULL);
-        assert_int_equal(block_table_add(&table, 1, "e0", 0, 100, true), 0);
-        assert_int_equal(block_table_add(&table, 2, "x", 0, 100, true), 0);
+        assert_int_equal(block_table_add(&table, 1, "x", 0, 100, true, 1), BLOCK_E_FULL);
+        assert_int_equal(block_table_add(&table, 1, "e0", 0, 100, true, 1), 0);
+        assert_int_equal(block_table_add(&table, 2, "x", 0, 100, true, 2), 0);
+        /* Whoever comes under another number is charged for it as well. */
+        assert_int_equal(block_table_add(&table, 100001, "x", 0, 100, true, 1), BLOCK_E_FULL);
 
         for (unsigned i = table.n; i < BLOCKS_MAX; i++)
-                assert_int_equal(block_table_add(&table, 100 + i, "x", 0, 100, false), 0);
-        assert_int_equal(block_table_add(&table, 3, "x", 0, 100, false), BLOCK_E_FULL);
+                assert_int_equal(block_table_add(&table, 100 + i, "x", 0, 100, false, 100 + i), 0);
+        assert_int_equal(block_table_add(&table, 3, "x", 0, 100, true, 3), BLOCK_E_FULL);
+
+        /* Those that users have made for themselves go before one that somebody else makes. */
+        for (unsigned i = 0; i < BLOCKS_OF_OWN_MAX + 1; i++)
+                assert_int_equal(block_table_add(&table, 5000 + i, "x", 0, 100, false, 3), 0);
+        assert_int_equal(block_table_add(&table, 3, "x", 0, 100, false, 3), BLOCK_E_FULL);
 
         /* What is over makes room. */
-        assert_int_equal(block_table_add(&table, 3, "x", 100, 200, false), 0);
+        assert_int_equal(block_table_add(&table, 3, "x", 100, 200, false, 3), 0);
         assert_int_equal(table.n, 1);
         block_table_deinit(&table);
 }

@@ -1407,6 +1407,82 @@ static void test_block(void **state) {
         run(f);
 }
 
+/* Nor does it help to have asked before. */
+static void test_block_of_what_is_under_way(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        client_connect(f, &c);
+        client_send(&c, OPEN_LEASED("docker", "full"));
+        run(f);
+        assert_int_equal(revoke_for(f, "\"uid\":%u,\"block\":60", getuid()), 0);
+        assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+        assert_error(f, &c, BROKER "PermissionDenied");
+        assert_int_equal(f->broker->n_leases, 0);
+        client_close(&c);
+        run(f);
+}
+
+/* Who has a lease in another's name keeps out themselves, and nobody else. */
+static void test_block_of_other(void **state) {
+        Fixture *f = *state;
+        uint64_t now;
+        Client c;
+
+        open_docker(f, &c);
+        f->broker->leases->identity = getuid() + 1;
+        now = broker_now_boottime(f->broker);
+        assert_int_equal(revoke_for(f, "\"lease\":\"%s\",\"block\":60", client_get(&c, "lease")),
+                         1);
+        assert_true(block_table_find(&f->broker->blocks, getuid(), "docker", now) > 0);
+        assert_int_equal(block_table_find(&f->broker->blocks, getuid() + 1, "docker", now), 0);
+        client_close(&c);
+        run(f);
+}
+
+/* What everybody may do is limited, and so is what it leaves in the journal. */
+static void test_revoke_is_limited(void **state) {
+        Fixture *f = *state;
+        unsigned refused = 0, entries = 0;
+
+        drain_journal(f);
+        for (unsigned i = 0; i < 40; i++) {
+                refused += revoke_for(f, "\"uid\":%u,\"block\":60", getuid()) < 0;
+                while (read_journal(f)[0])
+                        entries++;
+        }
+        assert_true(refused > 30);
+        assert_true(entries <= 4);
+}
+
+/* An open under a lease that fails is a request like any. */
+static void test_another_is_limited(void **state) {
+        Fixture *f = *state;
+        char lease[64], call[256];
+        unsigned entries = 0, limited = 0;
+        Client c, more;
+
+        open_docker(f, &c);
+        (void)snprintf(lease, sizeof(lease), "%s", client_get(&c, "lease"));
+        (void)snprintf(call, sizeof(call), OPEN_CALL("docker", "full", ",\"lease\":\"%s\"}}"),
+                       lease);
+        drain_journal(f);
+        client_connect(f, &more);
+        for (unsigned i = 0; i < 40; i++) {
+                client_send(&more, call);
+                assert_true(play_opener(f, OPENER_OPEN, -EBADF));
+                assert_int_equal(client_receive(f, &more), 1);
+                limited += streq(more.reply.error, BROKER "LimitExceeded");
+                while (read_journal(f)[0])
+                        entries++;
+        }
+        assert_true(limited > 30);
+        assert_true(entries <= 6);
+        client_close(&more);
+        client_close(&c);
+        run(f);
+}
+
 static void assert_event(Fixture *f, Client *watcher, const char *event, const char *outcome) {
         const json_t *told;
 
@@ -1536,6 +1612,49 @@ static void test_recheck_of_what_was_on_the_way(void **state) {
         run_for(f, 400);
         assert_int_equal(client_receive(f, &c), 1);
         assert_string_equal(client_get(&c, "reason"), "policy");
+        client_close(&c);
+        run(f);
+}
+
+/* Nor when the hand-over takes longer than the judging of all that is open. */
+static void test_recheck_of_what_took_long(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        client_connect(f, &c);
+        client_send(&c, OPEN_LEASED("docker", "full"));
+        run(f);
+        policy_changes(f, (AuthorityAnswer){.decision = DECISION_DENIED});
+        assert_false(recheck_is_pending(f->broker->recheck));
+        assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+        assert_int_equal(client_receive(f, &c), 1);
+        run_for(f, 100);
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "reason"), "policy");
+        client_close(&c);
+        run(f);
+}
+
+/* Whoever asks without end comes first, for a while. */
+static void test_recheck_is_not_put_off_for_ever(void **state) {
+        Fixture *f = *state;
+        Client c, busy[8];
+
+        open_docker(f, &c);
+        f->fake.automatic = false;
+        for (size_t i = 0; i < ELEMENTSOF(busy); i++) {
+                client_connect(f, &busy[i]);
+                client_send(&busy[i], OPEN_LEASED("docker", "full"));
+        }
+        run(f);
+        f->fake.changed(f->fake.changed_userdata);
+        run_for(f, 400);
+        /* Of the eight that one user may ask at a time it is half, and the rest waits. */
+        assert_int_equal(f->fake.n_checks, 4);
+        run_for(f, 700);
+        assert_int_equal(f->fake.n_checks, 5);
+        for (size_t i = 0; i < ELEMENTSOF(busy); i++)
+                client_close(&busy[i]);
         client_close(&c);
         run(f);
 }
@@ -3212,11 +3331,17 @@ int main(void) {
                 TEST(test_revoke_by_user),
                 TEST(test_revoke_of_others_is_refused),
                 TEST(test_block),
+                TEST(test_block_of_what_is_under_way),
+                TEST(test_block_of_other),
+                cmocka_unit_test_setup_teardown(test_revoke_is_limited, setup_limited, teardown),
+                cmocka_unit_test_setup_teardown(test_another_is_limited, setup_limited, teardown),
                 TEST(test_monitor),
                 TEST(test_monitor_is_not_read),
                 TEST(test_recheck),
                 TEST(test_recheck_after_a_password),
                 TEST(test_recheck_of_what_was_on_the_way),
+                TEST(test_recheck_of_what_took_long),
+                TEST(test_recheck_is_not_put_off_for_ever),
                 TEST(test_recheck_is_given_up),
                 TEST(test_restart),
                 TEST(test_restart_of_what_has_ended),
