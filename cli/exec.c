@@ -157,7 +157,15 @@ static int exec_start(Exec *exec) {
         return -1;
 }
 
-/* Until the command has ended. */
+/* Says of each lease that has ended that it has. */
+static void exec_watch(const Exec *exec, struct pollfd *polls) {
+        for (size_t i = 0; i < exec->n; i++)
+                if (polls[i].revents && !grant_watch(exec->options, exec->conns[i]))
+                        polls[i].fd = -1;
+}
+
+/* Until the command has ended. That can be because its lease has: then this is said first. What was
+ * cut and why comes right one after the other. */
 static int exec_wait(Exec *exec) {
         struct pollfd polls[EXEC_ENDPOINTS_MAX + 1];
         int status, r;
@@ -176,15 +184,14 @@ static int exec_wait(Exec *exec) {
                 if (r < 0)
                         continue;
 
+                if (polls[exec->n].revents)
+                        (void)poll(polls, exec->n, 0);
+                exec_watch(exec, polls);
                 r = polls[exec->n].revents ? child_dispatch(&exec->child, &status) : 0;
                 if (r < 0)
                         return report_errno(exec->options, r, "Cannot wait for the command");
                 if (r > 0)
                         return exit_status_of_process(status);
-
-                for (size_t i = 0; i < exec->n; i++)
-                        if (polls[i].revents && !grant_watch(exec->options, exec->conns[i]))
-                                polls[i].fd = -1;
         }
 }
 
