@@ -164,7 +164,8 @@ static void exec_watch(const Exec *exec, struct pollfd *polls) {
                         polls[i].fd = -1;
 }
 
-/* Until the command has ended. That can be because its lease has: then this is said first. */
+/* Until the command has ended. That can be because its lease has: then this is said first. What was
+ * cut and why comes right one after the other. */
 static int exec_wait(Exec *exec) {
         struct pollfd polls[EXEC_ENDPOINTS_MAX + 1];
         int status, r;
@@ -183,6 +184,8 @@ static int exec_wait(Exec *exec) {
                 if (r < 0)
                         continue;
 
+                if (polls[exec->n].revents)
+                        (void)poll(polls, exec->n, 0);
                 exec_watch(exec, polls);
                 r = polls[exec->n].revents ? child_dispatch(&exec->child, &status) : 0;
                 if (r < 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -9,15 +10,32 @@
 #include "cli/pump.h"
 #include "cli/report.h"
 
+/* For how long it is waited for why the endpoint has hung up. */
+#define WORD_MS 100
+
 typedef struct Watched {
         const Options *options;
         doorward_conn *conn;
+        bool over; /* it has been said what has become of the lease */
 } Watched;
 
 static bool stdio_watch(void *userdata) {
         Watched *watched = userdata;
 
-        return grant_watch(watched->options, watched->conn);
+        watched->over = !grant_watch(watched->options, watched->conn);
+        return !watched->over;
+}
+
+/* Why a lease has ended is said right after it was cut. If the service itself has hung up, that is
+ * its end, too. */
+static void stdio_wait_for_word(Watched *watched) {
+        const doorward_conn *conn = watched->conn;
+        struct pollfd endpoint = {.fd = conn->fd};
+        struct pollfd control = {.fd = conn_get_control_fd(conn), .events = POLLIN};
+
+        if (!watched->over && conn->mode == LEASE_MODE_REVOCABLE && poll(&endpoint, 1, 0) > 0 &&
+            endpoint.revents & POLLHUP && poll(&control, 1, WORD_MS) > 0)
+                (void)stdio_watch(watched);
 }
 
 static int stdio_error(const Options *options, int error, PumpSide side, const char *endpoint) {
@@ -53,6 +71,7 @@ static int stdio_join(const Options *options, doorward_conn *conn) {
         /* Each frame of a network device is one read(2), as each message of such a socket is. */
         r = conn->kind == KIND_TAP || conn->kind == KIND_SEQPACKET ? -EMEDIUMTYPE
                                                                    : pump_run(&spec, &side);
+        stdio_wait_for_word(&watched);
 
         return r < 0 ? stdio_error(options, r, side, conn->uri.endpoint) : EXIT_STATUS_OK;
 }

@@ -121,7 +121,7 @@ class Holder:
 
 
 def _is_cut(data):
-    ready = select.select([data], [], [], 0)[0]
+    ready = select.select([data], [], [], 1)[0]
     return bool(ready) and not data.recv(1)
 
 

@@ -608,6 +608,8 @@ def definition(name, text, apply=True, folder=DEFINITIONS, **options):
     finally:
         if apply:
             apply_definitions()
+            # One that runs with it still would have to tell the next who asks.
+            run("systemctl", "stop", f"doorward-opener@{name.rstrip('@')}.service")
 
 
 # Backends.

@@ -104,6 +104,22 @@ def test_expiry():
         lib.expect_quick(lambda: lib.as_user("alice", expire), QUICK, "the latest of ten", times=1)
 
 
+def test_why():
+    """doorward stdio that ends because it was cut off says why, each time; so does doorward exec if
+    its command lives a little longer than its connection."""
+    commands = (("stdio", "echo"), ("exec", "echo=0", "--", "sh", "-c", "cat; sleep 0.2"))
+    with lib.echo(lib.allow("echo", "full")):
+        for command in commands * 5:
+            process = lib.start(
+                "doorward", *command, user="alice", stdin=lib.subprocess.PIPE,
+                stdout=lib.subprocess.PIPE, stderr=lib.subprocess.PIPE,
+            )
+            lib.expect_in(b"uid=", process.stdout.readline())
+            lib.ok("doorward", "revoke", "--user=alice")
+            _, err = process.communicate(timeout=10)
+            lib.expect(err, b"doorward: The lease on echo was revoked.\n", command[0])
+
+
 # psql and PostgreSQL.
 
 

@@ -216,7 +216,7 @@ def test_blocks_are_kept():
 def test_more_than_are_kept():
     """What there is no room for is told so in its grant, ends with a restart, and says restart; the
     others go on. A stop ends all, with shutdown."""
-    settings = {"KeptLeasesMax": "3", "RequestRate": "1000", "RequestBurst": "1000"}
+    settings = {"KeptLeasesMax": "6", "RequestRate": "1000", "RequestBurst": "1000"}
     with lib.settings(**settings), lib.echo(lib.allow("echo", "full")):
         with lib.Child("alice", holder(8)) as alice:
             lib.expect(alice.hear(), 3, "what is kept, by the grants")
@@ -244,7 +244,7 @@ def test_many():
     """Thousands of leases, and as many are kept as there is room for: a restart works, keeps those,
     and each other one is told."""
     settings = {
-        "KeptLeasesMax": "256", "LeasesPerUser": "10000", "RequestRate": "100000",
+        "KeptLeasesMax": "512", "LeasesPerUser": "10000", "RequestRate": "100000",
         "RequestBurst": "100000", "DescriptorsPerUser": "10000",
     }
     # Those that are of no use to the store are many, and it makes no difference.

@@ -88,7 +88,7 @@ def test_opened_by_what_was_left_behind():
         lib.write(script, f"""
 exec >{folder}/out 2>&1
 setsid sh -c 'while ! test -e {folder}/go; do sleep 0.1; done
-doorward exec echo=0 -- cat; echo status=$?' </dev/null &
+doorward exec echo=0 -- sh -c "cat; sleep 1"; echo status=$?' </dev/null &
 """)
         lib.run(*("chmod", "0777", folder))
         lib.login("alice", "sh", script).expect_status(0)
