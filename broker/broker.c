@@ -32,8 +32,9 @@
  */
 #define DESCRIPTORS_RESERVED 1024U
 
-/* How long a client may take to read a descriptor before it counts as one who does not. */
-#define UNDELIVERED_USEC UINT64_C(1000000)
+/* How long a client may take to read a descriptor before it counts as one who does not: one that
+ * has several requests under way may read the answers in another order than they come. */
+#define UNDELIVERED_USEC (5 * UINT64_C(1000000))
 
 /* Linux 6.16: the kernel refuses descriptors that are sent to us, to whoever sends them. */
 #ifndef SO_PASSRIGHTS
@@ -189,7 +190,7 @@ unsigned broker_count_undelivered(Broker *broker, const User *user) {
                 Session *next = session->next_undelivered;
 
                 if (session->user == user && !session_has_delivered(session))
-                        n += now - session->delivery_time > UNDELIVERED_USEC;
+                        n += now - session->delivery_time > broker->undelivered_usec;
                 session = next;
         }
 
@@ -513,6 +514,7 @@ int broker_new(sd_event *event, Authority *authority, const BrokerPlaces *places
         broker->event = sd_event_ref(event);
         broker->authority = authority;
         broker->owner = places->owner;
+        broker->undelivered_usec = UNDELIVERED_USEC;
         broker->listen_fd = broker->reserve_fd = -EBADF;
         broker->kernel_has_peerpidfd = kernel_has_peerpidfd();
 

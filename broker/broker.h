@@ -73,6 +73,7 @@ struct Broker {
 
         Session *sessions;
         unsigned n_sessions;
+        uint64_t undelivered_usec;   /* so long a client may take to read a descriptor */
         Session *undelivered;        /* whose descriptor may wait to be read */
         Session *woken, *last_woken; /* that have something to do, in that order */
         sd_event_source *wake;

@@ -3,6 +3,7 @@
 
 import os
 import select
+import time
 import signal
 import socket
 
@@ -43,6 +44,7 @@ def test_undelivered():
         for client in clients:
             client.start("Open", PARAMETERS, more=True)
             lib.expect_true(select.select([client.socket], [], [], 5)[0], "an answer")
+        time.sleep(5.2)  # until then they may not have had the time
         ninth = varlink.Client()
         child.tell(limit_of(lambda: ninth.open("echo", "full")))
         child.hear()
@@ -72,6 +74,7 @@ def test_undelivered_under_a_lease():
         for more in clients:
             more.start("Open", {**PARAMETERS, "lease": reply["lease"]})
             lib.expect_true(select.select([more.socket], [], [], 5)[0], "an answer")
+        time.sleep(5.2)
         child.tell(limit_of(lambda: another(reply["lease"])))
         for more in clients:
             more.close()

@@ -1137,6 +1137,7 @@ static void test_undelivered(void **state) {
         Fixture *f = *state;
         Client c[4];
 
+        f->broker->undelivered_usec = 1000000;
         for (size_t i = 0; i < 3; i++) {
                 client_connect(f, &c[i]);
                 client_send(&c[i], OPEN_LEASED("docker", "full"));
