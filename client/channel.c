@@ -139,7 +139,8 @@ static int fail_connect(Channel *channel, doorward_error *error, int r) {
 
         if (!streq(channel->path, BROKER_SOCKET))
                 error_set_hint(error, "That path is not the system's broker: is it what "
-                                      "DOORWARD_SOCKET in the environment is to say?");
+                                      "DOORWARD_SOCKET in the environment, or socket= of the "
+                                      "URI, is to say?");
         else if (r == -EACCES || r == -EPERM)
                 error_set_hint(error, "Everybody may connect to the broker, so its socket is to "
                                       "have mode 0666: systemctl status doorward.socket");

@@ -300,6 +300,14 @@ static int fail_contradiction(doorward_error *error) {
         return -EINVAL;
 }
 
+static int fail_remote(doorward_error *error, const Uri *uri) {
+        error_set(error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_UNSUPPORTED, EOPNOTSUPP,
+                  "%s cannot be opened: this version does not support %s.", uri->endpoint,
+                  uri_scheme(uri->transport));
+        error_set_hint(error, "Endpoints of this machine are written doorward:///ENDPOINT.");
+        return -EOPNOTSUPP;
+}
+
 int conn_open(const char *text, Access access, const doorward_auth *auth, unsigned flags,
               doorward_conn **ret, doorward_error *error) {
         OpeningSpec spec = {
@@ -320,6 +328,8 @@ int conn_open(const char *text, Access access, const doorward_auth *auth, unsign
                 return r;
         if (access == ACCESS_READ_ONLY && uri.access == ACCESS_FULL)
                 return fail_contradiction(error);
+        if (uri_is_remote(&uri))
+                return fail_remote(error, &uri);
 
         /* What the URI says is what is wanted. */
         may_fall_back = (flags & CONN_FALL_BACK) && uri.access == 0 && access == ACCESS_FULL;

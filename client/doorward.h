@@ -21,9 +21,11 @@
  *
  * URIs. "doorward:///ENDPOINT" is an endpoint of this machine; a bare "ENDPOINT" is short for it.
  * "doorward://USER@/ENDPOINT" is the same as somebody else, who is to be proven to be: by USER's
- * password, as a rule; "doorward://@/ENDPOINT" asks as whom. "?access=full" or "?access=read-only"
- * may follow the long forms. An endpoint is a name such as docker or serial@ttyUSB0, never a path.
- * Everything else is refused, with a hint where there is a likely intention.
+ * password, as a rule; "doorward://@/ENDPOINT" asks as whom. "doorward+unix:///ENDPOINT?socket=PATH"
+ * asks another broker of this machine. "doorward+ssh://HOST/ENDPOINT" and "doorward+ext:///ENDPOINT"
+ * are read, and opened by later versions. "access=full" or "access=read-only" may stand among the
+ * parameters of all but the short form. An endpoint is a name such as docker or serial@ttyUSB0,
+ * never a path. Everything else is refused, with a hint where there is a likely intention.
  *
  * Errors. A function that fails says so by what it returns (NULL or -1), sets errno, and leaves an
  * error for its thread that doorward_get_last_error() shows: a class to decide by, a sentence for

@@ -60,6 +60,13 @@ static int fail_protocol(const Opening *opening, doorward_error *error, const ch
 
 /* The call. */
 
+/* Of another broker the URI says where it is. */
+static const char *opening_broker_path(const Opening *opening) {
+        const Uri *uri = opening->spec->uri;
+
+        return uri->transport == URI_UNIX ? uri->socket : channel_broker_path();
+}
+
 static json_t *call_parameters(const OpeningSpec *spec) {
         const Uri *uri = spec->uri;
         json_t *parameters = json_pack("{s:s, s:s}", "endpoint", uri->endpoint, "access",
@@ -87,7 +94,7 @@ static int opening_call(Opening *opening, doorward_error *error) {
         int r;
 
         opening->wire = wire_free(opening->wire);
-        r = wire_open(NULL, WIRE_TIMEOUT_MS, &opening->wire, error);
+        r = wire_open(opening_broker_path(opening), WIRE_TIMEOUT_MS, &opening->wire, error);
         if (r < 0)
                 return r;
 
@@ -210,7 +217,7 @@ static int start_agent(Opening *opening, doorward_error *error) {
 
         r = auth_check(opening->spec->auth, error);
         return r < 0 ? r
-                     : agent_start(channel_broker_path(), opening->spec->auth,
+                     : agent_start(opening_broker_path(opening), opening->spec->auth,
                                    opening->spec->deadline, &opening->agent, error);
 }
 

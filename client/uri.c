@@ -2,314 +2,256 @@
 
 #include <stdio.h>
 
-#include "client/uri.h"
+#include "client/uri-authority.h"
+#include "client/uri-query.h"
 #include "common/nearest.h"
 
-#define SCHEME "doorward"
-#define USER_PREFIX SCHEME "://"
-#define LOCAL_PREFIX USER_PREFIX "/"
-#define PARAMETER_ACCESS "access"
-/* How much of what was written is repeated to whoever wrote it. */
-#define QUOTE "\"%.100s\""
-
-/* What later versions serve. */
-static const char *const later_schemes[] = {
-        SCHEME "+ext",
-        SCHEME "+ssh",
-        SCHEME "+unix",
+static const char *const schemes[_URI_TRANSPORT_MAX + 1] = {
+        [URI_LOCAL] = "doorward",
+        [URI_UNIX] = "doorward+unix",
+        [URI_SSH] = "doorward+ssh",
+        [URI_EXT] = "doorward+ext",
 };
 
-/* What others call the two accesses. */
-static const struct {
-        const char *word;
-        Access access;
-} access_synonyms[] = {
-        {"r", ACCESS_READ_ONLY},
-        {"read", ACCESS_READ_ONLY},
-        {"readonly", ACCESS_READ_ONLY},
-        {"read_only", ACCESS_READ_ONLY},
-        {"ro", ACCESS_READ_ONLY},
-        {"all", ACCESS_FULL},
-        {"rw", ACCESS_FULL},
-        {"read-write", ACCESS_FULL},
-        {"readwrite", ACCESS_FULL},
-        {"write", ACCESS_FULL},
+/* Of libvirt's URIs, which people of machines have at hand. */
+static const char *const libvirt_schemes[] = {
+        "bhyve", "ch", "esx", "hyperv", "lxc", "qemu", "remote", "test", "vbox", "vz", "xen",
 };
 
-static int fail(doorward_error *error, const char *text, const char *why) {
-        error_set(error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_BAD_URI, EINVAL,
-                  QUOTE " does not name an endpoint: %s.", text, why);
-        error_set_hint(error, "Write it as " LOCAL_PREFIX "ENDPOINT; 'doorward list' shows which "
-                              "endpoints there are.");
-        return -EINVAL;
+const char *uri_scheme(UriTransport transport) {
+        return schemes[transport];
 }
 
-static int fail_later(doorward_error *error, const char *text, const char *what) {
-        error_set(error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_UNSUPPORTED, EOPNOTSUPP,
-                  QUOTE " cannot be opened: this version does not support %s.", text, what);
-        error_set_hint(error, "Endpoints of this machine are written " LOCAL_PREFIX "ENDPOINT.");
-        return -EOPNOTSUPP;
-}
+/* Endpoints. */
 
-/* "Did you mean", if what is suggested would at least be a name. */
-static void suggest_endpoint(doorward_error *error, const char *endpoint, const char *rest) {
-        Name name;
-
-        if (name_parse(endpoint, &name) == 0)
-                error_set_hint(error, "Did you mean " LOCAL_PREFIX "%s%s?", endpoint, rest);
-}
-
-static int parse_endpoint(const char *text, const char *endpoint, Uri *uri, doorward_error *error) {
+static int fail_endpoint(const UriInput *input, const char *endpoint) {
         size_t n = strlen(endpoint);
-        Name name;
-
-        if (name_parse(endpoint, &name) == 0) {
-                (void)name_to_string(&name, uri->endpoint);
-                return 0;
-        }
 
         if (n == 0)
-                return fail(error, text, "there is no name in it");
+                return uri_input_fail(input, "there is no name in it");
         if (endpoint[n - 1] == '@') {
-                (void)fail(error, text, "an instance is missing behind the @");
-                error_set_hint(error, "Say which one is meant, as in serial@ttyUSB0; 'doorward "
+                (void)uri_input_fail(input, "an instance is missing behind the @");
+                uri_input_hint(input, "Say which one is meant, as in serial@ttyUSB0; 'doorward "
                                       "list' shows what there can be.");
                 return -EINVAL;
         }
         if (strchr(endpoint, '/'))
-                return fail(error, text, "an endpoint is a name, never a path");
+                return uri_input_fail(input, "an endpoint is a name, never a path");
         if (strchr(endpoint, '%'))
-                return fail(error, text, "escapes with % are not used in names");
+                return uri_input_fail(input, "a name has no escapes with %% in it");
 
-        return fail(error, text,
-                    "names are of lower-case letters, digits and hyphens, and an instance may "
-                    "follow an @");
+        return uri_input_fail(input, "names are of lower-case letters, digits and hyphens, and an "
+                                     "instance may follow an @");
 }
 
-static int parse_access(const char *text, const char *value, Uri *uri, doorward_error *error) {
-        const char *const accesses[] = {access_to_string(ACCESS_READ_ONLY),
-                                        access_to_string(ACCESS_FULL), NULL};
-        int access = access_from_string(value);
-        const char *near;
+static int parse_endpoint(const UriInput *input, const char *endpoint, Uri *uri) {
+        Name name;
 
-        if (access > 0) {
-                uri->access = access;
-                return 0;
-        }
+        if (name_parse(endpoint, &name) < 0)
+                return fail_endpoint(input, endpoint);
 
-        (void)fail(error, text, "access is full or read-only, and nothing else");
-
-        for (size_t i = 0; access < 0 && i < ELEMENTSOF(access_synonyms); i++)
-                if (streq(value, access_synonyms[i].word))
-                        access = (int)access_synonyms[i].access;
-        near = access > 0 ? access_to_string((Access)access) : nearest_find(value, accesses);
-        if (near)
-                error_set_hint(error, "Did you mean " PARAMETER_ACCESS "=%s?", near);
-        return -EINVAL;
-}
-
-static int parse_parameter(const char *text, char *parameter, Uri *uri, doorward_error *error) {
-        static const char *const parameters[] = {PARAMETER_ACCESS, NULL};
-        char *equals = strchr(parameter, '=');
-
-        if (!equals)
-                return fail(error, text, "a parameter is written NAME=VALUE");
-        *equals = 0;
-
-        if (!streq(parameter, PARAMETER_ACCESS)) {
-                (void)fail(error, text, "it has a parameter that is not known here");
-                if (nearest_find(parameter, parameters) || streq(parameter, "mode"))
-                        error_set_hint(error, "Did you mean " PARAMETER_ACCESS "= rather than %s=?",
-                                       parameter);
-                else
-                        error_set_hint(error, "The only one is " PARAMETER_ACCESS
-                                              "=full or " PARAMETER_ACCESS "=read-only.");
-                return -EINVAL;
-        }
-        if (uri->access != 0)
-                return fail(error, text, "it says twice which access it wants");
-
-        return parse_access(text, equals + 1, uri, error);
-}
-
-static int parse_query(const char *text, char *query, Uri *uri, doorward_error *error) {
-        char *parameter;
-        int r = 0;
-
-        while (r == 0 && (parameter = strsep(&query, "&")))
-                r = parse_parameter(text, parameter, uri, error);
-
-        return r;
-}
-
-bool uri_is_valid_user(const char *user) {
-        static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
-        static const char others[] = "0123456789.-";
-        size_t n = strlen(user);
-
-        if (n == 0 || n > URI_USER_MAX || !strchr(letters, user[0]))
-                return false;
-
-        for (const char *c = user; *c; c++)
-                if (!strchr(letters, *c) && !strchr(others, *c))
-                        return false;
-
-        return true;
-}
-
-/* "doorward://bob:secret@/docker". */
-static bool holds_password(const char *text) {
-        const char *authority = strstr(text, "://");
-        size_t n = authority ? strcspn(authority + 3, "/") : 0;
-        const char *colon = n > 0 ? memchr(authority + 3, ':', n) : NULL;
-
-        return colon && memchr(colon, '@', n - (size_t)(colon - authority - 3));
-}
-
-/* It is not even repeated: errors are shown and kept. */
-static int fail_password(doorward_error *error) {
-        error_set(error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_BAD_URI, EINVAL,
-                  "A password never stands in a URI.");
-        error_set_hint(error, "It is asked for when it is needed; leave it out, and change it if "
-                              "others may have seen it.");
-        return -EINVAL;
-}
-
-static int parse_user(const char *text, const char *user, Uri *uri, doorward_error *error) {
-        if (user[0] && !uri_is_valid_user(user)) {
-                (void)fail(error, text, "what stands before the @ is not the name of a user");
-                error_set_hint(error, "Names are of letters, digits, '_', '.' and '-', and begin "
-                                      "with a letter or '_'.");
-                return -EINVAL;
-        }
-
-        uri->has_user = true;
-        memcpy(uri->user, user, strlen(user) + 1);
+        (void)name_to_string(&name, uri->endpoint);
         return 0;
 }
 
-/* What stands before the endpoint in a URI with a host or a user: "bob@" of "//bob@/docker". It is
- * the parser's to write in. */
-static int parse_authority(const char *text, char *authority, const char *endpoint, Uri *uri,
-                           doorward_error *error) {
-        char *at = strrchr(authority, '@');
+/* Passwords. */
 
-        if (!authority[0])
-                return 0;
-        if (at && !at[1]) {
-                *at = 0;
-                return parse_user(text, authority, uri, error);
+/* A colon, or what escapes one, in what stands before an @: "//bob:secret@/docker". */
+static bool authority_has_password(const char *text) {
+        const char *authority = strstr(text, "://"), *at;
+        size_t n;
+
+        if (!authority)
+                return false;
+
+        authority += 3;
+        n = strcspn(authority, "/");
+        at = memrchr(authority, '@', n);
+        if (!at)
+                return false;
+
+        for (const char *c = authority; c < at; c++)
+                if (*c == ':' || strncasecmp(c, "%3a", 3) == 0)
+                        return true;
+        return false;
+}
+
+static bool query_has_password(const char *text) {
+        static const char *const names[] = {"pass", "passphrase", "passwd", "password", "pwd"};
+        const char *parameter = text;
+
+        while ((parameter = strpbrk(parameter, "?&"))) {
+                size_t n = strcspn(++parameter, "=");
+
+                for (size_t i = 0; parameter[n] && i < ELEMENTSOF(names); i++)
+                        if (n == strlen(names[i]) && strncasecmp(parameter, names[i], n) == 0)
+                                return true;
         }
 
-        (void)fail(error, text, "what is on this machine has no host before it");
-        suggest_endpoint(error, endpoint, "");
+        return false;
+}
+
+/* It is not even repeated: errors are shown and kept. */
+static int fail_password(const UriInput *input) {
+        if (input->error) {
+                error_set(input->error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_BAD_URI, EINVAL,
+                          "A password never stands in a URI.");
+                error_set_hint(input->error, "It is asked for when it is needed; leave it out, and "
+                                             "change it if others may have seen it.");
+        }
+
+        return -EINVAL;
+}
+
+/* Schemes and slashes. */
+
+static bool is_libvirts(const char *scheme) {
+        size_t n = strcspn(scheme, "+");
+
+        for (size_t i = 0; i < ELEMENTSOF(libvirt_schemes); i++)
+                if (n == strlen(libvirt_schemes[i]) && memcmp(scheme, libvirt_schemes[i], n) == 0)
+                        return true;
+
+        return false;
+}
+
+/* rest follows the colon. */
+static int fail_scheme(const UriInput *input, const char *scheme, const char *rest) {
+        const char *meant = streq(scheme, "ssh") ? schemes[URI_SSH] : nearest_find(scheme, schemes);
+
+        (void)uri_input_fail(input, "the word before the colon is not known");
+
+        /* The short form of the doorward command. */
+        if (streq(rest, "ro") &&
+            uri_input_suggest(input, "%s:///%s?access=read-only", schemes[URI_LOCAL], scheme))
+                return -EINVAL;
+        if (meant && (uri_input_suggest(input, "%s:%s", meant, rest) ||
+                      uri_input_suggest(input, "%s:///%s", meant, rest + strspn(rest, "/"))))
+                return -EINVAL;
+
+        if (is_libvirts(scheme))
+                uri_input_hint(input, "That is a URI of libvirt's; the endpoint through which "
+                                      "libvirt is reached is doorward:///libvirt.");
+        else if (strncmp(scheme, "doorward+", strlen("doorward+")) == 0)
+                uri_input_hint(input, "What follows doorward+ is unix, ssh or ext.");
+        return -EINVAL;
+}
+
+/* hierarchy has fewer slashes than it should: "//docker", "docker". */
+static int fail_slashes(const UriInput *input, const char *hierarchy) {
+        const char *rest = hierarchy + strspn(hierarchy, "/");
+        const char *scheme = uri_scheme(input->transport);
+
+        if (input->transport != URI_SSH) {
+                (void)uri_input_fail(input, "three slashes follow the colon");
+                (void)uri_input_suggest(input, "%s:///%s", scheme, rest);
+                return -EINVAL;
+        }
+
+        if (strncmp(hierarchy, "//", 2) == 0)
+                return uri_input_fail(input, "there is no endpoint behind the host");
+
+        (void)uri_input_fail(input, "two slashes and a host follow the colon");
+        (void)uri_input_suggest(input, "%s://%s", scheme, rest);
         return -EINVAL;
 }
 
 /* What follows the scheme and its colon, without the query: "///docker". */
-static int parse_hierarchy(const char *text, char *hierarchy, Uri *uri, doorward_error *error) {
-        char *authority, *endpoint;
+static int parse_hierarchy(const UriInput *input, char *hierarchy, Uri *uri) {
+        char *endpoint;
         int r;
 
         endpoint = strncmp(hierarchy, "//", 2) == 0 ? strchr(hierarchy + 2, '/') : NULL;
-        if (!endpoint) {
-                (void)fail(error, text, "three slashes follow the colon");
-                suggest_endpoint(error, hierarchy + strspn(hierarchy, "/"), "");
-                return -EINVAL;
-        }
+        if (!endpoint)
+                return fail_slashes(input, hierarchy);
 
-        authority = hierarchy + 2;
         *endpoint++ = 0;
-        r = parse_authority(text, authority, endpoint, uri, error);
-        return r < 0 ? r : parse_endpoint(text, endpoint, uri, error);
-}
+        r = uri_authority_parse(input, hierarchy + 2, endpoint, uri);
+        if (r < 0)
+                return r;
+        if (escape_decode(endpoint) < 0)
+                return uri_input_fail_escape(input);
 
-/* The scheme is none of ours, or none of this version's. */
-static int fail_scheme(const char *text, const char *scheme, const char *rest,
-                       doorward_error *error) {
-        static const char *const schemes[] = {SCHEME, NULL};
-
-        for (size_t i = 0; i < ELEMENTSOF(later_schemes); i++)
-                if (streq(scheme, later_schemes[i]))
-                        return fail_later(error, text, later_schemes[i]);
-
-        (void)fail(error, text, "the word before the colon is not known");
-
-        /* The short form of the doorward command. */
-        if (streq(rest, "ro"))
-                suggest_endpoint(error, scheme, "?" PARAMETER_ACCESS "=read-only");
-        else if (nearest_find(scheme, schemes))
-                suggest_endpoint(error, rest + strspn(rest, "/"), "");
-        return -EINVAL;
+        return parse_endpoint(input, endpoint, uri);
 }
 
 /* "docker?access=full": what is meant is plain, if it is anything. */
-static int fail_short(const char *text, char *query, Uri *uri, doorward_error *error) {
-        char buf[URI_TEXT_SIZE];
+static int parse_short(const UriInput *input, const char *endpoint, char *query, Uri *uri) {
         int r;
 
-        r = parse_query(text, query, uri, error);
+        r = parse_endpoint(input, endpoint, uri);
+        if (r < 0 || !query)
+                return r;
+        r = uri_query_parse(input, query, uri);
         if (r < 0)
                 return r;
 
-        (void)fail(error, text, "parameters belong to the long form");
-        error_set_hint(error, "Did you mean %s?", uri_to_string(uri, buf));
+        (void)uri_input_fail(input, "parameters belong to the long form");
+        (void)uri_input_suggest(input, "%s:///%s", schemes[URI_LOCAL], endpoint);
         return -EINVAL;
 }
 
 /* copy is the parser's to write in. */
-static int parse(const char *text, char *copy, Uri *uri, doorward_error *error) {
+static int parse(UriInput *input, char *copy, Uri *uri) {
         char *query = strchr(copy, '?'), *colon;
-        int r;
+        int transport = 0, r;
 
         if (query)
                 *query++ = 0;
-
         colon = strchr(copy, ':');
-        if (!colon) {
-                r = parse_endpoint(text, copy, uri, error);
-                if (r == 0 && query)
-                        r = fail_short(text, query, uri, error);
-                return r;
-        }
+        if (!colon)
+                return parse_short(input, copy, query, uri);
 
         *colon = 0;
-        if (!streq(copy, SCHEME))
-                return fail_scheme(text, copy, colon + 1, error);
+        while (transport < _URI_TRANSPORT_MAX && !streq(copy, schemes[transport]))
+                transport++;
+        if (transport == _URI_TRANSPORT_MAX)
+                return fail_scheme(input, copy, colon + 1);
 
-        r = parse_hierarchy(text, colon + 1, uri, error);
-        return r < 0 || !query ? r : parse_query(text, query, uri, error);
+        uri->transport = input->transport = (UriTransport)transport;
+        r = parse_hierarchy(input, colon + 1, uri);
+        return r < 0 ? r : uri_query_parse(input, query, uri);
 }
 
 int uri_parse(const char *text, Uri *ret, doorward_error *error) {
+        UriInput input = {.text = text, .error = error};
         _cleanup_free_ char *copy = NULL;
         Uri uri = {};
         int r;
 
-        if (holds_password(text))
-                return fail_password(error);
+        if (authority_has_password(text) || query_has_password(text))
+                return fail_password(&input);
         if (strnlen(text, URI_MAX + 1) > URI_MAX)
-                return fail(error, text, "it is too long");
+                return uri_input_fail(&input, "it is too long");
         for (const char *c = text; *c; c++)
                 if (*c <= ' ' || *c > '~')
-                        return fail(error, text, "it holds spaces, controls or letters with marks");
+                        return uri_input_fail(&input, "it holds spaces, controls or letters with "
+                                                      "marks");
         if (strchr(text, '#'))
-                return fail(error, text, "there is nothing that a # could choose");
+                return uri_input_fail(&input, "there is nothing that a # could choose");
 
         copy = strdup(text);
         if (!copy)
-                return error_no_memory(error);
+                return error ? error_no_memory(error) : -ENOMEM;
 
-        r = parse(text, copy, &uri, error);
+        r = parse(&input, copy, &uri);
         if (r == 0)
                 *ret = uri;
         return r;
 }
 
 const char *uri_to_string(const Uri *uri, char buf[URI_TEXT_SIZE]) {
-        (void)snprintf(buf, URI_TEXT_SIZE, USER_PREFIX "%s%s/%s%s%s", uri->user,
-                       uri->has_user ? "@" : "", uri->endpoint,
-                       uri->access > 0 ? "?" PARAMETER_ACCESS "=" : "",
-                       uri->access > 0 ? access_to_string((Access)uri->access) : "");
+        char user[ESCAPE_SIZE(URI_USER_MAX)], port[8] = "";
+        bool brackets = strchr(uri->host, ':');
+        size_t n;
+
+        if (uri->port > 0)
+                (void)snprintf(port, sizeof(port), ":%u", (unsigned)uri->port);
+        (void)snprintf(buf, URI_TEXT_SIZE, "%s://%s%s%s%s%s%s/%s", schemes[uri->transport],
+                       escape_encode(uri->user, URI_USER_MAX, user), uri->has_user ? "@" : "",
+                       brackets ? "[" : "", uri->host, brackets ? "]" : "", port, uri->endpoint);
+
+        n = strlen(buf);
+        uri_query_write(uri, buf + n, URI_TEXT_SIZE - n);
         return buf;
 }

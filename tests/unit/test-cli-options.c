@@ -132,6 +132,9 @@ static void test_values(void **state) {
         assert_null(p.options.user);
         assert_int_equal(PARSE(&p, "one", "x", "--user=bob"), -1);
         assert_string_equal(p.options.user, "bob");
+        /* As directories have them. */
+        assert_int_equal(PARSE(&p, "one", "x", "--user=bob@far"), -1);
+        assert_string_equal(p.options.user, "bob@far");
         assert_int_equal(PARSE(&p, "one", "x", "--user="), -1);
         assert_string_equal(p.options.user, "");
 }
@@ -199,7 +202,7 @@ static void test_wrong(void **state) {
                 {"doorward", "one", "a", "--user"},
                 {"doorward", "one", "a", "--user=-bob"},
                 {"doorward", "one", "a", "--user=b ob"},
-                {"doorward", "one", "a", "--user=bob@far"},
+                {"doorward", "one", "a", "--user=bob@"},
                 {"doorward", "list", "--user=bob"},
                 {"doorward", "--user=1000", "one", "a"},
                 {"doorward", "one", "a", "--user=1000"},

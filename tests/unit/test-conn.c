@@ -233,6 +233,51 @@ static void test_open_as_the_uri_says(void **state) {
         check_error(DOORWARD_ERR_BAD_URI, EINVAL);
 }
 
+/* Another broker is asked where the URI says that it is, whatever the environment says; and the
+ * canonical form leads there again. */
+static void test_another_broker(void **state) {
+        Hand hand = {
+                .call = OPEN_CALL("full", "") MORE,
+                .reply = GRANT("full", "revocable", LEASE) CONTINUES,
+                .type = SOCK_STREAM,
+        };
+        FakeBroker *broker = start(&hand);
+        char uri[256], canonical[256];
+        doorward_conn *conn;
+        char *text;
+
+        (void)snprintf(uri, sizeof(uri), "doorward+unix:///docker?socket=%s", broker->path);
+        (void)snprintf(canonical, sizeof(canonical),
+                       "doorward+unix:///docker?access=full&socket=%s", broker->path);
+        assert_int_equal(setenv("DOORWARD_SOCKET", "/nonexistent/broker", 1), 0);
+        assert_null(doorward_open("doorward:///docker"));
+        check_error(DOORWARD_ERR_NO_BROKER, ENOENT);
+
+        conn = doorward_open(uri);
+        assert_non_null(conn);
+        text = doorward_get_uri(conn);
+        assert_string_equal(text, canonical);
+        free(text);
+        assert_int_equal(doorward_close(conn), 0);
+        stop(broker, &hand);
+
+        assert_null(doorward_open(canonical));
+        check_error(DOORWARD_ERR_NO_BROKER, ENOENT);
+        assert_non_null(strstr(doorward_get_last_error_message(), strchr(uri, '=') + 1));
+        assert_non_null(strstr(doorward_get_last_error()->hint, "socket="));
+        assert_int_equal(unsetenv("DOORWARD_SOCKET"), 0);
+}
+
+/* Known, and not to be opened yet. */
+static void test_remote(void **state) {
+        assert_null(doorward_open("doorward+ssh://bob@host/docker"));
+        check_error(DOORWARD_ERR_UNSUPPORTED, EOPNOTSUPP);
+        assert_non_null(strstr(doorward_get_last_error_message(), "doorward+ssh"));
+        assert_null(doorward_open("doorward+ext:///docker?command=/bin/true"));
+        check_error(DOORWARD_ERR_UNSUPPORTED, EOPNOTSUPP);
+        assert_non_null(strstr(doorward_get_last_error_message(), "doorward+ext"));
+}
+
 /* Without anybody to ask there is nothing to ask the broker, either. */
 static void test_another_user(void **state) {
         assert_int_equal(setenv("DOORWARD_SOCKET", "/nonexistent/broker", 1), 0);
@@ -1184,6 +1229,8 @@ int main(void) {
                 TEST(test_open),
                 TEST(test_open_read_only),
                 TEST(test_open_as_the_uri_says),
+                TEST(test_another_broker),
+                TEST(test_remote),
                 TEST(test_another_user),
                 TEST(test_no_lease),
                 TEST(test_hold),
