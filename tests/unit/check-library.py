@@ -1,16 +1,20 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Holds the library, its symbol map and its header to each other; check-pages.py holds the man pages
-to the header.
+to the header, and tests/abi what it promises to programs to what it promised.
 
-check-library.py LIBRARY MAP HEADER
+check-library.py LIBRARY MAP HEADER VERSION
 """
 
+import os
 import re
 import subprocess
 import sys
+import tempfile
 
-library, symbol_map, header = sys.argv[1:]
+MOST_BYTES = 150 * 1024
+
+library, symbol_map, header, project_version = sys.argv[1:]
 failures = []
 
 
@@ -37,13 +41,31 @@ dynamic = readelf("--dynamic")
 needed = set(re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic))
 # A thread's own variables are found by the C library's loader.
 needed = {n for n in needed if not re.match(r"ld(-linux.*|64)?\.so", n)}
-if any(re.match(r"lib(asan|ubsan|tsan|msan)\.", n) for n in needed):
+sanitized = any(re.match(r"lib(asan|ubsan|tsan|msan)\.", n) for n in needed)
+if sanitized:
     # Theirs are the mathematical, the threads and the like.
     needed = {n for n in needed if re.match(r"lib(c|jansson)\.", n)}
 expect(needed, {"libc.so.6", "libjansson.so.4"}, "needed libraries")
 expect(set(re.findall(r"\(SONAME\).*\[(.*)\]", dynamic)), {"libdoorward.so.1"}, "soname")
 if not re.search(r"NODELETE", dynamic):
     failures.append("the library can be unloaded under a thread that is yet to free its error")
+
+# How large it is, as a package has it.
+if not sanitized and "clang" not in readelf("--string-dump=.comment"):
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["strip", "-o", f"{folder}/stripped", library], check=True)
+        size = os.path.getsize(f"{folder}/stripped")
+        if size > MOST_BYTES:
+            failures.append(f"it has {size} bytes; at most {MOST_BYTES} it is to have")
+        print(f"{size} bytes")
+
+# How the map's sections are called: until the first release 0, which promises nothing; from then on
+# after the version in the library's name, and then by the release that added what is in them.
+sections = re.findall(r"^(LIBDOORWARD_\w+) \{$", read(symbol_map), re.M)
+if int(project_version.split(".")[0]) == 0:
+    expect(set(sections), {"LIBDOORWARD_0"}, "sections of the map")
+elif not all(re.fullmatch(r"LIBDOORWARD_1(_\d+)?", section) for section in sections):
+    failures.append("sections of the map are called LIBDOORWARD_1, LIBDOORWARD_1_1, ...")
 
 # What it exports: the map's names, under the map's version, and nothing else.
 mapped = set(re.findall(r"^\s+(doorward_\w+);$", read(symbol_map), re.M))
@@ -53,9 +75,9 @@ for line in readelf("--dyn-syms").splitlines():
     if len(field) < 8 or field[4] not in ("GLOBAL", "WEAK") or field[6] == "UND":
         continue
     name, _, version = field[7].partition("@@")
-    if field[6] == "ABS" and name == "LIBDOORWARD_0":
+    if field[6] == "ABS" and name in sections:
         continue
-    if version != "LIBDOORWARD_0":
+    if version not in sections:
         failures.append(f"{field[7]} has no version")
     exported.add(name)
 expect(exported, mapped, "exported symbols")
