@@ -16,6 +16,7 @@ int command_exec(const Options *options, char **arguments, size_t n);
 int command_stdio(const Options *options, char **arguments, size_t n);
 int command_fdpass(const Options *options, char **arguments, size_t n);
 int command_leases(const Options *options, char **arguments, size_t n);
+int command_relay(const Options *options, char **arguments, size_t n);
 int command_revoke(const Options *options, char **arguments, size_t n);
 int command_monitor(const Options *options, char **arguments, size_t n);
 int command_forget(const Options *options, char **arguments, size_t n);

@@ -43,6 +43,11 @@ static const Command commands[] = {
          OPTION_READ_ONLY | OPTION_USER | OPTION_NO_ASK_PASSWORD | OPTION_QUIET | OPTION_FD |
                  OPTION_TAP,
          1, 1, false, command_fdpass},
+        {"relay", "", "the far end of a connection from another machine",
+         "Speaks org.doorward.Relay on standard input and output: a program on another machine "
+         "has it started here by ssh, and reaches an endpoint of this machine through it, as the "
+         "user who was logged in. Not for people: doorward+ssh://HOST/ENDPOINT is.",
+         0, 0, 0, false, command_relay},
         {"leases", "", "who holds what at this moment",
          "Lists live leases, your own or everybody's: who holds what, since when, how many "
          "descriptors are open under it, and whether it outlives a restart of the broker. As much "

@@ -7,8 +7,8 @@
 #include "cli/commands.h"
 #include "cli/exit-status.h"
 #include "cli/grant.h"
-#include "cli/pump.h"
 #include "cli/report.h"
+#include "common/pump.h"
 
 /* For how long it is waited for why the endpoint has hung up. */
 #define WORD_MS 100
@@ -19,11 +19,11 @@ typedef struct Watched {
         bool over; /* it has been said what has become of the lease */
 } Watched;
 
-static bool stdio_watch(void *userdata) {
+static PumpWatch stdio_watch(void *userdata) {
         Watched *watched = userdata;
 
         watched->over = !grant_watch(watched->options, watched->conn);
-        return !watched->over;
+        return watched->over ? PUMP_WATCH_OFF : PUMP_WATCH_ON;
 }
 
 /* Why a lease has ended is said right after it was cut. If the service itself has hung up, that is

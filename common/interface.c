@@ -120,7 +120,15 @@ int interface_find_error(const char *name) {
         return -EINVAL;
 }
 
-static int field_read(const Field *field, const json_t *json, FieldValue *ret) {
+static bool is_strings(const json_t *json) {
+        for (size_t i = 0; i < json_array_size(json); i++)
+                if (!json_is_string(json_array_get(json, i)))
+                        return false;
+
+        return json_is_array(json);
+}
+
+static int field_read(const Field *field, json_t *json, FieldValue *ret) {
         FieldValue value = {.present = true};
 
         switch (field->type) {
@@ -144,6 +152,11 @@ static int field_read(const Field *field, const json_t *json, FieldValue *ret) {
                         if (value.access < 0)
                                 return -EINVAL;
                 }
+                break;
+        case FIELD_STRINGS:
+                if (!is_strings(json))
+                        return -EINVAL;
+                value.array = json;
                 break;
         }
 

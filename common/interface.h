@@ -25,6 +25,7 @@ typedef enum FieldType {
         FIELD_INT,
         FIELD_STRING,
         FIELD_ACCESS, /* a string on the wire: a member of the enumeration */
+        FIELD_STRINGS,
 } FieldType;
 
 typedef struct Field {
@@ -39,7 +40,8 @@ typedef struct FieldValue {
         bool boolean;
         int64_t integer;
         int access;         /* an Access */
-        const char *string; /* borrowed from the message */
+        const char *string; /* borrowed from the message, as is */
+        json_t *array;      /* this, of nothing but strings */
 } FieldValue;
 
 typedef enum MethodId {

@@ -112,6 +112,22 @@ static void input_take_fds(VarlinkInput *input, uint64_t position, VarlinkIncomi
         memmove(input->fds, input->fds + n, input->n_fds * sizeof(input->fds[0]));
 }
 
+int varlink_parse(const char *text, size_t n, json_t **ret) {
+        json_t *object;
+
+        if (!text_is_shallow(text, n))
+                return -EBADMSG;
+
+        object = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
+        if (!json_is_object(object)) {
+                json_decref(object);
+                return -EBADMSG;
+        }
+
+        *ret = object;
+        return 0;
+}
+
 int varlink_input_next(VarlinkInput *input, VarlinkIncoming *ret) {
         const char *text = input->buf ? input->buf + input->start : NULL;
         size_t held = input->end - input->start, n;
@@ -123,14 +139,8 @@ int varlink_input_next(VarlinkInput *input, VarlinkIncoming *ret) {
                 return held >= input->max ? -EMSGSIZE : 0;
 
         n = (size_t)(nul - text);
-        if (!text_is_shallow(text, n))
+        if (varlink_parse(text, n, &incoming.object) < 0)
                 return -EBADMSG;
-
-        incoming.object = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
-        if (!json_is_object(incoming.object)) {
-                json_decref(incoming.object);
-                return -EBADMSG;
-        }
 
         input_take_fds(input, input->base + input->start + n, &incoming);
         input->start += n + 1;

@@ -97,6 +97,10 @@ bool varlink_input_is_partial(const VarlinkInput *input);
  * taken. */
 bool varlink_input_is_full(const VarlinkInput *input);
 
+/* One JSON object of these bytes, within the bounds: what varlink_input_next() takes for a message.
+ * The reference is the caller's. -EBADMSG. */
+int varlink_parse(const char *text, size_t n, json_t **ret) _must_check_;
+
 void varlink_incoming_deinit(VarlinkIncoming *incoming);
 
 /* -EBADMSG for what is not a call (or a reply), has an unknown member or one of the wrong type. */

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "cli/pump.h"
+#include "common/pump.h"
 
 /* How long a device is left alone that poll(2) calls ready and read(2) does not. */
 #define PUMP_PAUSE_MS 20
@@ -279,6 +279,14 @@ static int pump_dispatch(Pump *pump, const struct pollfd polls[4]) {
         return r;
 }
 
+static PumpWatch pump_watch(Pump *pump, const PumpSpec *spec) {
+        PumpWatch watch = spec->watch(spec->userdata);
+
+        if (watch != PUMP_WATCH_ON)
+                pump->watch_fd = -EBADF;
+        return watch;
+}
+
 static int pump_loop(Pump *pump, const PumpSpec *spec) {
         struct pollfd polls[4];
         int r;
@@ -299,8 +307,8 @@ static int pump_loop(Pump *pump, const PumpSpec *spec) {
                 r = pump_dispatch(pump, polls);
                 if (r < 0)
                         return r;
-                if (polls[3].revents && !spec->watch(spec->userdata))
-                        pump->watch_fd = -EBADF;
+                if (polls[3].revents && pump_watch(pump, spec) == PUMP_WATCH_END)
+                        return 0;
         }
 }
 
@@ -339,5 +347,7 @@ int pump_run(const PumpSpec *spec, PumpSide *ret_side) {
         if (r < 0)
                 *ret_side = pump->side;
 
+        /* It may have been a password. */
+        explicit_bzero(pump, sizeof(*pump));
         return r;
 }

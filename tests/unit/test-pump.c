@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "cli/pump.h"
+#include "common/pump.h"
 
 /* Nothing here should take a second; what hangs is killed by this. */
 #define DEADLINE_S 25
@@ -38,10 +38,12 @@ static void hang_up(int *fd) {
         *fd = close_fd(*fd);
 }
 
-static bool watch_once(void *userdata) {
+static PumpWatch watch_once(void *userdata) {
         char c;
 
-        return read(*(int *)userdata, &c, 1) == 1 && c == '+';
+        if (read(*(int *)userdata, &c, 1) != 1)
+                return PUMP_WATCH_OFF;
+        return c == '+' ? PUMP_WATCH_ON : c == '!' ? PUMP_WATCH_END : PUMP_WATCH_OFF;
 }
 
 static _noreturn_ void pump_main(Setup *s) {
@@ -662,6 +664,20 @@ static void test_watch(void **state) {
         assert_int_equal(finish(&s), 0);
 }
 
+/* Whatever is still on its way. */
+static void test_watch_that_ends_it(void **state) {
+        Setup s;
+
+        setup_init(&s);
+        assert_int_equal(pipe2(s.watch, O_CLOEXEC), 0);
+        start(&s);
+        say(s.input[1], "a");
+        expect(s.endpoint[1], "a");
+        say(s.watch[1], "!");
+        expect_end(s.output[0]);
+        assert_int_equal(finish(&s), 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_both_ways),
@@ -685,6 +701,7 @@ int main(void) {
                 cmocka_unit_test(test_full_disk),
                 cmocka_unit_test(test_flags),
                 cmocka_unit_test(test_watch),
+                cmocka_unit_test(test_watch_that_ends_it),
         };
 
         (void)alarm(DEADLINE_S);

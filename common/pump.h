@@ -14,16 +14,22 @@
  * first, and no more than PIPE_BUF bytes are written at a time, which a pipe then takes without
  * waiting.
  *
- * It ends when both ways have ended; when the endpoint has hung up and all that it said was passed
- * on; or when nobody reads our output any more.
+ * What went through is erased in the end. It ends when both ways have ended; when the endpoint has
+ * hung up and all that it said was passed on; or when nobody reads our output any more.
  */
 
 #include "common/macros.h"
 
 #define PUMP_BUFFER_SIZE 65536U
 
-/* Called when watch_fd has something to say; whether to go on watching it. */
-typedef bool (*PumpWatchFunc)(void *userdata);
+/* What is to be done once watch_fd has said something. */
+typedef enum PumpWatch {
+        PUMP_WATCH_ON = 1,
+        PUMP_WATCH_OFF, /* it has no more to say */
+        PUMP_WATCH_END, /* it is over, whatever is still on its way */
+} PumpWatch;
+
+typedef PumpWatch (*PumpWatchFunc)(void *userdata);
 
 typedef struct PumpSpec {
         int input;    /* standard input */
