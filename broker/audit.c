@@ -133,9 +133,6 @@ static bool entry_to_event(const Entry *entry, AuditEvent *ret) {
                   event.reason, sizeof(event.reason));
         entry_get(entry, "DOORWARD_LEASE", event.lease, sizeof(event.lease));
         entry_get(entry, "DOORWARD_REQUEST", event.request, sizeof(event.request));
-        if (event.type != AUDIT_TYPE_END)
-                read_login(&event);
-
         *ret = event;
         return true;
 }
@@ -202,6 +199,9 @@ void audit_put(Audit *audit, const void *data, size_t size) {
 
         now = now_usec();
         if (now >= audit->retry_at) {
+                /* Where there is no audit, nobody wants to know. */
+                if (event.type != AUDIT_TYPE_END)
+                        read_login(&event);
                 event.lost = audit->lost;
                 r = audit_send(audit, buf, audit_event_encode(&event, buf));
                 if (r < 0 && audit->fd < 0)

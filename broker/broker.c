@@ -137,6 +137,9 @@ static void broker_unwake_session(Broker *broker, Session *session) {
         *p = session->next_woken;
         if (broker->last_woken == session)
                 broker->last_woken = previous;
+        /* Most often this was all, and the kernel need not hear of it. */
+        if (!broker->woken)
+                (void)sd_event_source_set_enabled(broker->wake, SD_EVENT_OFF);
 }
 
 /* What there is. */
@@ -512,6 +515,7 @@ int broker_new(sd_event *event, Authority *authority, const BrokerPlaces *places
                 return -ENOMEM;
 
         broker->event = sd_event_ref(event);
+        deadline_clock_init(&broker->clock, event);
         broker->authority = authority;
         broker->owner = places->owner;
         broker->undelivered_usec = UNDELIVERED_USEC;
@@ -630,6 +634,7 @@ Broker *broker_free(Broker *broker) {
         strv_free(broker->folders);
         free(broker->cgroup_root);
         free(broker->descriptors_warning);
+        deadline_clock_deinit(&broker->clock);
         sd_event_unref(broker->event);
         free(broker);
         return NULL;

@@ -12,6 +12,7 @@
 
 #include "broker/block.h"
 #include "broker/conversation.h"
+#include "broker/deadline.h"
 #include "broker/logins.h"
 #include "broker/monitor.h"
 #include "broker/openers.h"
@@ -50,6 +51,7 @@ typedef struct BrokerPlaces {
 
 struct Broker {
         sd_event *event;
+        DeadlineClock clock; /* of sessions and rechecks */
         Settings *settings;
         char *root;     /* before the names of files */
         char **folders; /* of definitions */

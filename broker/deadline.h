@@ -2,35 +2,50 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Deadline: a timer that is cheap to put off
+ * Deadline: a timer that is cheap to set, to put off and to lift
  *
  * Most deadlines are set, and met long before, thousands of times a second. To tell the kernel each
- * time costs more than it does to find, once in seconds, that a timer went off too early. So a
- * deadline that is put off or lifted leaves the timer as it is; only one that comes nearer sets it.
+ * time costs more than it does to find, once in seconds, that a timer went off too early: in a
+ * virtual machine more than anything else that the broker asks of it. So all deadlines of an owner
+ * share one timer, which is set when one comes before all others, and never taken back.
  */
 
 #include <systemd/sd-event.h>
 
 #include "common/macros.h"
 
-/* It has passed. The deadline is lifted before the call, in which everything may be freed. */
+typedef struct Deadline Deadline;
+
+/* It has passed. The deadline is lifted before the call, in which any of them may be freed, but not
+ * the clock. */
 typedef void (*DeadlineFunc)(void *userdata);
 
-typedef struct Deadline {
-        sd_event *event; /* borrowed */
+/* The timer. */
+typedef struct DeadlineClock {
+        sd_event *event;         /* borrowed */
+        sd_event_source *source; /* made when it is first needed */
+        uint64_t armed;         /* when it goes off: not after the first; UINT64_MAX: it does not */
+        Deadline *first, *last; /* those that are set, in the order of their ends */
+} DeadlineClock;
+
+struct Deadline {
+        DeadlineClock *clock; /* borrowed */
         DeadlineFunc func;
         void *userdata;
-        sd_event_source *source; /* made when it is first set */
-        uint64_t end;            /* UINT64_MAX: there is none */
-        uint64_t armed;          /* when the timer goes off; UINT64_MAX: it does not */
-} Deadline;
+        uint64_t end; /* UINT64_MAX: there is none */
+        Deadline *previous, *next;
+};
 
-void deadline_init(Deadline *deadline, sd_event *event, DeadlineFunc func, void *userdata);
-void deadline_deinit(Deadline *deadline);
+void deadline_clock_init(DeadlineClock *clock, sd_event *event);
+/* None of its deadlines may be set any more. */
+void deadline_clock_deinit(DeadlineClock *clock);
+
+void deadline_init(Deadline *deadline, DeadlineClock *clock, DeadlineFunc func, void *userdata);
 
 /* Sets it, in µs of CLOCK_MONOTONIC, or so long after now. -ENOMEM and such. */
 int deadline_set(Deadline *deadline, uint64_t end);
 int deadline_set_relative(Deadline *deadline, uint64_t usec);
+/* Whoever frees one lifts it before. */
 void deadline_lift(Deadline *deadline);
 
 static inline bool deadline_is_set(const Deadline *deadline) {

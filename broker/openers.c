@@ -26,6 +26,7 @@ struct OpenerLink {
 
 struct Openers {
         sd_event *event;
+        DeadlineClock clock;
         char *folder;
         OpenerLink *links;
         uint32_t last_id;
@@ -68,7 +69,7 @@ static void call_answer(OpenerCall *call, int error, const OpenerReply *reply, i
 static OpenerLink *link_free(OpenerLink *link) {
         assert(!link->calls);
         sd_event_source_disable_unref(link->io);
-        deadline_deinit(&link->deadline);
+        deadline_lift(&link->deadline);
         close_fd(link->fd);
         free(link);
         return NULL;
@@ -243,7 +244,7 @@ static int link_new(Openers *openers, const char *endpoint, OpenerLink **ret) {
 
         link->openers = openers;
         memcpy(link->endpoint, endpoint, strlen(endpoint) + 1);
-        deadline_init(&link->deadline, openers->event, on_deadline, link);
+        deadline_init(&link->deadline, &openers->clock, on_deadline, link);
         link->fd = link_connect(openers, endpoint);
         if (link->fd < 0)
                 return link->fd;
@@ -308,6 +309,7 @@ int openers_new(sd_event *event, const char *folder, Openers **ret) {
                 return -ENOMEM;
 
         openers->event = sd_event_ref(event);
+        deadline_clock_init(&openers->clock, event);
         *ret = TAKE_PTR(openers);
         return 0;
 }
@@ -330,6 +332,7 @@ Openers *openers_free(Openers *openers) {
                 link_free(link);
         }
 
+        deadline_clock_deinit(&openers->clock);
         sd_event_unref(openers->event);
         free(openers->folder);
         free(openers);

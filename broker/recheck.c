@@ -329,8 +329,8 @@ int recheck_new(Broker *broker, Recheck **ret) {
                 return -ENOMEM;
 
         recheck->broker = broker;
-        deadline_init(&recheck->gathered, broker->event, on_gathered, recheck);
-        deadline_init(&recheck->next, broker->event, on_next, recheck);
+        deadline_init(&recheck->gathered, &broker->clock, on_gathered, recheck);
+        deadline_init(&recheck->next, &broker->clock, on_next, recheck);
         *ret = recheck;
         return 0;
 }
@@ -341,8 +341,8 @@ Recheck *recheck_free(Recheck *recheck) {
 
         while (recheck->groups)
                 group_free(recheck->groups);
-        deadline_deinit(&recheck->gathered);
-        deadline_deinit(&recheck->next);
+        deadline_lift(&recheck->gathered);
+        deadline_lift(&recheck->next);
         free(recheck);
         return NULL;
 }

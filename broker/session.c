@@ -73,7 +73,7 @@ static void session_set_state(Session *session, SessionState state) {
                 break;
         case SESSION_LEASED:
                 /* There can be thousands, which need no more than this. */
-                deadline_deinit(&session->deadline);
+                deadline_lift(&session->deadline);
                 varlink_input_deinit(&session->input);
                 break;
         case SESSION_BUSY:
@@ -619,7 +619,7 @@ Session *session_free(Session *session) {
         assert(!session->lease && !session->operation);
 
         sd_event_source_disable_unref(session->io);
-        deadline_deinit(&session->deadline);
+        deadline_lift(&session->deadline);
         broker_remove_session(session->broker, session);
         varlink_incoming_deinit(&session->message);
         varlink_input_deinit(&session->input);
@@ -739,7 +739,7 @@ static Session *session_new(Broker *broker) {
         session->fd = -EBADF;
         session->peer = (Peer)PEER_NULL;
         session->sender_uid = PEER_UID_INVALID;
-        deadline_init(&session->deadline, broker->event, on_deadline, session);
+        deadline_init(&session->deadline, &broker->clock, on_deadline, session);
         varlink_input_init(&session->input, VARLINK_REQUEST_MAX);
         broker_add_session(broker, session);
         return session;
