@@ -9,6 +9,7 @@
 
 #include "client/channel.h"
 #include "client/conn.h"
+#include "client/naming.h"
 #include "client/opening.h"
 
 /* /dev/net/tun. */
@@ -308,6 +309,19 @@ static int fail_remote(doorward_error *error, const Uri *uri) {
         return -EOPNOTSUPP;
 }
 
+static int conn_resolve(const char *text, unsigned flags, Uri *ret, doorward_error *error) {
+        unsigned naming_flags = 0;
+        int r;
+
+        if (flags & CONN_NO_ALIASES)
+                naming_flags |= NAMING_NO_ALIASES;
+        if (flags & CONN_LOCAL_ONLY)
+                naming_flags |= NAMING_LOCAL_ONLY;
+
+        r = naming_resolve(text, naming_flags, ret, error);
+        return r == NAMING_E_NONE ? fail_unnamed(error) : r;
+}
+
 int conn_open(const char *text, Access access, const doorward_auth *auth, unsigned flags,
               doorward_conn **ret, doorward_error *error) {
         OpeningSpec spec = {
@@ -320,10 +334,7 @@ int conn_open(const char *text, Access access, const doorward_auth *auth, unsign
         Uri uri;
         int r;
 
-        if (!text || !text[0])
-                return fail_unnamed(error);
-
-        r = uri_parse(text, &uri, error);
+        r = conn_resolve(text, flags, &uri, error);
         if (r < 0)
                 return r;
         if (access == ACCESS_READ_ONLY && uri.access == ACCESS_FULL)

@@ -27,6 +27,10 @@ typedef enum ConnFlags {
         CONN_FALL_BACK = 1 << 1,
         /* A lease without a descriptor: each that is wanted is opened under it. */
         CONN_HOLD = 1 << 2,
+        /* The text is a URI, even if an alias is called so. */
+        CONN_NO_ALIASES = 1 << 3,
+        /* Not if it leads to another machine. */
+        CONN_LOCAL_ONLY = 1 << 4,
 } ConnFlags;
 
 struct doorward_conn {
@@ -51,7 +55,7 @@ struct doorward_conn {
         char *connect_as;
 };
 
-/* Opens. ACCESS_FULL means what the URI says, full if it does not say; ACCESS_READ_ONLY contradicts
+/* Opens what that text comes to (client/naming.h). ACCESS_FULL means what the URI says, full if it does not say; ACCESS_READ_ONLY contradicts
  * a URI that says full. Through auth people are asked; without it nobody is, by polkit's agents as
  * little as by us. */
 int conn_open(const char *uri, Access access, const doorward_auth *auth, unsigned flags,

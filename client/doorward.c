@@ -38,8 +38,11 @@ static int open_checked(const char *uri, const doorward_auth *auth, unsigned fla
                 conn_flags |= CONN_FALL_BACK;
         if (flags & DOORWARD_HOLD)
                 conn_flags |= CONN_HOLD;
+        if (flags & DOORWARD_NO_ALIASES)
+                conn_flags |= CONN_NO_ALIASES;
+        if (flags & DOORWARD_LOCAL_ONLY)
+                conn_flags |= CONN_LOCAL_ONLY;
 
-        /* Of the others there is nothing yet that they would keep from happening. */
         return conn_open(uri, flags & DOORWARD_RO ? ACCESS_READ_ONLY : ACCESS_FULL,
                          flags & DOORWARD_NO_INTERACTION ? NULL : auth, conn_flags, ret, error);
 }

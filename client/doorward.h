@@ -25,7 +25,16 @@
  * asks another broker of this machine. "doorward+ssh://HOST/ENDPOINT" and "doorward+ext:///ENDPOINT"
  * are read, and opened by later versions. "access=full" or "access=read-only" may stand among the
  * parameters of all but the short form. An endpoint is a name such as docker or serial@ttyUSB0,
- * never a path. Everything else is refused, with a hint where there is a likely intention.
+ * never a path. Everything else is refused, with a hint where there is a likely intention. All of
+ * it is in doorward-uri(7).
+ *
+ * Names. A word can be an alias for a URI, and there can be a URI that NULL and "" stand for: both
+ * are of the user's and the system's client.conf, which doorward-client.conf(5) describes. An alias
+ * goes before an endpoint of the same name; the long forms are what they say in any case.
+ *
+ * Environment. DOORWARD_DEFAULT_URI is a default that goes before client.conf's; DOORWARD_SOCKET is
+ * where the broker is that "doorward:///" means; XDG_CONFIG_HOME and HOME are where the user's
+ * client.conf is. None of them counts in a program that has gained privileges by being executed.
  *
  * Errors. A function that fails says so by what it returns (NULL or -1), sets errno, and leaves an
  * error for its thread that doorward_get_last_error() shows: a class to decide by, a sentence for
@@ -75,8 +84,9 @@ typedef enum doorward_error_code {
          * (it was taken out, or none was opened yet), or (errnum EBUSY) one whose descriptor cannot
          * be taken out, or (errnum EOPNOTSUPP) one without the lease that the call is about. */
         DOORWARD_ERR_INVALID_CONN = 3,
-        /* (bad-uri) The URI is not one, contradicts itself or the function, or is empty and there
-         * is no default. */
+        /* (bad-uri) The URI is not one, contradicts itself or the function (errnum EREMOTE: it
+         * leads to another machine, and DOORWARD_LOCAL_ONLY was said), is empty and there is no
+         * default, or may be an alias of a client.conf that cannot be understood. */
         DOORWARD_ERR_BAD_URI = 4,
         /* (unsupported) Known, but not provided by this version of the library or of the broker. */
         DOORWARD_ERR_UNSUPPORTED = 5,
@@ -261,7 +271,8 @@ extern const doorward_auth *const doorward_auth_default;
  *
  * The call waits for the broker, the policy and the service, for a minute at most.
  *
- * An empty URI or NULL is an error whose hint lists the endpoints; nothing is guessed.
+ * uri is a URI, an alias, or NULL or "" for the default. Where there is no default, that is an error
+ * whose hint lists the endpoints; nothing is guessed.
  *
  * Returns a connection that the caller owns and ends with doorward_close(), or NULL.
  */
@@ -282,8 +293,7 @@ doorward_conn *doorward_open_read_only(const char *uri);
 typedef enum doorward_flags {
         /* Read-only access, as doorward_open_read_only() has it. */
         DOORWARD_RO = 1,
-        /* Take the URI for one, even where an alias is called so. There are no aliases in this
-         * version. */
+        /* Take the URI for one, even where an alias is called so. The default, too. */
         DOORWARD_NO_ALIASES = 2,
         /* Ask nobody, as if auth were NULL. */
         DOORWARD_NO_INTERACTION = 4,
@@ -297,7 +307,9 @@ typedef enum doorward_flags {
          * outlive the connection and the process. Only where the endpoint's definition says so
          * (Lease=none), else DOORWARD_ERR_ACCESS_UNSUPPORTED. */
         DOORWARD_DETACHED = 16,
-        /* Refuse what is on another machine. So does everything, in this version. */
+        /* Refuse what is on another machine, or may be (doorward+ssh, doorward+ext), also where an
+         * alias or the default leads there: DOORWARD_ERR_BAD_URI with errnum EREMOTE. Another
+         * broker of this machine (doorward+unix) is none. */
         DOORWARD_LOCAL_ONLY = 32,
         /* Ask policy, and open nothing yet: the connection has a lease and no descriptor, and each
          * doorward_open_another() gives one, without policy being asked again. For a program whose
@@ -385,7 +397,8 @@ int doorward_steal_fd(doorward_conn *conn);
 
 /*
  * The canonical URI of the connection, with the access that was granted:
- * "doorward:///libvirt?access=read-only". It can be given to doorward_open() again.
+ * "doorward:///libvirt?access=read-only". An alias and the default stand in it as what they came to.
+ * It can be given to doorward_open() again, and leads to the same thing.
  *
  * Returns a string that the caller owns and frees with free(3), or NULL.
  */

@@ -108,12 +108,14 @@ void error_set(doorward_error *error, doorward_error_domain domain, doorward_err
 }
 
 void error_set_hint(doorward_error *error, const char *format, ...) {
+        /* What the hint is made of may be borrowed from the one that it replaces. */
+        char *earlier = error->hint;
         va_list args;
 
         va_start(args, format);
-        text_free(error->hint);
         error->hint = text_format(format, args);
         va_end(args);
+        text_free(earlier);
 }
 
 void error_set_endpoint(doorward_error *error, const char *endpoint) {
