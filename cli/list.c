@@ -7,9 +7,7 @@
 #include "cli/level.h"
 #include "cli/report.h"
 #include "cli/table.h"
-
-/* A list longer than this is not believed. */
-#define LIST_MAX 10000U
+#include "client/query.h"
 
 typedef struct Row {
         const char *name;
@@ -117,40 +115,13 @@ static void row_add(const Row *row, ChallengeFinder *finder, Table *table) {
 
 /* All endpoints, as an array of the interface's Endpoint. */
 static int list_get(bool check, json_t **ret, doorward_error *error) {
-        _cleanup_(wire_freep) Wire *wire = NULL;
-        json_t *list;
+        _cleanup_(query_end) Query query = QUERY_NULL;
         int r;
 
-        list = json_array();
-        if (!list)
-                return error_no_memory(error);
-
-        r = wire_open(NULL, WIRE_TIMEOUT_MS, &wire, error);
+        r = query_begin(&query, NULL, error);
         if (r == 0)
-                r = wire_call_more(wire, METHOD_LIST_ENDPOINTS,
-                                   json_pack("{s:b}", "decisions", check), WIRE_TIMEOUT_MS, error);
-
-        while (r == 0) {
-                _cleanup_(wire_reply_deinit) WireReply reply = WIRE_REPLY_NULL;
-                json_t *endpoint = NULL;
-                const WireField fields[] = {{"endpoint", WIRE_OBJECT, true, &endpoint}, {}};
-
-                r = wire_next(wire, WIRE_TIMEOUT_MS, &reply, error);
-                if (r <= 0)
-                        break;
-                if (json_array_size(list) >= LIST_MAX || wire_read(reply.parameters, fields) < 0)
-                        r = wire_error_protocol(error, "The broker's list cannot be read.");
-                else
-                        /* A reply without one says that there are none, or no more. */
-                        r = endpoint && json_array_append(list, endpoint) < 0
-                                    ? error_no_memory(error)
-                                    : 0;
-        }
-
-        if (r < 0)
-                json_decref(list);
-        else
-                *ret = list;
+                r = query_list(&query, METHOD_LIST_ENDPOINTS,
+                               json_pack("{s:b}", "decisions", check), "endpoint", ret, error);
         return r;
 }
 

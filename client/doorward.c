@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "client/export.h"
-#include "config.h"
 
-/* The exported functions, but for those about leases and errors: each checks what it was given, and
+/* The exported functions that make, use and end a connection: each checks what it was given, and
  * leaves its error to the thread. */
 
 static int check_open(const doorward_auth *auth, unsigned flags, doorward_error *error) {
@@ -161,86 +160,4 @@ DOORWARD_EXPORT const char *doorward_get_type(doorward_conn *conn) {
         }
 
         return kind_to_string(conn->kind);
-}
-
-/* A number of one to three digits; -1 if there is none. */
-static long version_part(const char **text) {
-        size_t n = strspn(*text, "0123456789");
-        long value = 0;
-
-        if (n == 0 || n > 3)
-                return -1;
-        for (size_t i = 0; i < n; i++)
-                value = value * 10 + ((*text)[i] - '0');
-
-        *text += n;
-        return value;
-}
-
-/* "major.minor.micro", with anything but a number behind it, as one number; 0 if it is not that. */
-static unsigned long version_number(const char *text) {
-        long major, minor, micro = 0;
-
-        major = version_part(&text);
-        if (major < 0 || *text++ != '.')
-                return 0;
-        minor = version_part(&text);
-        if (minor < 0)
-                return 0;
-        if (*text == '.') {
-                text++;
-                micro = version_part(&text);
-                if (micro < 0)
-                        return 0;
-        }
-
-        return (unsigned long)(major * 1000000 + minor * 1000 + micro);
-}
-
-static int broker_get_version(const char *socket, unsigned long *ret, doorward_error *error) {
-        _cleanup_(wire_reply_deinit) WireReply reply = WIRE_REPLY_NULL;
-        _cleanup_(wire_freep) Wire *wire = NULL;
-        const char *version;
-        const WireField fields[] = {{"version", WIRE_STRING, false, &version}, {}};
-        int r;
-
-        r = wire_open(socket, WIRE_TIMEOUT_MS, &wire, error);
-        if (r == 0)
-                r = wire_call(wire, METHOD_GET_BROKER_INFO, json_object(), WIRE_TIMEOUT_MS, &reply,
-                              error);
-        if (r < 0)
-                return r;
-        if (wire_read(reply.parameters, fields) < 0)
-                return wire_error_protocol(error, "The broker at %s did not say its version.",
-                                           socket);
-
-        *ret = version_number(version);
-        return 0;
-}
-
-DOORWARD_EXPORT int doorward_get_version(doorward_conn *conn, unsigned long *version) {
-        _cleanup_error_ doorward_error error = {};
-        int r;
-
-        error_begin();
-        if (!export_check(conn))
-                return -1;
-
-        if (version)
-                r = broker_get_version(conn->socket, version, &error);
-        else {
-                error_set(&error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_INVALID_ARG, EINVAL,
-                          "There is nowhere to write the version to.");
-                r = -EINVAL;
-        }
-        if (r < 0) {
-                error_raise(&error);
-                return -1;
-        }
-
-        return 0;
-}
-
-DOORWARD_EXPORT unsigned long doorward_version(void) {
-        return version_number(VERSION);
 }

@@ -46,10 +46,10 @@
  * thread: what it calls, it calls in the thread that called it.
  *
  * Fork. A connection belongs to the process that opened it, since it was that process whom policy
- * judged. In a child every function fails with DOORWARD_ERR_INVALID_CONN, but for doorward_close(),
- * which closes the child's copies and changes nothing for the parent. Descriptors carry
- * close-on-exec, so an executed program inherits none that it was not given. Fork while no other
- * thread is inside the library, or call nothing of it in the child.
+ * judged. In a child every function that is given one fails with DOORWARD_ERR_INVALID_CONN, but for
+ * doorward_close(), which closes the child's copies and changes nothing for the parent. Descriptors
+ * carry close-on-exec, so an executed program inherits none that it was not given. Fork while no
+ * other thread is inside the library, or call nothing of it in the child.
  *
  * Signals, children. SIGPIPE is never raised, and a call that a signal interrupts goes on. No
  * handler is installed, but by doorward_auth_default for the time of a prompt. Where
@@ -424,6 +424,65 @@ int doorward_get_version(doorward_conn *conn, unsigned long *version);
 
 /* The version of this library, in the same format. Cannot fail and forgets no error. */
 unsigned long doorward_version(void);
+
+/*
+ * The version of the library at the other end of the connection, in the same format: this one's,
+ * but for a connection to another machine. conn may be NULL. It asks nobody.
+ *
+ * Returns 0 and *version; or -1, and *version is unchanged.
+ */
+int doorward_get_lib_version(doorward_conn *conn, unsigned long *version);
+
+/* A NUMA node: processors, and the memory that is near to them. */
+typedef struct doorward_host_node {
+        unsigned id;                     /* the kernel's number for it */
+        unsigned cpus;                   /* how many are in use; a node can have none */
+        unsigned long long memory_total; /* in bytes */
+        unsigned long long memory_free;  /* in bytes, of which nothing is used for anything */
+        void *reserved[4];
+} doorward_host_node;
+
+/*
+ * A machine. Only the library makes one, so later versions can append members; a program reads
+ * those of the version that it was compiled with, and never copies the whole. Strings and nodes are
+ * the info's, and gone with it. What cannot be found out, as in a sandbox, is NULL or 0.
+ */
+typedef struct doorward_host_info {
+        const char *hostname;                /* as uname(2) has it */
+        const char *machine_id;              /* see machine-id(5) */
+        const char *os_name;                 /* for people: "Debian GNU/Linux 12 (bookworm)" */
+        const char *kernel;                  /* its release: "6.1.0-18-amd64" */
+        const char *architecture;            /* the machine's name for it: "x86_64" */
+        unsigned cpus;                       /* processors that are in use */
+        unsigned n_nodes;                    /* NUMA nodes: 1 at least, */
+        const doorward_host_node *nodes;     /* by their ids */
+        unsigned long long memory_total;     /* in bytes */
+        unsigned long long memory_free;      /* in bytes, of which nothing is used for anything */
+        unsigned long long memory_available; /* in bytes, that programs could have: the kernel gives
+                                              * up what it has only for speed */
+} doorward_host_info;
+
+/*
+ * What is known of the machine that has the endpoint; conn NULL: of this machine. The library reads
+ * it itself, each time, from files that anybody can read (/proc, /sys, /etc/os-release), and asks
+ * neither the broker nor a service. It is what the kernel shows this process: in a container, the
+ * container's name, and the machine's processors and memory.
+ *
+ * Returns an info that the caller owns and frees with doorward_host_info_free(), or NULL.
+ */
+doorward_host_info *doorward_get_host_info(doorward_conn *conn);
+
+/* Frees what doorward_get_host_info() returned. NULL is allowed. Forgets no error, and works in a
+ * child, too. */
+void doorward_host_info_free(doorward_host_info *info);
+
+/*
+ * The name of the machine that has the endpoint, as that machine has it; conn NULL: of this
+ * machine.
+ *
+ * Returns a string that the caller owns and frees with free(3), or NULL.
+ */
+char *doorward_get_hostname(doorward_conn *conn);
 
 /*
  * Opens one more descriptor under the connection's lease: to the same endpoint, with the same

@@ -1,27 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <fcntl.h>
 #include <stdio.h>
 
+#include "client/textfile.h"
 #include "client/trust.h"
 #include "common/peer.h"
 
+/* An empty one maps nobody, which is another thing than none. */
 bool trust_read_uid_map(char buf[TRUST_UID_MAP_SIZE]) {
-        _cleanup_close_ int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
-        size_t n = 0;
-        ssize_t k = 1;
-
-        while (fd >= 0 && k > 0 && n < TRUST_UID_MAP_SIZE - 1) {
-                k = read(fd, buf + n, TRUST_UID_MAP_SIZE - 1 - n);
-                if (k < 0 && errno == EINTR)
-                        k = 1;
-                else if (k > 0)
-                        n += (size_t)k;
-        }
-
-        /* An empty one maps nobody, which is another thing than none. */
-        buf[n] = 0;
-        return fd >= 0 && k == 0;
+        return textfile_read("/proc/self/uid_map", buf, TRUST_UID_MAP_SIZE) == 0;
 }
 
 uid_t trust_root_uid(const char *uid_map) {

@@ -30,6 +30,7 @@ from ._connection import Connection, GrantInfo, open, open_auth, open_read_only
 from ._constants import CloseReason, CredentialType, ErrorCode, ErrorDomain, Flags
 from ._errors import *  # noqa: F403
 from ._errors import CLASSES, Error
+from ._facts import HostInfo, HostNode, get_host_info, get_hostname
 from ._socket import Socket
 
 globals().update(_constants.C_NAMES)
@@ -95,11 +96,15 @@ __all__ = [
     "ErrorDomain",
     "Flags",
     "GrantInfo",
+    "HostInfo",
+    "HostNode",
     "Socket",
     "auth_default",
     "close_reason_to_string",
     "error_code_to_string",
     "error_domain_to_string",
+    "get_host_info",
+    "get_hostname",
     "open",
     "open_auth",
     "open_read_only",

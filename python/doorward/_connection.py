@@ -10,7 +10,7 @@ import warnings
 import weakref
 from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple, Union
 
-from . import _library
+from . import _facts, _library
 from ._auth import Auth, _Terminal
 from ._constants import CloseReason, known
 from ._library import call, decode, encode
@@ -173,6 +173,21 @@ class Connection:
         version = ctypes.c_ulong()
         self._call("get_version", ctypes.byref(version))
         return version.value
+
+    def get_lib_version(self) -> int:
+        """The version of the library at the other end, in the same format: version(), but for a
+        connection to another machine."""
+        version = ctypes.c_ulong()
+        self._call("get_lib_version", ctypes.byref(version))
+        return version.value
+
+    def get_host_info(self) -> _facts.HostInfo:
+        """What is known of the machine that has the endpoint, at this moment."""
+        return _facts.host_info(self._call)
+
+    def get_hostname(self) -> str:
+        """The name of the machine that has the endpoint, as that machine has it."""
+        return str(self._call("get_hostname"))
 
     def get_grant_info(self) -> GrantInfo:
         """What was granted, and how."""

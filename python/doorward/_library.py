@@ -10,7 +10,7 @@ import ctypes
 import errno
 import os
 import threading
-from ctypes import POINTER, c_char_p, c_int, c_longlong, c_uint, c_ulong, c_void_p
+from ctypes import POINTER, c_char_p, c_int, c_longlong, c_uint, c_ulong, c_ulonglong, c_void_p
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from ._constants import ErrorCode, ErrorDomain
@@ -92,6 +92,36 @@ class GrantInfoRecord(ctypes.Structure):
         ("how", c_char_p),
         ("connect_as", c_char_p),
         ("ends_at_logout", c_int),
+    ]
+
+
+class HostNodeRecord(ctypes.Structure):
+    """doorward_host_node"""
+
+    _fields_ = [
+        ("id", c_uint),
+        ("cpus", c_uint),
+        ("memory_total", c_ulonglong),
+        ("memory_free", c_ulonglong),
+        ("reserved", c_void_p * 4),
+    ]
+
+
+class HostInfoRecord(ctypes.Structure):
+    """doorward_host_info; of members that are appended as above."""
+
+    _fields_ = [
+        ("hostname", c_char_p),
+        ("machine_id", c_char_p),
+        ("os_name", c_char_p),
+        ("kernel", c_char_p),
+        ("architecture", c_char_p),
+        ("cpus", c_uint),
+        ("n_nodes", c_uint),
+        ("nodes", POINTER(HostNodeRecord)),
+        ("memory_total", c_ulonglong),
+        ("memory_free", c_ulonglong),
+        ("memory_available", c_ulonglong),
     ]
 
 
@@ -200,11 +230,15 @@ PROTOTYPES: Dict[str, Tuple[Any, List[Any]]] = {
     "get_event_fd": (c_int, [c_void_p]),
     "get_fd": (c_int, [c_void_p]),
     "get_grant_info": (POINTER(GrantInfoRecord), [c_void_p]),
+    "get_host_info": (POINTER(HostInfoRecord), [c_void_p]),
+    "get_hostname": (Text, [c_void_p]),
     "get_last_error": (POINTER(ErrorRecord), []),
+    "get_lib_version": (c_int, [c_void_p, POINTER(c_ulong)]),
     "get_type": (c_char_p, [c_void_p]),
     "get_uri": (Text, [c_void_p]),
     "get_version": (c_int, [c_void_p, POINTER(c_ulong)]),
     "grant_info_free": (None, [POINTER(GrantInfoRecord)]),
+    "host_info_free": (None, [POINTER(HostInfoRecord)]),
     "is_alive": (c_int, [c_void_p]),
     "open": (Handle, [c_char_p]),
     "open_another": (Descriptor, [c_void_p]),

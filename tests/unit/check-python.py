@@ -41,6 +41,7 @@ INSIDE = {
     "close": doorward.Connection.close,
     "get_last_error": doorward.Error,
     "grant_info_free": doorward.Connection.get_grant_info,
+    "host_info_free": doorward.get_host_info,
 }
 VARIABLES = {"auth_default"}
 # Each enumeration of the header, by the prefix of its members, and the class for it.
@@ -56,6 +57,8 @@ STRUCTURES = {
     "credential": _library.CredentialRecord,
     "error": _library.ErrorRecord,
     "grant_info": _library.GrantInfoRecord,
+    "host_info": _library.HostInfoRecord,
+    "host_node": _library.HostNodeRecord,
 }
 
 failures = []
