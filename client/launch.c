@@ -14,7 +14,8 @@
 
 typedef struct Launch {
         const LaunchSpec *spec;
-        int fd;
+        const int *fds;
+        size_t n_fds;
 } Launch;
 
 /* From here to launch_intermediate() the process is a copy of one thread of the host program: a
@@ -32,9 +33,26 @@ static void signals_reset(void) {
         (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Each to its own number. First all of them out of the way, since one may stand where another is to
+ * go. */
+static bool descriptors_number(const Launch *launch) {
+        int moved[LAUNCH_FDS_MAX];
+
+        for (size_t i = 0; i < launch->n_fds; i++) {
+                moved[i] = fcntl(launch->fds[i], F_DUPFD, LAUNCH_FD + (int)LAUNCH_FDS_MAX);
+                if (moved[i] < 0)
+                        return false;
+        }
+        for (size_t i = 0; i < launch->n_fds; i++)
+                if (dup2(moved[i], LAUNCH_FD + (int)i) < 0)
+                        return false;
+
+        return true;
+}
+
 /* Neither the standard streams nor any other descriptor of the host program goes along: whoever
  * waits for its end must not have to wait for ours. */
-static bool descriptors_place(int fd) {
+static bool descriptors_place(const Launch *launch) {
         int null_fd = open("/dev/null", O_RDWR | O_NOCTTY | O_CLOEXEC);
 
         if (null_fd < 0)
@@ -43,17 +61,16 @@ static bool descriptors_place(int fd) {
                 /* dup2(2) of a descriptor onto itself would leave close-on-exec set. */
                 if (null_fd == i ? fcntl(i, F_SETFD, 0) < 0 : dup2(null_fd, i) < 0)
                         return false;
-        if (fd == LAUNCH_FD ? fcntl(fd, F_SETFD, 0) < 0 : dup2(fd, LAUNCH_FD) < 0)
-                return false;
 
-        return close_range(LAUNCH_FD + 1, ~0U, 0) == 0;
+        return descriptors_number(launch) &&
+               close_range(LAUNCH_FD + (unsigned)launch->n_fds, ~0U, 0) == 0;
 }
 
 static void launch_exec(const Launch *launch) {
         const LaunchSpec *spec = launch->spec;
-        int fd = launch->fd;
+        int fd = launch->fds[0];
 
-        if (descriptors_place(fd) && chdir("/") == 0) {
+        if (descriptors_place(launch) && (spec->stays || chdir("/") == 0)) {
                 signals_reset();
                 (void)execve(spec->program, spec->arguments, spec->environment);
                 fd = LAUNCH_FD;
@@ -68,7 +85,7 @@ static int launch_intermediate(void *userdata) {
         const Launch *launch = userdata;
         pid_t pid;
 
-        if (setsid() < 0)
+        if (!launch->spec->stays && setsid() < 0)
                 return EXIT_FAILURE;
 
         /* Not fork(3), which would run what the host program has registered with pthread_atfork(3).
@@ -106,9 +123,7 @@ static int intermediate_run(Launch *launch) {
         return pid < 0 ? -errno : intermediate_wait(pid);
 }
 
-int launch_consume_fd(const LaunchSpec *spec, int fd) {
-        _cleanup_close_ int taken = fd;
-        Launch launch = {.spec = spec, .fd = taken};
+static int launch_run(Launch *launch) {
         sigset_t all, before;
         int cancel, r;
 
@@ -117,10 +132,20 @@ int launch_consume_fd(const LaunchSpec *spec, int fd) {
         (void)sigfillset(&all);
         r = pthread_sigmask(SIG_BLOCK, &all, &before);
         if (r == 0) {
-                r = -intermediate_run(&launch);
+                r = -intermediate_run(launch);
                 (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
         }
         (void)pthread_setcancelstate(cancel, NULL);
 
         return -r;
+}
+
+int launch_consume_fds(const LaunchSpec *spec, const int *fds, size_t n) {
+        Launch launch = {.spec = spec, .fds = fds, .n_fds = n};
+        int r;
+
+        r = n > 0 && n <= LAUNCH_FDS_MAX ? launch_run(&launch) : -EINVAL;
+        for (size_t i = 0; i < n; i++)
+                close_fd(fds[i]);
+        return r;
 }

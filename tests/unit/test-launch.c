@@ -123,6 +123,76 @@ static void test_what_it_finds(void **state) {
         check_childless();
 }
 
+/* The terminal, and who may be asked there, are of the session. */
+static void test_what_stays(void **state) {
+        const LaunchSpec spec = {
+                .program = LAUNCHED,
+                .arguments = arguments,
+                .environment = environment,
+                .stays = true,
+                .last_words = LAST_WORDS,
+                .n_last_words = strlen(LAST_WORDS),
+        };
+        char buf[8192], folder[256], expected[512];
+        int ends[2];
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+        assert_int_equal(launch_consume_fd(&spec, ends[1]), 0);
+        assert_true(listen_to(ends[0], buf, sizeof(buf)));
+        close_fd(ends[0]);
+
+        assert_non_null(getcwd(folder, sizeof(folder)));
+        (void)snprintf(expected, sizeof(expected), "folder %s\nleads no\nsession %d\n", folder,
+                       (int)getsid(0));
+        assert_non_null(strstr(buf, expected));
+        check_childless();
+}
+
+/* Several, whatever their numbers are. */
+static void test_descriptors(void **state) {
+        const LaunchSpec spec = {
+                .program = LAUNCHED,
+                .arguments = arguments,
+                .environment = environment,
+                .last_words = LAST_WORDS,
+                .n_last_words = strlen(LAST_WORDS),
+        };
+        /* Out of the way, and where each is to go, the other way round. */
+        static const int numbers[][3] = {{30, 31, 32}, {5, 4, 3}};
+        int too_many[LAUNCH_FDS_MAX + 1], ends[2];
+        unsigned n_fds = fds_count();
+        char buf[8192];
+
+        for (size_t i = 0; i < ELEMENTSOF(numbers); i++) {
+                const int *fds = numbers[i];
+                int above, null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+                assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+                above = fcntl(ends[0], F_DUPFD_CLOEXEC, 40);
+                assert_int_equal(dup3(ends[1], 50, O_CLOEXEC), 50);
+                assert_int_equal(dup3(null_fd, 51, O_CLOEXEC), 51);
+                close_fd(ends[0]);
+                close_fd(ends[1]);
+                close_fd(null_fd);
+                for (int j = 0; j < 3; j++)
+                        assert_int_equal(dup3(j == 0 ? 50 : 51, fds[j], O_CLOEXEC), fds[j]);
+                close_fd(50);
+                close_fd(51);
+
+                assert_int_equal(launch_consume_fds(&spec, fds, 3), 0);
+                assert_true(listen_to(above, buf, sizeof(buf)));
+                close_fd(above);
+                assert_non_null(strstr(buf, "fd 3 \nfd 4 /dev/null\nfd 5 /dev/null\nargument "));
+        }
+        assert_int_equal(fds_count(), n_fds);
+
+        for (size_t i = 0; i < ELEMENTSOF(too_many); i++)
+                too_many[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        assert_int_equal(launch_consume_fds(&spec, too_many, ELEMENTSOF(too_many)), -EINVAL);
+        assert_int_equal(fds_count(), n_fds);
+        assert_int_equal(launch_consume_fds(&spec, NULL, 0), -EINVAL);
+}
+
 /* Whatever numbers are free. */
 static void test_numbers(void **state) {
         int saved[4], ends[2];
@@ -294,6 +364,8 @@ static void test_threads(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_what_it_finds),
+                cmocka_unit_test(test_what_stays),
+                cmocka_unit_test(test_descriptors),
                 cmocka_unit_test(test_numbers),
                 cmocka_unit_test(test_sigchld),
                 cmocka_unit_test(test_faster_waiter),

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "common/pump.h"
+#include "common/socket.h"
+#include "helpers/transport-lines.h"
+#include "helpers/transport-program.h"
+#include "helpers/transport-session.h"
+
+/* For a program that has closed its streams to end, too. */
+#define PATIENCE_MS 3000
+
+typedef struct Session {
+        int control;
+        int epoll_fd;
+        TransportProgram program;
+        Lines lines;
+        unsigned n_lines; /* that were passed on */
+        bool unwanted;    /* the library has hung up */
+        bool told;        /* how it has ended */
+} Session;
+
+/* Telling. The library may be slow, and nobody here waits for it: what does not fit is lost, and if
+ * that is the last, it sees the end all the same. */
+
+static void session_tell(Session *session, const TransportMessage *message) {
+        uint8_t buf[TRANSPORT_MESSAGE_SIZE];
+        size_t n = transport_message_encode(message, buf);
+
+        (void)send(session->control, buf, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static void tell_line(const char *line, void *userdata) {
+        TransportMessage message = {.type = TRANSPORT_LINE};
+        Session *session = userdata;
+
+        if (session->n_lines >= TRANSPORT_LINES_MAX)
+                return;
+
+        session->n_lines++;
+        transport_message_set_text(&message, line);
+        session_tell(session, &message);
+}
+
+static void tell_end(Session *session) {
+        int status = session->program.status;
+        TransportMessage message = {
+                .type = TRANSPORT_ENDED,
+                .how = WIFSIGNALED(status) ? TRANSPORT_KILLED : TRANSPORT_EXITED,
+                .number = (uint32_t)(WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status)),
+        };
+
+        if (session->told)
+                return;
+
+        lines_end(&session->lines, tell_line, session);
+        lines_join(&session->lines, message.text);
+        session_tell(session, &message);
+        session->told = true;
+}
+
+static void tell_not_run(Session *session, int error, const char *program) {
+        TransportMessage message = {
+                .type = TRANSPORT_ENDED,
+                .how = TRANSPORT_NOT_RUN,
+                .number = (uint32_t)-error,
+        };
+
+        transport_message_set_text(&message, program);
+        session_tell(session, &message);
+}
+
+/* Watching. */
+
+static void session_forget(Session *session, int fd) {
+        (void)epoll_ctl(session->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
+/* Until there is nothing more for now. */
+static void hear_errors(Session *session) {
+        char buf[4096];
+        ssize_t n;
+
+        while ((n = read(session->program.errors, buf, sizeof(buf))) > 0 ||
+               (n < 0 && errno == EINTR))
+                if (n > 0)
+                        lines_add(&session->lines, buf, (size_t)n, tell_line, session);
+
+        if (n == 0)
+                session_forget(session, session->program.errors);
+}
+
+/* It is told at once; what it has said before is still on its way. */
+static void hear_end(Session *session) {
+        if (!transport_program_has_ended(&session->program))
+                return;
+
+        session_forget(session, session->program.pidfd);
+        hear_errors(session);
+        tell_end(session);
+}
+
+static PumpWatch session_watch(void *userdata) {
+        Session *session = userdata;
+        struct epoll_event events[3];
+        int n;
+
+        n = epoll_wait(session->epoll_fd, events, ELEMENTSOF(events), 0);
+        for (int i = 0; i < n; i++)
+                if (events[i].data.fd == session->control) {
+                        session->unwanted = true;
+                        return PUMP_WATCH_END;
+                } else if (events[i].data.fd == session->program.errors)
+                        hear_errors(session);
+                else
+                        hear_end(session);
+
+        return PUMP_WATCH_ON;
+}
+
+static int session_add(Session *session, int fd) {
+        struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+
+        return epoll_ctl(session->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static int session_init(Session *session) {
+        TransportProgram *program = &session->program;
+        int r;
+
+        session->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+        if (session->epoll_fd < 0 || fcntl(program->errors, F_SETFL, O_RDONLY | O_NONBLOCK) < 0)
+                return -errno;
+
+        r = session_add(session, session->control);
+        if (r == 0)
+                r = session_add(session, program->errors);
+        if (r == 0)
+                r = session_add(session, program->pidfd);
+        return r;
+}
+
+static void session_pump(Session *session, int data) {
+        const PumpSpec spec = {
+                .input = session->program.output,
+                .output = TAKE_FD(session->program.input),
+                .endpoint = data,
+                .watch_fd = session->epoll_fd,
+                .watch = session_watch,
+                .userdata = session,
+        };
+        PumpSide side;
+
+        /* Whatever fails, it is the end. */
+        if (pump_run(&spec, &side) < 0)
+                session->unwanted = true;
+}
+
+static void session_deinit(Session *session) {
+        transport_program_deinit(&session->program);
+        close_fd(session->epoll_fd);
+        close_fd(session->control);
+}
+
+void transport_session_run_consume_fds(char *const *arguments, int control, int data) {
+        _cleanup_(session_deinit) Session session = {
+                .control = control,
+                .epoll_fd = -EBADF,
+                .program = TRANSPORT_PROGRAM_NULL,
+        };
+        _cleanup_close_ int owned = data;
+        int r;
+
+        r = transport_program_start(arguments, &session.program);
+        if (r == 0)
+                r = session_init(&session);
+        if (r < 0) {
+                tell_not_run(&session, r, arguments[0]);
+                return;
+        }
+
+        session_pump(&session, owned);
+        /* Nobody is to wait for more. */
+        (void)shutdown(owned, SHUT_RDWR);
+        transport_program_stop(&session.program, session.unwanted ? 0 : PATIENCE_MS);
+        hear_errors(&session);
+        tell_end(&session);
+}
