@@ -95,7 +95,7 @@ static char **environment_new(void) {
 }
 
 static int execute_consume_fd(char *socket, uint64_t start_time, char **environment, int fd) {
-        static const AgentMessage last_words = {
+        const AgentMessage last_words = {
                 .type = AGENT_UNAVAILABLE,
                 .text = AGENT_PROGRAM " cannot be executed",
                 .hint = "Is doorward installed completely, and may everybody execute that?",
