@@ -498,6 +498,80 @@ static void test_length(void **state) {
         free(text);
 }
 
+/* The same numbers each time. */
+static unsigned draw(unsigned limit) {
+        static uint32_t seed = 1;
+
+        seed = seed * 1664525U + 1013904223U;
+        return (seed >> 8) % limit;
+}
+
+/* first, and then up to max - 1 of others. */
+static void draw_text(char *buf, size_t max, const char *first, const char *others) {
+        size_t n = 1 + draw(draw(8) == 0 ? (unsigned)max : 12);
+
+        buf[0] = first[draw((unsigned)strlen(first))];
+        for (size_t i = 1; i < n && i < max; i++)
+                buf[i] = others[draw((unsigned)strlen(others))];
+        buf[n < max ? n : max] = 0;
+}
+
+#define WORDS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+#define ASCII " !\"#$%&'()*+,-./0123456789:;<=>?@" WORDS "[\\]^`{|}~"
+
+static void draw_uri(Uri *uri) {
+        static const char *const addresses[] = {"::1", "::", "2001:db8::7", "::ffff:192.0.2.7"};
+        static const char *const endpoints[] = {"docker", "0", "serial@ttyUSB0", NAME_48, "x@._-"};
+        const char *address = addresses[draw(ELEMENTSOF(addresses))];
+
+        uri->transport = (UriTransport)draw(_URI_TRANSPORT_MAX);
+        uri->access = (int)draw(_ACCESS_MAX);
+        (void)snprintf(uri->endpoint, sizeof(uri->endpoint), "%s",
+                       endpoints[draw(ELEMENTSOF(endpoints))]);
+        uri->has_user = uri->transport != URI_EXT && draw(2);
+        if (uri->has_user && (uri->transport == URI_SSH || draw(4) > 0)) {
+                draw_text(uri->user, URI_USER_MAX - 1, WORDS, WORDS "0123456789.@\\+-");
+                (void)strcat(uri->user, "x");
+        }
+
+        if (uri->transport == URI_UNIX)
+                draw_text(uri->socket, URI_SOCKET_MAX, "/", ASCII);
+        if (uri->transport == URI_EXT || (uri->transport == URI_SSH && draw(2)))
+                draw_text(uri->command, URI_COMMAND_MAX, "/", WORDS "0123456789/.+-");
+        if (uri->transport != URI_SSH)
+                return;
+
+        draw_text(uri->host, URI_HOST_MAX, WORDS "0123456789", WORDS "0123456789.-");
+        if (draw(3) == 0)
+                (void)snprintf(uri->host, sizeof(uri->host), "%s", address);
+        uri->port = (uint16_t)(draw(2) * draw(65536));
+        uri->no_tty = draw(2);
+        if (draw(2))
+                draw_text(uri->keyfile, URI_KEYFILE_MAX, "/",
+                          WORDS " !\"#&'()*+,-./:;<=>?@[]^`{|}~");
+}
+
+/* Whatever there can be is written so that it is read again as what it was. */
+static void test_round_trip(void **state) {
+        for (unsigned i = 0; i < 20000; i++) {
+                char buf[URI_TEXT_SIZE], again_buf[URI_TEXT_SIZE];
+                doorward_error error = {};
+                Uri uri = {}, again;
+
+                draw_uri(&uri);
+                if (uri_parse(uri_to_string(&uri, buf), &again, &error) < 0)
+                        fail_msg("%s", error.message);
+                assert_memory_equal(&again, &uri, offsetof(Uri, user));
+                assert_string_equal(again.user, uri.user);
+                assert_string_equal(again.endpoint, uri.endpoint);
+                assert_string_equal(again.host, uri.host);
+                assert_string_equal(again.socket, uri.socket);
+                assert_string_equal(again.command, uri.command);
+                assert_string_equal(again.keyfile, uri.keyfile);
+                assert_string_equal(uri_to_string(&again, again_buf), buf);
+        }
+}
+
 /* What is repeated to people cannot play tricks on their terminal. */
 static void test_message_is_clean(void **state) {
         doorward_error error = {};
@@ -511,21 +585,14 @@ static void test_message_is_clean(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_good),
-                cmocka_unit_test(test_users),
-                cmocka_unit_test(test_passwords),
-                cmocka_unit_test(test_slashes),
-                cmocka_unit_test(test_schemes),
-                cmocka_unit_test(test_unix),
-                cmocka_unit_test(test_ssh),
-                cmocka_unit_test(test_ssh_hostile),
-                cmocka_unit_test(test_ext),
-                cmocka_unit_test(test_longest),
-                cmocka_unit_test(test_names),
-                cmocka_unit_test(test_parameters),
-                cmocka_unit_test(test_characters),
-                cmocka_unit_test(test_length),
-                cmocka_unit_test(test_message_is_clean),
+                cmocka_unit_test(test_good),       cmocka_unit_test(test_users),
+                cmocka_unit_test(test_passwords),  cmocka_unit_test(test_slashes),
+                cmocka_unit_test(test_schemes),    cmocka_unit_test(test_unix),
+                cmocka_unit_test(test_ssh),        cmocka_unit_test(test_ssh_hostile),
+                cmocka_unit_test(test_ext),        cmocka_unit_test(test_longest),
+                cmocka_unit_test(test_round_trip), cmocka_unit_test(test_names),
+                cmocka_unit_test(test_parameters), cmocka_unit_test(test_characters),
+                cmocka_unit_test(test_length),     cmocka_unit_test(test_message_is_clean),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
