@@ -3,6 +3,7 @@
 #include <limits.h>
 
 #include "cli/argument.h"
+#include "client/client-conf.h"
 
 /* A plain decimal number: no sign, no space, no leading zero. */
 static int fd_parse(const char *text, int *ret) {
@@ -23,12 +24,44 @@ static int fd_parse(const char *text, int *ret) {
         return 0;
 }
 
+void argument_default(Access access, Argument *ret) {
+        *ret = (Argument){.access = access, .fd = -EBADF};
+}
+
+/* Also one that is wrong: then it will be said what is. */
+static bool is_uri(const char *text) {
+        return strstr(text, "://") || strchr(text, '?') ||
+               strncmp(text, "doorward:", strlen("doorward:")) == 0 ||
+               strncmp(text, "doorward+", strlen("doorward+")) == 0;
+}
+
+/* A name, or an alias. */
+static int word_parse(char *word, Argument *argument) {
+        size_t n = strlen(word);
+
+        if (name_parse(word, &argument->name) == 0 || client_conf_is_name(word)) {
+                memcpy(argument->word, word, n + 1);
+                return 0;
+        }
+        if (n == 0 || word[n - 1] != '@')
+                return ARGUMENT_E_NAME;
+
+        word[n - 1] = 0;
+        return name_is_valid_endpoint(word) ? ARGUMENT_E_TEMPLATE : ARGUMENT_E_NAME;
+}
+
 int argument_parse(const char *text, Access access, bool fd_allowed, Argument *ret) {
         size_t n = strcspn(text, "=");
         Argument argument = {.access = access, .fd = -EBADF};
         char name[sizeof(argument.key)];
         char *colon;
+        int r;
 
+        if (is_uri(text)) {
+                argument.text = text;
+                *ret = argument;
+                return 0;
+        }
         if (text[n] == '=' && (!fd_allowed || fd_parse(text + n + 1, &argument.fd) < 0))
                 return ARGUMENT_E_FD;
         if (n >= sizeof(argument.key))
@@ -45,18 +78,10 @@ int argument_parse(const char *text, Access access, bool fd_allowed, Argument *r
                 *colon = 0;
         }
 
-        if (name_parse(name, &argument.name) < 0) {
-                n = strlen(name);
-                if (n > 0 && name[n - 1] == '@') {
-                        name[n - 1] = 0;
-                        if (name_is_valid_endpoint(name))
-                                return ARGUMENT_E_TEMPLATE;
-                }
-                return ARGUMENT_E_NAME;
-        }
-
-        *ret = argument;
-        return 0;
+        r = word_parse(name, &argument);
+        if (r == 0)
+                *ret = argument;
+        return r;
 }
 
 const char *argument_problem(int error) {
@@ -81,6 +106,7 @@ int argument_from_program(const char *program, Argument *ret) {
         const char *base = slash ? slash + 1 : program;
         Access access = ACCESS_FULL;
         Argument argument;
+        Name name;
         int r;
 
         if (strncmp(base, ARGUMENT_STDIO_PREFIX, strlen(ARGUMENT_STDIO_PREFIX)) != 0)
@@ -92,10 +118,12 @@ int argument_from_program(const char *program, Argument *ret) {
                 access = ACCESS_READ_ONLY;
                 base += 3;
         }
-        if (strpbrk(base, ":="))
+        if (strpbrk(base, ":=?"))
                 return ARGUMENT_E_NAME;
 
         r = argument_parse(base, access, false, &argument);
+        if (r == 0 && name_parse(argument.word, &name) < 0)
+                r = ARGUMENT_E_NAME;
         if (r == 0)
                 *ret = argument;
 

@@ -7,36 +7,43 @@
  *   docker              full access
  *   docker:ro           read-only access
  *   serial@ttyUSB0=0    the descriptor is to be number 0 of the command that is run
+ *   box                 an alias
+ *   doorward:///docker  a URI, to its end: its access stands in it, and no number can follow
  *
- * A name can hold neither ':' nor '=', so there is nothing to quote. Links called
+ * A name can hold neither ':' nor '=', so there is nothing to quote. What an alias or a URI comes
+ * to, and whether it is one, cli/grant.h finds out. Links called
  * doorward-stdio-NAME and doorward-stdio-ro-NAME stand for "doorward stdio NAME" and
  * "doorward stdio NAME:ro": some programs call a helper by its path and let nobody add arguments.
  */
 
-#include "common/macros.h"
-#include "common/name.h"
-#include "common/terms.h"
+#include "client/uri.h"
 
 #define ARGUMENT_STDIO_PREFIX "doorward-stdio-"
 
 enum {
         _ARGUMENT_E_SUCCESS,
-        ARGUMENT_E_NAME,     /* not the name of an endpoint */
+        ARGUMENT_E_NAME,     /* not the name of an endpoint, nor one that an alias could have */
         ARGUMENT_E_TEMPLATE, /* "serial@": an instance is missing */
         ARGUMENT_E_ACCESS,   /* something else than "ro" after the colon */
         ARGUMENT_E_FD,       /* no number after the equals sign, or none that can be one here */
 };
 
 typedef struct Argument {
-        char key[NAME_TEXT_SIZE + sizeof(":ro")]; /* as written, without "=FD" */
-        Name name;
+        char key[NAME_TEXT_SIZE + sizeof(":ro")]; /* as written, without "=FD"; "": it is a URI */
+        const char *text;                         /* a URI, of the caller's; NULL: it is a word */
+        char word[NAME_TEXT_SIZE];                /* without ":ro"; "": what the default is */
         Access access;
-        int fd; /* -EBADF: none was asked for */
+        int fd;    /* -EBADF: none was asked for */
+        Uri uri;   /* what it came to, with its access; empty before that */
+        Name name; /* of its endpoint; before that, the word's if it is one */
 } Argument;
 
-/* Parses ENDPOINT[:ro], and =FD if that is allowed here; access is what counts without ":ro".
- * ARGUMENT_E_*. */
+/* Parses a URI, or ENDPOINT[:ro], and =FD if that is allowed here; access is what counts without
+ * ":ro". ARGUMENT_E_*. */
 int argument_parse(const char *text, Access access, bool fd_allowed, Argument *ret) _must_check_;
+
+/* The argument that is meant where there is none. */
+void argument_default(Access access, Argument *ret);
 
 /* One sentence, without the text itself, for ARGUMENT_E_*. Static. */
 const char *argument_problem(int error);

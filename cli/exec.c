@@ -41,23 +41,22 @@ static void exec_deinit(Exec *exec) {
 }
 
 static int exec_parse(Exec *exec, char **arguments, size_t n) {
-        Access access =
-                options_has(exec->options, OPTION_READ_ONLY) ? ACCESS_READ_ONLY : ACCESS_FULL;
-        int r;
+        size_t n_read = n > 0 ? n : 1;
+        int status;
 
         if (n > EXEC_ENDPOINTS_MAX)
                 return options_usage_error(exec->options, "No more than %u endpoints at a time.",
                                            EXEC_ENDPOINTS_MAX);
 
-        for (size_t i = 0; i < n; i++) {
-                r = argument_parse(arguments[i], access, true, &exec->arguments[i]);
-                if (r != 0)
-                        return options_usage_error(exec->options, "'%s': %s", arguments[i],
-                                                   argument_problem(r));
+        for (size_t i = 0; i < n_read; i++) {
+                status = grant_read_argument(exec->options, n > 0 ? arguments[i] : NULL, true,
+                                             &exec->arguments[i]);
+                if (status >= 0)
+                        return status;
                 exec->fds[i] = -EBADF;
         }
 
-        exec->n = n;
+        exec->n = n_read;
         return -1;
 }
 

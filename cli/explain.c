@@ -3,9 +3,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "cli/argument.h"
 #include "cli/commands.h"
 #include "cli/exit-status.h"
+#include "cli/grant.h"
 #include "cli/level.h"
 #include "cli/report.h"
 #include "cli/rule.h"
@@ -323,12 +323,20 @@ static int explanation_show(const Options *options, const Explanation *e,
         return EXIT_STATUS_OK;
 }
 
+/* The command of another machine can, and the one of wherever a program leads. */
+static int fail_remote(const Options *options, const Explanation *e) {
+        return report_problem(options, DOORWARD_ERR_UNSUPPORTED,
+                              "'doorward explain' there, on that machine, does.",
+                              "What policy says of %s cannot be explained from here.", e->name);
+}
+
 static int explanation_get(const Explanation *e, WireReply *ret, doorward_error *error) {
         _cleanup_(wire_freep) Wire *wire = NULL;
         json_t *parameters;
         int r;
 
-        r = wire_open(NULL, WIRE_TIMEOUT_MS, &wire, error);
+        r = wire_open(e->argument.uri.transport == URI_UNIX ? e->argument.uri.socket : NULL,
+                      WIRE_TIMEOUT_MS, &wire, error);
         if (r < 0)
                 return r;
 
@@ -338,17 +346,17 @@ static int explanation_get(const Explanation *e, WireReply *ret, doorward_error 
 }
 
 int command_explain(const Options *options, char **arguments, size_t n) {
-        Access access = options_has(options, OPTION_READ_ONLY) ? ACCESS_READ_ONLY : ACCESS_FULL;
         _cleanup_(wire_reply_deinit) WireReply reply = WIRE_REPLY_NULL;
         _cleanup_error_ doorward_error error = {};
         Explanation e = {};
         int r, status;
 
-        (void)n;
-        r = argument_parse(arguments[0], access, false, &e.argument);
-        if (r != 0)
-                return options_usage_error(options, "'%s': %s", arguments[0], argument_problem(r));
+        status = grant_read_argument(options, n > 0 ? arguments[0] : NULL, false, &e.argument);
+        if (status >= 0)
+                return status;
         (void)name_to_string(&e.argument.name, e.name);
+        if (uri_is_remote(&e.argument.uri))
+                return fail_remote(options, &e);
 
         r = explanation_get(&e, &reply, &error);
         if (r == 0 &&

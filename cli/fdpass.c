@@ -41,15 +41,13 @@ static int maker_error(const Options *options, int error) {
 }
 
 int command_fdpass(const Options *options, char **arguments, size_t n) {
-        Access access = options_has(options, OPTION_READ_ONLY) ? ACCESS_READ_ONLY : ACCESS_FULL;
         int fd = options->fd >= 0 ? options->fd : STDOUT_FILENO;
         int maker, status, r;
         Argument argument;
 
-        (void)n;
-        r = argument_parse(arguments[0], access, false, &argument);
-        if (r != 0)
-                return options_usage_error(options, "'%s': %s", arguments[0], argument_problem(r));
+        status = grant_read_argument(options, n > 0 ? arguments[0] : NULL, false, &argument);
+        if (status >= 0)
+                return status;
         if (options_has(options, OPTION_TAP))
                 return report_problem(options, DOORWARD_ERR_UNSUPPORTED,
                                       "Without them any endpoint's descriptor can be passed, with "

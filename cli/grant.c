@@ -15,13 +15,56 @@ static bool terminal_is_there(void) {
         return fd >= 0;
 }
 
-static void uri_write(const Options *options, const Argument *argument, char buf[URI_TEXT_SIZE]) {
-        Uri uri = {.has_user = options->user != NULL};
+static int set_user(Uri *uri, const char *user, doorward_error *error) {
+        if (uri->has_user || uri_is_remote(uri)) {
+                error_set(error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_BAD_URI, EINVAL,
+                          "--user= is of no use with a URI that %s.",
+                          uri->has_user ? "says as whom itself" : "leads to another machine");
+                error_set_hint(error, "As whom stands before an @ in it, or nowhere; "
+                                      "doorward-uri(7) says where.");
+                return -EINVAL;
+        }
 
-        if (options->user)
-                (void)snprintf(uri.user, sizeof(uri.user), "%s", options->user);
-        (void)name_to_string(&argument->name, uri.endpoint);
-        (void)uri_to_string(&uri, buf);
+        uri->has_user = true;
+        (void)snprintf(uri->user, sizeof(uri->user), "%s", user);
+        return 0;
+}
+
+int grant_resolve(const Options *options, Argument *argument, doorward_error *error) {
+        Uri uri;
+        int r;
+
+        r = conn_resolve(argument->text ?: argument->word, 0, &uri, error);
+        if (r == 0)
+                r = conn_set_access(&uri, argument->access, error);
+        if (r == 0 && options->user)
+                r = set_user(&uri, options->user, error);
+        if (r == 0)
+                r = name_parse(uri.endpoint, &argument->name);
+        if (r < 0)
+                return r;
+
+        argument->uri = uri;
+        argument->access = (Access)uri.access;
+        if (!argument->key[0])
+                (void)stpcpy(argument->key, uri.endpoint);
+        return 0;
+}
+
+int grant_read_argument(const Options *options, const char *text, bool fd_allowed, Argument *ret) {
+        Access access = options_has(options, OPTION_READ_ONLY) ? ACCESS_READ_ONLY : ACCESS_FULL;
+        _cleanup_error_ doorward_error error = {};
+        int r = 0;
+
+        if (text)
+                r = argument_parse(text, access, fd_allowed, ret);
+        else
+                argument_default(access, ret);
+        if (r != 0)
+                return options_usage_error(options, "'%s': %s", text, argument_problem(r));
+
+        r = grant_resolve(options, ret, &error);
+        return r < 0 ? report_error(options, &error) : -1;
 }
 
 int grant_open(const Options *options, const Argument *argument, doorward_conn **ret,
@@ -30,10 +73,10 @@ int grant_open(const Options *options, const Argument *argument, doorward_conn *
         char uri[URI_TEXT_SIZE];
         int r;
 
-        uri_write(options, argument, uri);
+        (void)uri_to_string(&argument->uri, uri);
         for (int i = 1;; i++) {
-                r = conn_open(uri, argument->access, may_ask ? doorward_auth_default : NULL, 0, ret,
-                              error);
+                r = conn_open(uri, argument->access, may_ask ? doorward_auth_default : NULL,
+                              CONN_NO_ALIASES, ret, error);
                 if (r == 0 || !may_ask || error->code != DOORWARD_ERR_AUTH_FAILED || i == ATTEMPTS)
                         return r;
 

@@ -12,7 +12,17 @@
 #include "cli/options.h"
 #include "client/conn.h"
 
-/* Opens, as whom --user= says. Passwords are asked for if there is a terminal, and nobody said
+/* Reads what is written on the command line, or what the default is (text NULL), and finds out what
+ * it comes to: through aliases, with the access and as whom --user= says. -1 and *ret, or the exit
+ * status: what is wrong was said. */
+int grant_read_argument(const Options *options, const char *text, bool fd_allowed,
+                        Argument *ret) _must_check_;
+
+/* The second half of it, without a word. 0 or -errno and an error. */
+int grant_resolve(const Options *options, Argument *argument, doorward_error *error) _must_check_;
+
+/* Opens what was resolved, as whom --user= says. Passwords are asked for if there is a terminal,
+ * and nobody said
  * --no-ask-password; who mistypes has three attempts. 0 and *ret, or -errno and an error. */
 int grant_open(const Options *options, const Argument *argument, doorward_conn **ret,
                doorward_error *error) _must_check_;

@@ -18,31 +18,31 @@ static const Command commands[] = {
          "in @; the patterns of its instances' names stand behind the description.",
          OPTION_NO_CHECK | OPTION_JSON | OPTION_NO_LEGEND | OPTION_NO_PAGER, 0, 0, false,
          command_list},
-        {"explain", "ENDPOINT[:ro]", "why, and what would change it",
+        {"explain", "[ENDPOINT[:ro]]", "why, and what would change it",
          "Says who you are to the broker, which polkit action is asked about, what the answer is "
          "and why, and what an administrator would write to change it. Opens nothing.",
-         OPTION_READ_ONLY | OPTION_JSON | OPTION_NO_PAGER, 1, 1, false, command_explain},
-        {"exec", "ENDPOINT[:ro][=FD]... -- CMD...", "run CMD with open descriptors",
+         OPTION_READ_ONLY | OPTION_JSON | OPTION_NO_PAGER, 0, 1, false, command_explain},
+        {"exec", "[ENDPOINT[:ro][=FD]...] -- CMD...", "run CMD with open descriptors",
          "Runs CMD with a descriptor of each endpoint: as number FD, or from 3 on in the order of "
          "the arguments, with LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID set. {} in CMD becomes the "
          "number; with several endpoints, {ENDPOINT} does. The lease ends when CMD ends, and the "
          "exit status is CMD's.",
-         OPTION_READ_ONLY | OPTION_USER | OPTION_NO_ASK_PASSWORD | OPTION_QUIET, 1, -1, true,
+         OPTION_READ_ONLY | OPTION_USER | OPTION_NO_ASK_PASSWORD | OPTION_QUIET, 0, -1, true,
          command_exec},
-        {"stdio", "ENDPOINT[:ro]", "join standard input and output to it",
+        {"stdio", "[ENDPOINT[:ro]]", "join standard input and output to it",
          "Joins standard input and output to the endpoint. The end of standard input is passed on "
          "to a service; it is the service's end that ends the command. A program called "
          "doorward-stdio-ENDPOINT or doorward-stdio-ro-ENDPOINT, by a link to this one, does the "
          "same.",
-         OPTION_READ_ONLY | OPTION_USER | OPTION_NO_ASK_PASSWORD | OPTION_QUIET, 1, 1, false,
+         OPTION_READ_ONLY | OPTION_USER | OPTION_NO_ASK_PASSWORD | OPTION_QUIET, 0, 1, false,
          command_stdio},
-        {"fdpass", "ENDPOINT[:ro]", "pass it over a socket to the caller",
+        {"fdpass", "[ENDPOINT[:ro]]", "pass it over a socket to the caller",
          "Passes the descriptor over standard output, which must be a unix socket, and ends: for "
          "ssh -o ProxyUseFdpass=yes and its like. The lease goes on until the program ends that "
          "made the socket.",
          OPTION_READ_ONLY | OPTION_USER | OPTION_NO_ASK_PASSWORD | OPTION_QUIET | OPTION_FD |
                  OPTION_TAP,
-         1, 1, false, command_fdpass},
+         0, 1, false, command_fdpass},
         {"relay", "", "the far end of a connection from another machine",
          "Speaks org.doorward.Relay on standard input and output: a program on another machine "
          "has it started here by ssh, and reaches an endpoint of this machine through it, as the "
@@ -123,9 +123,10 @@ static int run(const Options *options, char **arguments, size_t n) {
         return status;
 }
 
-/* Called as doorward-stdio-NAME: there is nothing left to say but options. */
+/* Called as doorward-stdio-NAME: there is nothing left to say but options. Whoever made the link
+ * meant the endpoint, and no alias. */
 static int run_as(const Argument *argument, int argc, char **argv, Options *options) {
-        char name[NAME_TEXT_SIZE], *arguments[2] = {name, NULL}, **none;
+        char uri[URI_TEXT_SIZE], *arguments[2] = {uri, NULL}, **none;
         size_t n;
         int status;
 
@@ -133,7 +134,7 @@ static int run_as(const Argument *argument, int argc, char **argv, Options *opti
         if (status >= 0)
                 return status;
 
-        (void)name_to_string(&argument->name, name);
+        (void)snprintf(uri, sizeof(uri), "%s:///%s", uri_scheme(URI_LOCAL), argument->word);
         if (argument->access == ACCESS_READ_ONLY)
                 options->given |= OPTION_READ_ONLY;
         return run(options, arguments, 1);

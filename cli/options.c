@@ -17,7 +17,7 @@
 
 #define HELP_WIDTH 80U
 #define HELP_OPTION_WIDTH 20
-#define HELP_COMMAND_WIDTH 36
+#define HELP_COMMAND_WIDTH 38
 
 #define LETTERS ":hjqr"
 #define COMMANDS_MAX 32U

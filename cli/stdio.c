@@ -79,14 +79,12 @@ static int stdio_join(const Options *options, doorward_conn *conn) {
 int command_stdio(const Options *options, char **arguments, size_t n) {
         _cleanup_error_ doorward_error error = {};
         _cleanup_(conn_unrefp) doorward_conn *conn = NULL;
-        Access access = options_has(options, OPTION_READ_ONLY) ? ACCESS_READ_ONLY : ACCESS_FULL;
         Argument argument;
-        int r;
+        int status, r;
 
-        (void)n;
-        r = argument_parse(arguments[0], access, false, &argument);
-        if (r != 0)
-                return options_usage_error(options, "'%s': %s", arguments[0], argument_problem(r));
+        status = grant_read_argument(options, n > 0 ? arguments[0] : NULL, false, &argument);
+        if (status >= 0)
+                return status;
 
         (void)signal(SIGPIPE, SIG_IGN);
         r = grant_open(options, &argument, &conn, &error);

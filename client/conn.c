@@ -309,7 +309,7 @@ static int fail_remote(doorward_error *error, const Uri *uri) {
         return -EOPNOTSUPP;
 }
 
-static int conn_resolve(const char *text, unsigned flags, Uri *ret, doorward_error *error) {
+int conn_resolve(const char *text, unsigned flags, Uri *ret, doorward_error *error) {
         unsigned naming_flags = 0;
         int r;
 
@@ -320,6 +320,15 @@ static int conn_resolve(const char *text, unsigned flags, Uri *ret, doorward_err
 
         r = naming_resolve(text, naming_flags, ret, error);
         return r == NAMING_E_NONE ? fail_unnamed(error) : r;
+}
+
+int conn_set_access(Uri *uri, Access access, doorward_error *error) {
+        if (access == ACCESS_READ_ONLY && uri->access == ACCESS_FULL)
+                return fail_contradiction(error);
+
+        if (uri->access == 0)
+                uri->access = (int)access;
+        return 0;
 }
 
 int conn_open(const char *text, Access access, const doorward_auth *auth, unsigned flags,
@@ -337,15 +346,15 @@ int conn_open(const char *text, Access access, const doorward_auth *auth, unsign
         r = conn_resolve(text, flags, &uri, error);
         if (r < 0)
                 return r;
-        if (access == ACCESS_READ_ONLY && uri.access == ACCESS_FULL)
-                return fail_contradiction(error);
-        if (uri_is_remote(&uri))
-                return fail_remote(error, &uri);
 
         /* What the URI says is what is wanted. */
         may_fall_back = (flags & CONN_FALL_BACK) && uri.access == 0 && access == ACCESS_FULL;
-        if (uri.access == 0)
-                uri.access = (int)access;
+        r = conn_set_access(&uri, access, error);
+        if (r < 0)
+                return r;
+        if (uri_is_remote(&uri))
+                return fail_remote(error, &uri);
+
         spec.uri = &uri;
 
         r = uri.has_user && !auth ? fail_unasked(error, &uri) : conn_ask(&spec, ret, error);

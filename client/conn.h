@@ -55,9 +55,16 @@ struct doorward_conn {
         char *connect_as;
 };
 
-/* Opens what that text comes to (client/naming.h). ACCESS_FULL means what the URI says, full if it does not say; ACCESS_READ_ONLY contradicts
- * a URI that says full. Through auth people are asked; without it nobody is, by polkit's agents as
- * little as by us. */
+/* What that text comes to (client/naming.h), of flags those two; nothing is opened, but where
+ * nothing was named the broker is asked for the names to show. */
+int conn_resolve(const char *text, unsigned flags, Uri *ret, doorward_error *error) _must_check_;
+
+/* What is wanted of it, if the URI does not say; as conn_open(). -EINVAL for a contradiction. */
+int conn_set_access(Uri *uri, Access access, doorward_error *error) _must_check_;
+
+/* Opens what that text comes to (client/naming.h). ACCESS_FULL means what the URI says, full if it
+ * does not say; ACCESS_READ_ONLY contradicts a URI that says full. Through auth people are asked;
+ * without it nobody is, by polkit's agents as little as by us. */
 int conn_open(const char *uri, Access access, const doorward_auth *auth, unsigned flags,
               doorward_conn **ret, doorward_error *error) _must_check_;
 

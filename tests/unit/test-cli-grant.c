@@ -13,6 +13,7 @@
 #include "cli/grant.h"
 #include "tests/support/fake-broker.h"
 #include "tests/support/pty.h"
+#include "tests/support/tree.h"
 
 #define CALL(rest)                                                                          \
         "{\"method\":\"org.doorward.Broker.Open\",\"parameters\":{\"endpoint\":\"docker\"," \
@@ -75,6 +76,8 @@ static void job_open(PtyOutcome *outcome, void *userdata) {
         Argument argument;
 
         outcome->r = argument_parse("docker", ACCESS_FULL, false, &argument);
+        if (outcome->r == 0)
+                outcome->r = grant_resolve(&options, &argument, &error);
         if (outcome->r == 0)
                 outcome->r = grant_open(&options, &argument, &conn, &error);
         outcome->code = error.code;
@@ -234,15 +237,101 @@ static void test_dismissed(void **state) {
         finish(DOORWARD_ERR_AUTH_CANCELLED, "");
 }
 
+/* What an argument comes to. */
+
+static void check_resolved(const char *text, Access access, const char *user, const char *uri,
+                           const char *key) {
+        Options options = {.user = user, .fd = -EBADF};
+        doorward_error error = {};
+        char buf[URI_TEXT_SIZE], name[NAME_TEXT_SIZE];
+        Argument argument;
+
+        if (text)
+                assert_int_equal(argument_parse(text, access, true, &argument), 0);
+        else
+                argument_default(access, &argument);
+        assert_int_equal(grant_resolve(&options, &argument, &error), 0);
+        assert_string_equal(uri_to_string(&argument.uri, buf), uri);
+        assert_string_equal(argument.key, key);
+        assert_int_equal(argument.access, argument.uri.access);
+        assert_string_equal(name_to_string(&argument.name, name), argument.uri.endpoint);
+}
+
+static void check_unresolved(const char *text, Access access, const char *user,
+                             const char *message) {
+        Options options = {.user = user, .fd = -EBADF};
+        doorward_error error = {};
+        Argument argument;
+
+        assert_int_equal(argument_parse(text, access, true, &argument), 0);
+        assert_int_equal(grant_resolve(&options, &argument, &error), -EINVAL);
+        assert_int_equal(error.code, DOORWARD_ERR_BAD_URI);
+        if (!strstr(error.message, message))
+                fail_msg("\"%s\" is not in \"%s\"", message, error.message);
+        assert_non_null(error.hint);
+        doorward_error_clear(&error);
+}
+
+static void test_resolved(void **state) {
+        const Access full = ACCESS_FULL, read_only = ACCESS_READ_ONLY;
+
+        check_resolved("docker", full, NULL, "doorward:///docker?access=full", "docker");
+        check_resolved("docker:ro=3", full, NULL, "doorward:///docker?access=read-only",
+                       "docker:ro");
+        check_resolved("docker", read_only, "bob", "doorward://bob@/docker?access=read-only",
+                       "docker");
+        check_resolved("docker", full, "", "doorward://@/docker?access=full", "docker");
+        check_resolved("doorward:///serial@tty", full, NULL, "doorward:///serial@tty?access=full",
+                       "serial@tty");
+        check_resolved("doorward:///docker?access=read-only", full, "bob",
+                       "doorward://bob@/docker?access=read-only", "docker");
+        check_resolved("doorward+unix:///docker?socket=/run/x", read_only, "bob",
+                       "doorward+unix://bob@/docker?access=read-only&socket=/run/x", "docker");
+        check_resolved("doorward+ssh://eve@host/docker", full, NULL,
+                       "doorward+ssh://eve@host/docker?access=full", "docker");
+
+        check_unresolved("doorward:///docker?access=full", read_only, NULL, "asks for full access");
+        check_unresolved("doorward://bob@/docker", full, "bob", "says as whom itself");
+        check_unresolved("doorward+ssh://host/docker", full, "bob", "leads to another machine");
+        check_unresolved("doorward:docker", full, NULL, "three slashes");
+        check_unresolved("Docker", full, NULL, "does not name an endpoint");
+}
+
+static void test_resolved_by_name(void **state) {
+        Tree tree;
+
+        tree_init(&tree);
+        tree_file(&tree, "doorward/client.conf",
+                  "uri_aliases = [\"Box=doorward+unix:///docker?socket=/run/x\"]\n"
+                  "uri_default = \"Box\"\n");
+        tree_mode(&tree, "doorward/client.conf", 0644);
+        assert_int_equal(setenv("XDG_CONFIG_HOME", tree.path, 1), 0);
+
+        check_resolved("Box:ro", ACCESS_FULL, NULL,
+                       "doorward+unix:///docker?access=read-only&socket=/run/x", "Box:ro");
+        check_resolved(NULL, ACCESS_FULL, "bob",
+                       "doorward+unix://bob@/docker?access=full&socket=/run/x", "docker");
+
+        assert_int_equal(unsetenv("XDG_CONFIG_HOME"), 0);
+        tree_deinit(&tree);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                TEST(test_right),       TEST(test_mistyped),
-                TEST(test_wrong),       TEST(test_as_another),
-                TEST(test_as_whoever),  TEST(test_nobody_is_asked),
-                TEST(test_no_terminal), TEST(test_no_terminal_as_another),
-                TEST(test_background),  TEST(test_dismissed),
+                TEST(test_right),
+                TEST(test_mistyped),
+                TEST(test_wrong),
+                TEST(test_as_another),
+                TEST(test_as_whoever),
+                TEST(test_nobody_is_asked),
+                TEST(test_no_terminal),
+                TEST(test_no_terminal_as_another),
+                TEST(test_background),
+                TEST(test_dismissed),
+                cmocka_unit_test(test_resolved),
+                cmocka_unit_test(test_resolved_by_name),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "cli/grant.h"
 #include "cli/keeper.h"
 #include "common/socket.h"
 #include "tests/support/fake-broker.h"
@@ -222,7 +223,7 @@ static void job_fdpass(PtyOutcome *outcome, void *userdata) {
         int pair[2], maker;
         char c;
 
-        if (argument_parse("docker", ACCESS_FULL, false, &argument) != 0 ||
+        if (grant_read_argument(&options, "docker", false, &argument) >= 0 ||
             socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
                 outcome->r = -1;
                 return;
