@@ -9,6 +9,7 @@
 
 #include "client/channel.h"
 #include "client/conn.h"
+#include "client/log.h"
 #include "client/naming.h"
 #include "client/opening.h"
 
@@ -150,6 +151,25 @@ static int conn_new(Wire **wire, WireReply *reply, const OpeningReply *open,
         return 0;
 }
 
+static void conn_log(const doorward_conn *conn) {
+        char buf[URI_TEXT_SIZE];
+
+        log_info(LOG_CATEGORY_CONN, "Opened %s: %s, descriptor %d, lease %s (%s%s), request %s%s",
+                 uri_to_string(&conn->uri, buf), conn->kind ? kind_to_string(conn->kind) : "held",
+                 conn->fd, conn->lease.id ?: "none", lease_mode_to_string(conn->mode),
+                 conn->kept ? ", kept" : "", conn->request_id ?: "unknown",
+                 conn->secure ? "" : "; the broker is not the system's");
+}
+
+static void conn_log_wish(const OpeningSpec *spec, bool may_fall_back) {
+        char buf[URI_TEXT_SIZE];
+
+        log_debug(LOG_CATEGORY_URI, "Opening %s%s%s%s; %s", uri_to_string(spec->uri, buf),
+                  spec->detached ? ", detached" : "", spec->hold ? ", to hold" : "",
+                  may_fall_back ? ", or else read-only" : "",
+                  spec->auth ? "people may be asked" : "nobody is asked");
+}
+
 static int conn_ask(const OpeningSpec *spec, doorward_conn **ret, doorward_error *error) {
         _cleanup_(wire_reply_deinit) WireReply reply = WIRE_REPLY_NULL;
         _cleanup_(wire_freep) Wire *wire = NULL;
@@ -169,7 +189,10 @@ static int conn_ask(const OpeningSpec *spec, doorward_conn **ret, doorward_error
         if (problem)
                 return fail_protocol(error, wire, problem);
 
-        return conn_new(&wire, &reply, &open, spec, (Kind)kind, ret, error);
+        r = conn_new(&wire, &reply, &open, spec, (Kind)kind, ret, error);
+        if (r == 0)
+                conn_log(*ret);
+        return r;
 }
 
 /* Appends ", NAME", or says once that there are more than there is room for. */
@@ -280,6 +303,8 @@ static int conn_fall_back(const OpeningSpec *full, doorward_conn **ret, doorward
         if (uri.has_user && cancelled)
                 return -ECANCELED;
 
+        log_info(LOG_CATEGORY_CONN, "Full access to %s was refused (%s): read-only is asked for",
+                 uri.endpoint, doorward_error_code_to_string(error->code));
         uri.access = ACCESS_READ_ONLY;
         spec.uri = &uri;
         if (cancelled)
@@ -356,6 +381,7 @@ int conn_open(const char *text, Access access, const doorward_auth *auth, unsign
                 return fail_remote(error, &uri);
 
         spec.uri = &uri;
+        conn_log_wish(&spec, flags & CONN_FALL_BACK);
 
         r = uri.has_user && !auth ? fail_unasked(error, &uri) : conn_ask(&spec, ret, error);
         if (r < 0 && may_fall_back && (auth || !uri.has_user) && is_refusal(error))

@@ -39,7 +39,8 @@
  * Errors. A function that fails says so by what it returns (NULL or -1), sets errno, and leaves an
  * error for its thread that doorward_get_last_error() shows: a class to decide by, a sentence for
  * people, and a hint that says what to do. Every function but the error calls forgets the thread's
- * earlier error when it begins. Nothing is ever printed.
+ * earlier error when it begins. Nothing is ever printed, unless whoever started the program asks
+ * for it: DOORWARD_DEBUG, see doorward-debug(7).
  *
  * Threads. A connection may be used by several threads at once, by every function here; only the
  * last doorward_close() must be the last use. Errors are the thread's own. The library has no

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "client/error.h"
+#include "client/log.h"
 #include "common/utf8.h"
 
 /* Stands in for texts that there is no memory for; never freed, so compared by address. */
@@ -223,6 +224,12 @@ void error_raise(doorward_error *error) {
         (void)pthread_once(&last_error_once, last_error_make_key);
         if (last_error_has_key)
                 (void)pthread_setspecific(last_error_key, &last_error);
+
+        log_error(LOG_CATEGORY_ERROR, "%s [%s, %s, errno %d%s%s%s%s]", error->message,
+                  doorward_error_domain_to_string(error->domain),
+                  doorward_error_code_to_string(error->code), error->errnum,
+                  error->request_id ? ", request " : "", error->request_id ?: "",
+                  error->action_id ? ", action " : "", error->action_id ?: "");
 
         doorward_error_clear(&last_error);
         last_error = *error;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "client/failure.h"
+#include "client/log.h"
 #include "client/wire.h"
 #include "common/terms.h"
 
@@ -211,6 +212,8 @@ int failure_read(const VarlinkReply *reply, const json_t *request, doorward_erro
                 return r;
 
         failure_add_request(&failure, request);
+        log_debug(LOG_CATEGORY_ERROR, "The broker answered %s, request %s", reply->error,
+                  failure.request_id ?: "unknown");
 
         if (id > 0)
                 set_known(error, (ErrorId)id, &failure);

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "client/launch.h"
+#include "client/log.h"
 
 /* Of the child in between. A multiple of what any machine wants stacks aligned to. */
 #define STACK_SIZE 65536U
@@ -72,7 +73,7 @@ static void launch_exec(const Launch *launch) {
 
         if (descriptors_place(launch) && (spec->stays || chdir("/") == 0)) {
                 signals_reset();
-                (void)execve(spec->program, spec->arguments, spec->environment);
+                (void)execve(launch->spec->program, spec->arguments, spec->environment);
                 fd = LAUNCH_FD;
         }
 
@@ -137,6 +138,8 @@ static int launch_run(Launch *launch) {
         }
         (void)pthread_setcancelstate(cancel, NULL);
 
+        log_debug(LOG_CATEGORY_LAUNCH, "Started %s: %s", launch->spec->program,
+                  r == 0 ? "on its way" : strerrordesc_np(r));
         return -r;
 }
 

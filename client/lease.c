@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "client/lease.h"
+#include "client/log.h"
 #include "client/opening.h"
 
 /* The broker's words, the first ten, have the broker's numbers. */
@@ -49,6 +50,8 @@ static void lease_end(Lease *lease, int reason) {
         int fd = lease->event_fd >= 0 ? lease->event_fd : wire_get_fd(lease->wire);
 
         lease->end = reason;
+        log_info(LOG_CATEGORY_LEASE, "Lease %s has ended: %s", lease->id ?: "without a name",
+                 doorward_close_reason_to_string(reason));
         if (fd >= 0)
                 (void)shutdown(fd, SHUT_RDWR);
 }
@@ -222,6 +225,9 @@ void lease_deinit(Lease *lease, bool is_copy) {
                 lease->wire = wire_free_copy(lease->wire);
                 free(lease->listener);
         } else {
+                if (lease->wire)
+                        log_debug(LOG_CATEGORY_LEASE, "Lease %s is given back",
+                                  lease->id ?: "without a name");
                 lease->wire = wire_free(lease->wire);
                 lease_release_listener(lease, TAKE_PTR(lease->listener));
                 (void)pthread_mutex_destroy(&lease->lock);

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "client/log.h"
 #include "client/textfile.h"
 #include "client/trust.h"
 #include "common/peer.h"
@@ -30,6 +31,12 @@ uid_t trust_root_uid(const char *uid_map) {
 
 int trust_judge(const TrustEvidence *evidence, bool *ret_secure) {
         uid_t root = trust_root_uid(evidence->uid_map);
+
+        log_debug(
+                LOG_CATEGORY_TRUST,
+                "The socket is uid %d's, and its listener's uid is %d; here root's is %d and ours "
+                "%d",
+                (int)evidence->owner, (int)evidence->listener, (int)root, (int)evidence->own);
 
         if (evidence->listener == root) {
                 *ret_secure = root != PEER_UID_OVERFLOW && evidence->owner != PEER_UID_OVERFLOW;
