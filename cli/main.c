@@ -9,6 +9,7 @@
 #include "cli/exit-status.h"
 #include "cli/options.h"
 #include "cli/report.h"
+#include "client/log.h"
 
 static const Command commands[] = {
         {"list", "", "endpoints, and what policy says about you",
@@ -114,6 +115,9 @@ static const Command *command_named(const char *name) {
 
 static int run(const Options *options, char **arguments, size_t n) {
         int status, r;
+
+        if (options_has(options, OPTION_DEBUG))
+                log_force(options->debug);
 
         status = options->command->run(options, arguments, n);
         r = output_end(options->output);

@@ -25,13 +25,14 @@
 /* Every command takes them. */
 #define OPTIONS_HARMLESS                                                              \
         (OPTION_NO_LEGEND | OPTION_NO_PAGER | OPTION_NO_ASK_PASSWORD | OPTION_QUIET | \
-         OPTION_HELP | OPTION_VERSION)
+         OPTION_DEBUG | OPTION_HELP | OPTION_VERSION)
 
 /* Options without a letter. */
 enum {
         VALUE_ALL = 256,
         VALUE_BLOCK,
         VALUE_BR,
+        VALUE_DEBUG,
         VALUE_ENDPOINT,
         VALUE_FD,
         VALUE_INSTALL,
@@ -50,6 +51,7 @@ static const struct option long_options[] = {
         {"all", no_argument, NULL, VALUE_ALL},
         {"block", required_argument, NULL, VALUE_BLOCK},
         {"br", required_argument, NULL, VALUE_BR},
+        {"debug", optional_argument, NULL, VALUE_DEBUG},
         {"endpoint", required_argument, NULL, VALUE_ENDPOINT},
         {"fd", required_argument, NULL, VALUE_FD},
         {"help", no_argument, NULL, 'h'},
@@ -93,6 +95,7 @@ static const struct {
         {VALUE_NO_PAGER, OPTION_NO_PAGER, "   --no-pager", "do not use a pager"},
         {VALUE_NO_ASK_PASSWORD, OPTION_NO_ASK_PASSWORD, "   --no-ask-password",
          "have nobody asked for a password"},
+        {VALUE_DEBUG, OPTION_DEBUG, "   --debug[=LEVEL]", "write to standard error what is done"},
         {'q', OPTION_QUIET, "-q --quiet", "say nothing but errors"},
         {'h', OPTION_HELP, "-h --help", "show this"},
         {VALUE_VERSION, OPTION_VERSION, "   --version", "show the version"},
@@ -177,6 +180,18 @@ static int option_set_endpoint(Options *options, const char *text) {
         return -1;
 }
 
+static int option_set_debug(Options *options, const char *text) {
+        int level = text ? log_level_from_string(text) : LOG_LEVEL_DEBUG;
+
+        if (level < 0)
+                return options_usage_error(
+                        options, "--debug= takes debug, info, warning, error or 1 to 4, not '%s'.",
+                        text);
+
+        options->debug = (LogLevel)level;
+        return -1;
+}
+
 /* The wire has seconds: what is less than one is one. */
 static int option_set_block(Options *options, const char *text) {
         uint64_t usec = 0;
@@ -210,6 +225,8 @@ static int option_take(Options *options, int value, const char *word) {
                 return -1;
         case VALUE_JSON:
                 return option_set_json(options, optarg);
+        case VALUE_DEBUG:
+                return option_set_debug(options, optarg);
         case VALUE_FD:
                 return option_set_fd(options, optarg);
         case VALUE_ENDPOINT:

@@ -11,6 +11,7 @@
  */
 
 #include "cli/output.h"
+#include "client/log-settings.h"
 #include "common/macros.h"
 
 /* Bits of Command.options and Options.given. */
@@ -33,6 +34,7 @@ enum {
         OPTION_OF_USER = 1 << 15, /* --user= of commands for which it is a filter */
         OPTION_ENDPOINT = 1 << 16,
         OPTION_BLOCK = 1 << 17,
+        OPTION_DEBUG = 1 << 18,
 };
 
 typedef struct Command Command;
@@ -46,6 +48,7 @@ typedef struct Options {
         const char *endpoint; /* --endpoint; NULL if not given */
         int64_t block;        /* --block, in seconds; 0 if not given, */
         bool lets_in;         /* or if it was 0: who was kept out is let in again */
+        LogLevel debug;       /* from which level on; if --debug is given */
         Output *output;
         char **words; /* what follows "--", if the command wants that; ended by NULL */
 } Options;

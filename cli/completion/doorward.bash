@@ -64,7 +64,7 @@ __doorward_options() {
         verify) echo --json= -j --quiet -q ;;
         info) echo --json= -j --no-pager ;;
         esac
-        echo --help -h --version
+        echo --debug --help -h --version
 }
 
 _doorward() {

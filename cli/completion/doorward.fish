@@ -77,6 +77,7 @@ end
 complete -c doorward -f
 complete -c doorward -s h -l help -d 'Show help'
 complete -c doorward -l version -d 'Show the version'
+complete -c doorward -l debug -d 'Write to standard error what is done'
 
 complete -c doorward -n __doorward_no_command -a list -d 'Endpoints, and what policy says about you'
 complete -c doorward -n __doorward_no_command -a explain -d 'Why, and what would change it'

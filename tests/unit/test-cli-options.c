@@ -113,6 +113,29 @@ static void test_harmless(void **state) {
         assert_int_equal(PARSE(&p, "one", "x", "--no-check"), 2);
 }
 
+/* Every command can be watched; in whatever place the option stands. */
+static void test_debug(void **state) {
+        Parsed p;
+
+        assert_int_equal(PARSE(&p, "list"), -1);
+        assert_false(options_has(&p.options, OPTION_DEBUG));
+        assert_int_equal(PARSE(&p, "--debug", "list"), -1);
+        assert_true(options_has(&p.options, OPTION_DEBUG));
+        assert_int_equal(p.options.debug, LOG_LEVEL_DEBUG);
+        assert_int_equal(PARSE(&p, "one", "--debug", "x"), -1);
+        assert_int_equal(p.options.debug, LOG_LEVEL_DEBUG);
+        assert_int_equal(p.n, 1);
+        assert_int_equal(PARSE(&p, "list", "--debug=warning"), -1);
+        assert_int_equal(p.options.debug, LOG_LEVEL_WARNING);
+        assert_int_equal(PARSE(&p, "list", "--debug=2"), -1);
+        assert_int_equal(p.options.debug, LOG_LEVEL_INFO);
+        assert_int_equal(PARSE(&p, "list", "--debug=all"), 2);
+        assert_int_equal(PARSE(&p, "list", "--debug="), 2);
+        /* What follows is another program's. */
+        assert_int_equal(PARSE(&p, "many", "--", "--debug"), -1);
+        assert_false(options_has(&p.options, OPTION_DEBUG));
+}
+
 static void test_values(void **state) {
         Parsed p;
 
@@ -273,15 +296,11 @@ static void test_preset(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_command),
-                cmocka_unit_test(test_places),
-                cmocka_unit_test(test_values),
-                cmocka_unit_test(test_harmless),
-                cmocka_unit_test(test_filters),
-                cmocka_unit_test(test_block),
-                cmocka_unit_test(test_wrong),
-                cmocka_unit_test(test_words),
-                cmocka_unit_test(test_help_and_version),
+                cmocka_unit_test(test_command),  cmocka_unit_test(test_places),
+                cmocka_unit_test(test_debug),    cmocka_unit_test(test_values),
+                cmocka_unit_test(test_harmless), cmocka_unit_test(test_filters),
+                cmocka_unit_test(test_block),    cmocka_unit_test(test_wrong),
+                cmocka_unit_test(test_words),    cmocka_unit_test(test_help_and_version),
                 cmocka_unit_test(test_preset),
         };
 
