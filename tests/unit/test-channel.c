@@ -74,11 +74,11 @@ static void test_where(void **state) {
 
         /* An argument goes before the environment. */
         fixture_start_broker(&f, NULL, NULL);
-        assert_int_equal(setenv("DOORWARD_SOCKET", "/nonexistent", 1), 0);
+        assert_int_equal(setenv("DOORWARD_SOCKET", "/proc/nonexistent", 1), 0);
         assert_int_equal(wire_open(f.broker->path, SHORT_MS, &wire, &error), 0);
         wire = wire_free(wire);
         assert_int_equal(wire_open(NULL, SHORT_MS, &wire, &error), -ENOENT);
-        assert_non_null(strstr(error.message, "/nonexistent"));
+        assert_non_null(strstr(error.message, "/proc/nonexistent"));
         assert_non_null(strstr(error.hint, "DOORWARD_SOCKET"));
         fixture_stop(&f);
         doorward_error_clear(&error);

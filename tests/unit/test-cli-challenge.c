@@ -117,7 +117,7 @@ static void test_no_broker(void **state) {
         ChallengeFinder *f = challenge_finder_new();
 
         assert_non_null(f);
-        assert_int_equal(setenv("DOORWARD_SOCKET", "/nonexistent/broker", 1), 0);
+        assert_int_equal(setenv("DOORWARD_SOCKET", "/proc/nonexistent/broker", 1), 0);
         assert_int_equal(challenge_find(f, "docker", NULL, ACCESS_FULL, "a"), WHOSE_UNKNOWN);
         assert_int_equal(challenge_find(f, "docker", NULL, ACCESS_FULL, "a"), WHOSE_UNKNOWN);
         assert_int_equal(unsetenv("DOORWARD_SOCKET"), 0);

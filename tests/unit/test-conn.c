@@ -249,7 +249,7 @@ static void test_another_broker(void **state) {
         (void)snprintf(uri, sizeof(uri), "doorward+unix:///docker?socket=%s", broker->path);
         (void)snprintf(canonical, sizeof(canonical),
                        "doorward+unix:///docker?access=full&socket=%s", broker->path);
-        assert_int_equal(setenv("DOORWARD_SOCKET", "/nonexistent/broker", 1), 0);
+        assert_int_equal(setenv("DOORWARD_SOCKET", "/proc/nonexistent/broker", 1), 0);
         assert_null(doorward_open("doorward:///docker"));
         check_error(DOORWARD_ERR_NO_BROKER, ENOENT);
 
@@ -280,7 +280,7 @@ static void test_remote(void **state) {
 
 /* Without anybody to ask there is nothing to ask the broker, either. */
 static void test_another_user(void **state) {
-        assert_int_equal(setenv("DOORWARD_SOCKET", "/nonexistent/broker", 1), 0);
+        assert_int_equal(setenv("DOORWARD_SOCKET", "/proc/nonexistent/broker", 1), 0);
         assert_null(doorward_open("doorward://bob@/docker"));
         check_error(DOORWARD_ERR_AUTH_NEEDED, EACCES);
         assert_non_null(strstr(doorward_get_last_error_message(), "bob"));
@@ -462,7 +462,7 @@ static void test_arguments(void **state) {
         doorward_auth no_callback = {passphrase, 1, NULL, NULL};
         doorward_auth no_list = {NULL, 1, refuse, NULL};
 
-        assert_int_equal(setenv("DOORWARD_SOCKET", "/nonexistent/broker", 1), 0);
+        assert_int_equal(setenv("DOORWARD_SOCKET", "/proc/nonexistent/broker", 1), 0);
         check_argument(NULL, 128, "0x80");
         check_argument(&never_asked, UINT32_MAX, "0xffffff80");
         check_argument(NULL, DOORWARD_HOLD | DOORWARD_DETACHED, "no lease to hold");
@@ -828,7 +828,7 @@ static void test_conversation(void **state) {
 }
 
 static void test_no_broker(void **state) {
-        assert_int_equal(setenv("DOORWARD_SOCKET", "/nonexistent/broker", 1), 0);
+        assert_int_equal(setenv("DOORWARD_SOCKET", "/proc/nonexistent/broker", 1), 0);
         errno = 0;
         assert_null(doorward_open("docker"));
         assert_int_equal(errno, ENOENT);
@@ -883,10 +883,10 @@ static void test_unnamed(void **state) {
         check_unnamed(NULL, bad, "cannot be read");
         check_unnamed(NULL, nameless, "cannot be read");
 
-        assert_int_equal(setenv("DOORWARD_SOCKET", "/nonexistent/broker", 1), 0);
+        assert_int_equal(setenv("DOORWARD_SOCKET", "/proc/nonexistent/broker", 1), 0);
         assert_null(doorward_open_read_only(NULL));
         check_error(DOORWARD_ERR_BAD_URI, EINVAL);
-        assert_non_null(strstr(doorward_get_last_error()->hint, "/nonexistent/broker"));
+        assert_non_null(strstr(doorward_get_last_error()->hint, "/proc/nonexistent/broker"));
         assert_int_equal(unsetenv("DOORWARD_SOCKET"), 0);
 }
 
@@ -998,7 +998,7 @@ static void test_version(void **state) {
         assert_non_null(conn);
 
         /* Where it was opened, whatever the environment says by now. */
-        assert_int_equal(setenv("DOORWARD_SOCKET", "/nonexistent/broker", 1), 0);
+        assert_int_equal(setenv("DOORWARD_SOCKET", "/proc/nonexistent/broker", 1), 0);
         for (size_t i = 0; i < ELEMENTSOF(versions); i++) {
                 assert_int_equal(doorward_get_version(conn, &version), 0);
                 if (version != versions[i].number)

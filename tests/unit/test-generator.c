@@ -479,7 +479,7 @@ static void test_generate_unwritable(void **state) {
         assert_true(generate(house) < 0);
         assert_false(exists(house, "etc/doorward-opener@a.socket"));
         assert_int_equal(
-                generate_units(house->tree.path, tree_owner(), "/nonexistent", on_log, house),
+                generate_units(house->tree.path, tree_owner(), "/proc/nonexistent", on_log, house),
                 -ENOENT);
 }
 

@@ -75,7 +75,7 @@ static int setup(void **state) {
                 .caller = {.path = f->path, .own = PEER_UID_INVALID, .broker = 4243},
                 .identity = users_rules,
                 .confdir = f->tree.path,
-                .bus = "unix:path=/nonexistent",
+                .bus = "unix:path=/proc/nonexistent",
                 .patience_usec = 10 * SECOND,
         };
         set_service(f, "doorward", "password=right", "");

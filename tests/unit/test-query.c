@@ -72,7 +72,7 @@ static void test_no_broker(void **state) {
         _cleanup_(wire_reply_deinit) WireReply reply = WIRE_REPLY_NULL;
         doorward_error error = {};
 
-        assert_int_equal(setenv("DOORWARD_SOCKET", "/nonexistent/broker", 1), 0);
+        assert_int_equal(setenv("DOORWARD_SOCKET", "/proc/nonexistent/broker", 1), 0);
         assert_int_equal(query_call(NULL, METHOD_GET_BROKER_INFO, json_pack("{s:s}", "a", "b"),
                                     &reply, &error),
                          -ENOENT);

@@ -113,8 +113,8 @@ static void test_no_file(void **state) {
         uid_t uid = 77;
         gid_t gid = 78;
 
-        assert_int_equal(userfile_get_uid("/nonexistent/passwd", "root", &uid), -ENOENT);
-        assert_int_equal(userfile_get_gid("/nonexistent/group", "root", &gid), -ENOENT);
+        assert_int_equal(userfile_get_uid("/proc/nonexistent/passwd", "root", &uid), -ENOENT);
+        assert_int_equal(userfile_get_gid("/proc/nonexistent/group", "root", &gid), -ENOENT);
         assert_int_equal(userfile_get_user("/", "root", &uid, &gid), -EISDIR);
         assert_int_equal(userfile_get_gid(empty.path, "root", &gid), -ENOENT);
         (void)unlink(empty.path);
