@@ -3,7 +3,7 @@
 #
 # Completion of doorward(1) for bash. Endpoints come from the broker, which is asked for their names
 # alone, and leases, of which it is asked for one's own: policy is not asked, and nobody for a
-# password.
+# password. Aliases come from client.conf.
 
 # Endpoint names; of a template each instance that is a device here.
 __doorward_endpoints() {
@@ -20,12 +20,18 @@ __doorward_endpoints() {
         done
 }
 
-# The same with and without ":ro". The colon breaks words, and what stands before it must then not
+# Aliases of the user's and the system's. No URI has a #, so what follows one is a comment.
+__doorward_aliases() {
+        sed 's/#.*//' "${XDG_CONFIG_HOME:-$HOME/.config}/doorward/client.conf" \
+                /etc/doorward/client.conf 2>/dev/null | grep -oE '"[A-Za-z0-9_-]+=' | tr -d '"='
+}
+
+# Both, with and without ":ro". The colon breaks words, and what stands before it must then not
 # be repeated.
 __doorward_complete_endpoints() {
         local word=$1 prefix i
         local -a names
-        mapfile -t names < <(__doorward_endpoints)
+        mapfile -t names < <(__doorward_endpoints; __doorward_aliases)
         mapfile -t COMPREPLY < <(compgen -W "${names[*]} ${names[*]/%/:ro}" -- "$word")
         if [[ $word == *:* && $COMP_WORDBREAKS == *:* ]]; then
                 prefix=${word%"${word##*:}"}

@@ -2,7 +2,7 @@
 #
 # Completion of doorward(1) for fish. Endpoints come from the broker, which is asked for their names
 # alone, and leases, of which it is asked for one's own: policy is not asked, and nobody for a
-# password.
+# password. Aliases come from client.conf.
 
 function __doorward_names
     doorward list --no-check --no-legend 2>/dev/null
@@ -20,6 +20,16 @@ function __doorward_endpoints
         else
             printf '%s\tendpoint\n%s:ro\tread-only\n' $name $name
         end
+    end
+end
+
+# Aliases of the user's and the system's. No URI has a #, so what follows one is a comment.
+function __doorward_aliases
+    set -l config $XDG_CONFIG_HOME
+    test -n "$config"; or set config $HOME/.config
+    for name in (cat $config/doorward/client.conf /etc/doorward/client.conf 2>/dev/null |
+            string replace -r '#.*' '' | string match -ra '"[A-Za-z0-9_-]+=' | string trim -c '"=')
+        printf '%s\talias\n%s:ro\tread-only\n' $name $name
     end
 end
 
@@ -93,9 +103,9 @@ complete -c doorward -n __doorward_no_command -a cat-config -d 'Definitions as t
 complete -c doorward -n __doorward_no_command -a verify -d 'Whether definitions are right'
 complete -c doorward -n __doorward_no_command -a info -d 'What this broker is'
 
-complete -c doorward -n '__doorward_commands explain stdio fdpass' -a '(__doorward_endpoints)'
+complete -c doorward -n '__doorward_commands explain stdio fdpass' -a '(__doorward_endpoints; __doorward_aliases)'
 complete -c doorward -n '__doorward_command exec; and not __doorward_behind_dashes' \
-    -a '(__doorward_endpoints)'
+    -a '(__doorward_endpoints; __doorward_aliases)'
 complete -c doorward -n __doorward_behind_dashes -a '(__doorward_rest)'
 complete -c doorward -n '__doorward_command revoke' -a '(__doorward_leases)'
 complete -c doorward -n '__doorward_commands policy cat-config verify' -a '(__doorward_names)'
