@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Leases that outlive the broker: what is kept goes on, whatever way it ends."""
 
+import contextlib
 import os
 import select
 import signal
@@ -154,8 +155,11 @@ def test_ended_meanwhile():
     """What ends while no broker runs is over: a process that ended, a client that hung up, a
     service that did; a definition that was changed, a rule that says no."""
     with lib.echo(lib.allow("echo", "full")) as full, lib.drop_in(UNIT, "[Service]\nRestartSec=2s\n"):
-        with lib.Child("alice", holder(2)) as alice, lib.Child("alice", holder(1)) as other:
+        with contextlib.ExitStack() as stack:
+            # One after the other: the first connection is of her who has two.
+            alice = stack.enter_context(lib.Child("alice", holder(2)))
             alice.hear()
+            other = stack.enter_context(lib.Child("alice", holder(1)))
             other.hear()
             lib.wait_for(lambda: stored() >= 7, "systemd has all")
             journal = lib.Journal()
