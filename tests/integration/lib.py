@@ -121,6 +121,13 @@ def time_limit(seconds):
     return mark
 
 
+def alone(function):
+    """The test measures time, or wants all of the machine: nothing is to be run beside it. A file
+    of which that is true says ALONE = True."""
+    function.alone = True
+    return function
+
+
 def both_kernel_paths(function):
     """The test runs twice: as this kernel has it, and as before Linux 6.5, where a peer proves its
     identity by a nonce."""

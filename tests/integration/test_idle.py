@@ -7,6 +7,8 @@ import select
 import lib
 import varlink
 
+ALONE = True  # it counts what wakes up
+
 
 SECONDS = 15
 # As tests/bench/run has them.

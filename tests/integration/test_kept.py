@@ -133,6 +133,7 @@ def test_killed():
     go_on(kill)
 
 
+@lib.alone
 def test_time_runs_on():
     """MaxSec= is kept to across a restart, to the moment."""
     text = lib.read("/etc/doorward/endpoints.d/echo.conf").replace("[Full]", "[Full]\nMaxSec=4s")

@@ -7,6 +7,8 @@ import time
 import lib
 from holder import Holder
 
+ALONE = True  # it is about milliseconds
+
 # Read-only it can be revoked, too, and the end of a session is nothing to it.
 ECHO = lib.ECHO.replace("[ReadOnly]", "[ReadOnly]\nLease=revocable").replace(
     "[Full]", "[Full]\nRevokeOnLogout=yes"

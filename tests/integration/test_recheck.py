@@ -13,6 +13,8 @@ from holder import Holder
 from terminal import Terminal, login
 from test_leases import MODES
 
+ALONE = True  # it is about milliseconds
+
 MANY = {"RequestRate": 1000, "RequestBurst": 1000}
 BUS_NAME = "org.freedesktop.PolicyKit1"
 CHANGED = f"type='signal',interface='{BUS_NAME}.Authority',member='Changed'"

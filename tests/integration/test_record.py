@@ -189,6 +189,7 @@ def test_journald_stopped():
         lib.as_user("alice", grant)
 
 
+@lib.alone
 def test_journald_wakes_up_in_time():
     """A grant whose entry waits for journald is granted if that comes back in time."""
     with lib.echo(lib.allow("echo", "full")):
