@@ -25,12 +25,13 @@ void admission_count_failure(Session *session) {
                          settings->penalty_usec);
 }
 
+unsigned admission_descriptors_per_user(const Broker *broker) {
+        return broker->settings->descriptors_per_user ?: broker->descriptors_max / 8;
+}
+
 int admission_take_descriptor(const Broker *broker, User *user, UserCharge *charge,
                               Refusal *ret_refusal) {
-        unsigned mine = broker->settings->descriptors_per_user, all = broker->descriptors_max;
-
-        if (mine == 0)
-                mine = all / 8;
+        unsigned mine = admission_descriptors_per_user(broker), all = broker->descriptors_max;
 
         if (user->table->used[USER_DESCRIPTORS] >= all)
                 refusal_init_limit(ret_refusal, "LimitNOFILE", 0);

@@ -30,6 +30,9 @@ int admission_take_prompt(Session *session, UserSlot slot, bool by_pam, UserChar
  * not matter: whoever has answered and knows enough can hang up before PAM says so. */
 void admission_count_failure(Session *session);
 
+/* How many descriptors the broker holds for a user at most. */
+unsigned admission_descriptors_per_user(const Broker *broker);
+
 /* The place of a descriptor that the broker is going to hold, of the user's and of all. */
 int admission_take_descriptor(const Broker *broker, User *user, UserCharge *charge,
                               Refusal *ret_refusal) _must_check_;

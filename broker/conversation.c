@@ -149,6 +149,10 @@ static int connect_to(const char *path, int *ret) {
         return 0;
 }
 
+bool conversations_are_served(const Conversations *conversations) {
+        return access(conversations->path, W_OK) == 0;
+}
+
 static int send_request(int fd, const PamRequest *request, int client_fd) {
         uint8_t buf[PAM_REQUEST_SIZE];
         size_t size = pam_request_encode(request, buf);

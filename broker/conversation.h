@@ -43,6 +43,9 @@ typedef struct Conversations {
 
 void conversations_deinit(Conversations *conversations);
 
+/* Whether somebody listens, so that one can be begun. */
+bool conversations_are_served(const Conversations *conversations);
+
 /* client_fd is the client's own connection, borrowed: the helper reads from it who the client is.
  * It takes usec at most. -errno, -EUSERS if there are as many as there may be. */
 int conversation_begin(Conversations *all, const PamRequest *request, int client_fd, uint64_t usec,

@@ -13,6 +13,15 @@ static How open_how(const Open *open) {
         return open->prompting ? HOW_CHALLENGED : HOW_IMPLICIT;
 }
 
+/* What PAM was asked for, in words. */
+static const char *open_proof(const Open *open) {
+        if (open->wants_identity)
+                return open->stepped_up   ? "identity step-up"
+                       : open->remembered ? "identity kept"
+                                          : "identity";
+        return open->stepped_up ? "step-up" : open->remembered ? "kept" : NULL;
+}
+
 static json_t *granted_to_json(const Open *open, const Lease *lease) {
         json_t *reply =
                 json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "state", "granted", "access",
@@ -22,6 +31,10 @@ static json_t *granted_to_json(const Open *open, const Lease *lease) {
 
         if (reply && open->fd >= 0)
                 (void)json_object_set_new(reply, "connection", json_integer(0));
+        if (reply && open->means)
+                (void)json_object_set_new(reply, "means", json_string(means_to_wire(open->means)));
+        if (reply && open_proof(open))
+                (void)json_object_set_new(reply, "pam", json_true());
         if (lease && lease->until_logout)
                 (void)json_object_set_new(reply, "logout",
                                           json_boolean(lease->logout != LOGOUT_NEVER));
@@ -112,15 +125,6 @@ static void on_recorded(int error, void *userdata) {
                                    "granted without one: 'systemctl status systemd-journald' "
                                    "says how it is.");
         open_refuse(open, &refusal);
-}
-
-/* What PAM was asked for, in words. */
-static const char *open_proof(const Open *open) {
-        if (open->wants_identity)
-                return open->stepped_up   ? "identity step-up"
-                       : open->remembered ? "identity kept"
-                                          : "identity";
-        return open->stepped_up ? "step-up" : open->remembered ? "kept" : NULL;
 }
 
 bool open_record(Open *open) {

@@ -36,6 +36,7 @@ typedef struct Open {
         Name name;
         Access access;
         LeaseMode mode;
+        Means means; /* of read-only access */
         char definition[DEFINITION_HASH_SIZE];
         bool hold; /* the lease alone, and nothing is opened */
         bool may_prompt;

@@ -229,6 +229,7 @@ static int admit(Session *session, const FieldValue *values, Open *open, Refusal
         }
 
         open->mode = definition->targets[open->access].mode;
+        open->means = definition->targets[open->access].means;
         memcpy(open->definition, definition->hash, sizeof(open->definition));
 
         return check_mode(open, definition, values[OPEN_PARAMETER_DETACHED].boolean, ret_refusal);

@@ -137,6 +137,11 @@ int user_take_tokens(User *user, unsigned n, uint64_t now, uint64_t *ret_wait_ms
         return 0;
 }
 
+unsigned user_count_tokens(User *user, uint64_t now) {
+        user_fill(user, now);
+        return (unsigned)(user->tokens / TOKEN);
+}
+
 int user_take_token(User *user, uint64_t now, uint64_t *ret_wait_ms) {
         return user_take_tokens(user, 1, now, ret_wait_ms);
 }

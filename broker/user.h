@@ -93,6 +93,9 @@ int user_take_token(User *user, uint64_t now, uint64_t *ret_wait_ms) _must_check
 /* The same for what costs as much as several: all of them, or none. */
 int user_take_tokens(User *user, unsigned n, uint64_t now, uint64_t *ret_wait_ms) _must_check_;
 
+/* How many there are. */
+unsigned user_count_tokens(User *user, uint64_t now);
+
 /* Whether a refusal by a limit is to be recorded: the first, then one a second. What was left out
  * since the last one goes to *ret_suppressed. */
 bool user_limit_is_recorded(User *user, uint64_t now, unsigned *ret_suppressed);

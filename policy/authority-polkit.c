@@ -668,6 +668,13 @@ static const char *polkit_version(Authority *authority) {
         return a->version;
 }
 
+static bool polkit_keeps(Authority *authority) {
+        AuthorityPolkit *a = authority_from(authority);
+
+        return a->link == LINK_UP && (polkit_authority_get_backend_features(a->polkit) &
+                                      POLKIT_AUTHORITY_FEATURES_TEMPORARY_AUTHORIZATION);
+}
+
 static Authority *polkit_free(Authority *authority) {
         AuthorityPolkit *a = authority_from(authority);
 
@@ -690,6 +697,7 @@ static const AuthorityOperations polkit_operations = {
         .forget = polkit_forget,
         .watch = polkit_watch,
         .version = polkit_version,
+        .keeps = polkit_keeps,
         .free = polkit_free,
 };
 

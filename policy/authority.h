@@ -81,6 +81,7 @@ typedef struct AuthorityOperations {
         void (*forget)(Authority *authority, void *userdata);
         void (*watch)(Authority *authority, AuthorityChangedFunc func, void *userdata);
         const char *(*version)(Authority *authority);
+        bool (*keeps)(Authority *authority);
         Authority *(*free)(Authority *authority);
 } AuthorityOperations;
 
@@ -128,6 +129,11 @@ static inline void authority_watch(Authority *authority, AuthorityChangedFunc fu
 /* "polkit 122", or NULL while it is not known. Borrowed. */
 static inline const char *authority_version(Authority *authority) {
         return authority->operations->version(authority);
+}
+
+/* Whether it keeps what somebody typed a password for; false, too, while that is not known. */
+static inline bool authority_keeps(Authority *authority) {
+        return authority->operations->keeps(authority);
 }
 
 /* Everything that was asked must have been answered or cancelled. Returns NULL. */

@@ -133,6 +133,10 @@ static const char *fake_version(Authority *authority) {
         return "fake 1";
 }
 
+static bool fake_keeps(Authority *authority) {
+        return true;
+}
+
 static Authority *fake_free(Authority *authority) {
         return NULL;
 }
@@ -145,6 +149,7 @@ static const AuthorityOperations fake_operations = {
         .forget = fake_forget,
         .watch = fake_watch,
         .version = fake_version,
+        .keeps = fake_keeps,
         .free = fake_free,
 };
 

@@ -488,6 +488,9 @@ static void test_granted(void **state) {
         open_docker(f, &c);
         assert_string_equal(client_get(&c, "mode"), "revocable");
         assert_string_equal(client_get(&c, "access"), "full");
+        /* What is not read-only is so by nothing, and nobody was asked for a password. */
+        assert_null(json_object_get(c.reply.parameters, "means"));
+        assert_null(json_object_get(c.reply.parameters, "pam"));
         assert_int_equal(strlen(client_get(&c, "lease")), 32);
         assert_int_equal(fstat(c.message.fds[0], &given_stat), 0);
         assert_int_equal(fstat(f->backend[0], &backend_stat), 0);
@@ -1860,6 +1863,7 @@ static void test_detached(void **state) {
         assert_int_equal(client_receive(f, &c), 1);
         assert_false(c.reply.continues);
         assert_string_equal(client_get(&c, "mode"), "none");
+        assert_string_equal(client_get(&c, "means"), "open_flags");
         assert_int_equal(c.message.n_fds, 1);
         assert_int_equal(f->broker->n_leases, 0);
 
@@ -1966,6 +1970,111 @@ static void test_limits(void **state) {
 
         for (size_t i = 0; i < ELEMENTSOF(clients); i++)
                 client_close(&clients[i]);
+}
+
+static json_int_t info_get(const Client *client, const char *object, const char *name) {
+        const json_t *value =
+                json_object_get(json_object_get(client->reply.parameters, object), name);
+
+        return json_is_integer(value) ? json_integer_value(value) : -1;
+}
+
+static void ask_for_info(Fixture *f, Client *client) {
+        client_send(client, "{\"method\":\"" BROKER "GetBrokerInfo\"}");
+        assert_int_equal(client_receive(f, client), 1);
+        assert_null(client->reply.error);
+}
+
+/* Whoever asks is told what their user has, and of the limits what is in effect. */
+static void test_use(void **state) {
+        Client asks, holds, waits;
+        Fixture *f = *state;
+        json_int_t before;
+
+        client_connect(f, &asks);
+        ask_for_info(f, &asks);
+        assert_int_equal(info_get(&asks, "limits", "LeasesPerUser"), 2);
+        assert_int_equal(info_get(&asks, "limits", "RequestBurst"), 3);
+        assert_int_equal(info_get(&asks, "limits", "DescriptorsPerUser"),
+                         f->broker->descriptors_max / 8);
+        assert_int_equal(info_get(&asks, "use", "LeasesPerUser"), 0);
+        assert_int_equal(info_get(&asks, "use", "ConnectionsPerUser"), 1);
+        assert_int_equal(info_get(&asks, "use", "RequestBurst"), 0);
+        assert_int_equal(info_get(&asks, "use", "UndeliveredPerUser"), 0);
+        assert_int_equal(info_get(&asks, "use", "KeptLeasesMax"), 0);
+        before = info_get(&asks, "use", "DescriptorsPerUser");
+        assert_true(before > 0);
+        /* What all have together is nobody's business. */
+        assert_int_equal(info_get(&asks, "limits", "LeasesMax"), f->broker->settings->leases_max);
+        assert_int_equal(info_get(&asks, "use", "LeasesMax"), -1);
+        assert_int_equal(info_get(&asks, "use", "ConnectionsMax"), -1);
+        assert_int_equal(info_get(&asks, "use", "LimitNOFILE"), -1);
+
+        open_docker(f, &holds);
+        client_connect(f, &waits);
+        ask_for_info(f, &asks);
+        assert_int_equal(info_get(&asks, "use", "LeasesPerUser"), 1);
+        assert_int_equal(info_get(&asks, "use", "ConnectionsPerUser"), 2);
+        assert_int_equal(info_get(&asks, "use", "RequestBurst"), 1);
+        assert_true(info_get(&asks, "use", "DescriptorsPerUser") > before);
+
+        client_close(&holds);
+        client_close(&waits);
+        run(f);
+        ask_for_info(f, &asks);
+        assert_int_equal(info_get(&asks, "use", "LeasesPerUser"), 0);
+        assert_int_equal(info_get(&asks, "use", "DescriptorsPerUser"), before);
+        client_close(&asks);
+}
+
+/* Another user's leases are not told. */
+static void test_use_of_others(void **state) {
+        Client asks, holds;
+        Fixture *f = *state;
+        User *other;
+
+        open_docker(f, &holds);
+        assert_int_equal(
+                user_table_ref_user(&f->broker->users, getuid() + 1, broker_now(f->broker), &other),
+                0);
+        client_connect(f, &asks);
+        run(f);
+        f->broker->sessions->user = (user_unref(f->broker->sessions->user), other);
+        ask_for_info(f, &asks);
+        assert_int_equal(info_get(&asks, "use", "LeasesPerUser"), 0);
+        assert_int_equal(info_get(&asks, "use", "DescriptorsPerUser"), 0);
+        client_close(&asks);
+        client_close(&holds);
+}
+
+static bool info_has(const Client *client, const char *list, const char *word) {
+        const json_t *value;
+        size_t i;
+
+        json_array_foreach(json_object_get(client->reply.parameters, list), i, value) {
+                if (streq(json_string_value(value), word))
+                        return true;
+        }
+
+        return false;
+}
+
+/* A conversation needs a helper that listens. */
+static void test_mechanisms(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        client_connect(f, &c);
+        ask_for_info(f, &c);
+        assert_true(info_has(&c, "mechanisms", "agent"));
+        assert_true(info_has(&c, "mechanisms", "conversation"));
+        assert_true(info_has(&c, "polkitFeatures", "temporary-authorization"));
+
+        assert_int_equal(unlink(at(f, "pam")), 0);
+        ask_for_info(f, &c);
+        assert_true(info_has(&c, "mechanisms", "agent"));
+        assert_false(info_has(&c, "mechanisms", "conversation"));
+        client_close(&c);
 }
 
 /* Of all users together, before it is one user's turn. */
@@ -2848,6 +2957,7 @@ static void test_identity(void **state) {
         assert_true(play_opener(f, OPENER_OK, f->backend[0]));
         assert_int_equal(client_receive(f, &c), 1);
         assert_string_equal(client_get(&c, "state"), "granted");
+        assert_true(json_is_true(json_object_get(c.reply.parameters, "pam")));
         ASSERT_ENTRY(f, "MESSAGE=Granted", "DOORWARD_IDENTITY_UID=4711\n",
                      "DOORWARD_PROOF=identity\n", "DOORWARD_HOW=implicit\n");
         client_close(&c);
@@ -3113,6 +3223,7 @@ static void test_step_up(void **state) {
         assert_true(play_opener(f, OPENER_OK, f->backend[0]));
         assert_int_equal(client_receive(f, &c), 1);
         assert_string_equal(client_get(&c, "state"), "granted");
+        assert_true(json_is_true(json_object_get(c.reply.parameters, "pam")));
         ASSERT_ENTRY(f, "MESSAGE=Granted", "DOORWARD_PROOF=step-up\n");
         client_close(&c);
         close_fd(fd);
@@ -3365,6 +3476,9 @@ int main(void) {
                 TEST(test_reload_in_mid_request),
                 TEST(test_stop),
                 TEST_WITH(test_limits, setup_limited),
+                TEST_WITH(test_use, setup_limited),
+                TEST(test_use_of_others),
+                TEST(test_mechanisms),
                 TEST_WITH(test_connections_in_all, setup_few_connections),
                 TEST_WITH(test_records_are_limited, setup_limited),
                 TEST_WITH(test_records_of_senders_are_limited, setup_limited),

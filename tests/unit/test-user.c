@@ -82,9 +82,13 @@ static void test_tokens(void **state) {
         assert_int_equal(user_take_token(user, now + 49999, &wait), USER_E_QUOTA);
         assert_int_equal(user_take_token(user, now + 50000, &wait), 0);
         assert_int_equal(user_take_token(user, now + 50000, &wait), USER_E_QUOTA);
+        assert_int_equal(user_count_tokens(user, now + 50000), 0);
+        assert_int_equal(user_count_tokens(user, now + 199999), 2);
+        assert_int_equal(user_count_tokens(user, now + 200000), 3);
 
         /* Never more than the burst, however long it was quiet. */
         now += 1000000 * SECOND;
+        assert_int_equal(user_count_tokens(user, now), 40);
         for (unsigned i = 0; i < 40; i++)
                 assert_int_equal(user_take_token(user, now, &wait), 0);
         assert_int_equal(user_take_token(user, now, &wait), USER_E_QUOTA);
