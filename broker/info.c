@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <sys/pidfd.h>
+
 #include "config.h"
 
 #include "broker/admission.h"
@@ -77,9 +79,17 @@ static json_t *warnings_to_json(const Broker *broker) {
         return array;
 }
 
+static bool kernel_has_pidfd(void) {
+        _cleanup_close_ int fd = pidfd_open(getpid(), 0);
+
+        return fd >= 0;
+}
+
 static json_t *features_to_json(const Broker *broker) {
         json_t *array = json_array();
 
+        if (kernel_has_pidfd())
+                append_string(array, "pidfd");
         if (broker->kernel_has_peerpidfd)
                 append_string(array, "peerpidfd");
         if (broker->settings->kept_leases_max > 0 && getenv("NOTIFY_SOCKET"))

@@ -136,6 +136,8 @@ static int conn_new(Wire **wire, WireReply *reply, const OpeningReply *open,
                 .ends_at_logout = open->logout,
                 .expires = open->expires,
                 .how = open->how,
+                .means = open->means,
+                .pam = open->pam,
         };
         if (!conn_copy_texts(conn, wire_get_path(*wire), open))
                 return error_no_memory(error);

@@ -45,6 +45,7 @@ struct doorward_conn {
         Another another;
         bool held;           /* CONN_HOLD */
         bool secure;         /* as wire_is_secure() was */
+        bool encrypted;      /* on its way: nothing is that does not leave the machine */
         bool kept;           /* the lease outlives a restart of the broker */
         bool ends_at_logout; /* the lease, with the session */
         int64_t expires;     /* µs of CLOCK_REALTIME, 0 if never */
@@ -53,6 +54,8 @@ struct doorward_conn {
         char *action;
         int how;
         char *connect_as;
+        int means; /* of read-only access; 0: the broker did not say */
+        bool pam;  /* PAM has heard a password */
 };
 
 /* What that text comes to (client/naming.h), of flags those two; nothing is opened, but where

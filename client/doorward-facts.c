@@ -4,9 +4,12 @@
 
 #include "config.h"
 
+#include "client/capabilities.h"
 #include "client/export.h"
 #include "client/host-info.h"
+#include "client/limits.h"
 #include "client/query.h"
+#include "client/security-model.h"
 
 /* The exported functions that say what there is: of the connection, of its broker, of its machine.
  * Of a broker and of a machine there is one without a connection, too. */
@@ -115,6 +118,31 @@ DOORWARD_EXPORT unsigned long doorward_version(void) {
         return version_number(VERSION);
 }
 
+/* The way to it. */
+
+DOORWARD_EXPORT int doorward_is_encrypted(doorward_conn *conn) {
+        error_begin();
+        return export_check(conn) ? conn->encrypted : -1;
+}
+
+DOORWARD_EXPORT int doorward_is_secure(doorward_conn *conn) {
+        error_begin();
+        return export_check(conn) ? conn->secure : -1;
+}
+
+DOORWARD_EXPORT doorward_security_model *doorward_get_security_model(doorward_conn *conn) {
+        doorward_security_model *model;
+
+        error_begin();
+        if (!export_check(conn))
+                return NULL;
+
+        model = security_model_new(conn);
+        if (!model)
+                raise_no_memory();
+        return model;
+}
+
 /* The machine. */
 
 DOORWARD_EXPORT doorward_host_info *doorward_get_host_info(doorward_conn *conn) {
@@ -142,4 +170,50 @@ DOORWARD_EXPORT char *doorward_get_hostname(doorward_conn *conn) {
         if (!name)
                 raise_no_memory();
         return name;
+}
+
+/* The broker. */
+
+static int capabilities_get_text(const doorward_conn *conn, char **ret, doorward_error *error) {
+        json_t *capabilities;
+        char *text;
+        int r;
+
+        r = capabilities_get(conn, &capabilities, error);
+        if (r < 0)
+                return r;
+
+        text = capabilities_to_string(capabilities, JSON_COMPACT);
+        json_decref(capabilities);
+        if (!text)
+                return error_no_memory(error);
+
+        *ret = text;
+        return 0;
+}
+
+DOORWARD_EXPORT char *doorward_get_capabilities(doorward_conn *conn) {
+        _cleanup_error_ doorward_error error = {};
+        char *text = NULL;
+
+        error_begin();
+        if (!check_if_given(conn))
+                return NULL;
+
+        if (capabilities_get_text(conn, &text, &error) < 0)
+                error_raise(&error);
+        return text;
+}
+
+DOORWARD_EXPORT doorward_limits *doorward_get_limits(doorward_conn *conn) {
+        _cleanup_error_ doorward_error error = {};
+        doorward_limits *limits = NULL;
+
+        error_begin();
+        if (!check_if_given(conn))
+                return NULL;
+
+        if (limits_get(conn, &limits, &error) < 0)
+                error_raise(&error);
+        return limits;
 }

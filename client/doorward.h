@@ -434,6 +434,61 @@ unsigned long doorward_version(void);
  */
 int doorward_get_lib_version(doorward_conn *conn, unsigned long *version);
 
+/*
+ * Whether what goes through the descriptor is encrypted on its way to the machine that has the
+ * endpoint. On this machine it does not leave the kernel, and is not.
+ *
+ * Returns 1, 0, or -1 with DOORWARD_ERR_INVALID_CONN.
+ */
+int doorward_is_encrypted(doorward_conn *conn);
+
+/*
+ * Whether it is certain who is at the other end, and that nobody listens on the way. On this
+ * machine: whether root made the broker's socket and the broker's own user has answered on it. Then
+ * what it sent is what the endpoint's definition names. What is not certain is 0: somebody's own
+ * instance of the broker, say, or the caller's being in a user namespace to which root does not
+ * belong.
+ *
+ * It is of the moment of the open, and asks nobody.
+ *
+ * Returns 1, 0, or -1 with DOORWARD_ERR_INVALID_CONN.
+ */
+int doorward_is_secure(doorward_conn *conn);
+
+/*
+ * What stands between a connection and more than was granted. Only the library makes one, so later
+ * versions can append members; a program reads those of the version that it was compiled with, and
+ * never copies the whole. Strings are the model's, and gone with it.
+ */
+typedef struct doorward_security_model {
+        const char *authorizer; /* who said yes: "polkit", or "polkit+pam" if PAM has heard a
+                                 * password besides, or had a while before */
+        const char *connect_as; /* whom the service sees: "client", the caller; "service", a user of
+                                 * the endpoint's own; or the name of a user. NULL: the broker, an
+                                 * older one, did not say */
+        const char *read_only;  /* by what a read-only connection is: "socket", a read-only one of
+                                 * the service's own; "open-flags", a descriptor that only reads;
+                                 * "filter", a program in the way. "none": it is not read-only.
+                                 * NULL: the broker did not say */
+        const char *mode;       /* of the lease: "revocable", "tracked" or "none" */
+        const char *label;      /* of whoever made the socket at the other end, in the words of the
+                                 * kernel's security module (SELinux, AppArmor); "" if there is none,
+                                 * and of what is no socket */
+} doorward_security_model;
+
+/*
+ * What stands between the connection and more than was granted. It is of the moment of the grant,
+ * but for the label, which the kernel is asked for: it is "" once the descriptor was taken out.
+ * Nobody else is asked.
+ *
+ * Returns a model that the caller owns and frees with doorward_security_model_free(), or NULL.
+ */
+doorward_security_model *doorward_get_security_model(doorward_conn *conn);
+
+/* Frees what doorward_get_security_model() returned. NULL is allowed. Forgets no error, and works
+ * in a child, too. */
+void doorward_security_model_free(doorward_security_model *model);
+
 /* A NUMA node: processors, and the memory that is near to them. */
 typedef struct doorward_host_node {
         unsigned id;                     /* the kernel's number for it */
@@ -484,6 +539,52 @@ void doorward_host_info_free(doorward_host_info *info);
  * Returns a string that the caller owns and frees with free(3), or NULL.
  */
 char *doorward_get_hostname(doorward_conn *conn);
+
+/*
+ * What the broker of the connection is and has, and what it would answer this process; conn NULL:
+ * of the broker that doorward_open() would ask. It is JSON, an object, whose members
+ * doorward_get_capabilities(3) describes: the machine, the versions, features of the kernel and of
+ * polkit, the ways to be asked for a password, and the endpoints, each with what policy says about
+ * both levels of access. Expect members that you do not know. Nobody is asked for a password.
+ *
+ * The broker is asked on a connection of its own, and given a minute for each answer.
+ *
+ * Returns a string that the caller owns and frees with free(3), or NULL.
+ */
+char *doorward_get_capabilities(doorward_conn *conn);
+
+/* How much there may be of something, and how much of it there is. */
+typedef struct doorward_limit {
+        const char *name; /* as doorward.conf(5) and errors have it: "LeasesPerUser" */
+        long long max;
+        long long used; /* by the user of this process, now; -1: nobody counts it by user */
+        void *reserved[4];
+} doorward_limit;
+
+/*
+ * The limits of a broker. Only the library makes one, so later versions can append members; a
+ * program never copies the whole. Which limits there are is for the broker to say: look for those
+ * that you know, by name. Names and limits are freed with it.
+ */
+typedef struct doorward_limits {
+        unsigned n_limits;
+        const doorward_limit *limits;
+} doorward_limits;
+
+/*
+ * What the broker of the connection lets the user of this process have, and how much of it that is
+ * now; conn NULL: the broker that doorward_open() would ask. What other users have nobody is told.
+ * The question itself counts: it is a connection.
+ *
+ * The broker is asked each time, on a connection of its own, and given a minute to answer.
+ *
+ * Returns limits that the caller owns and frees with doorward_limits_free(), or NULL.
+ */
+doorward_limits *doorward_get_limits(doorward_conn *conn);
+
+/* Frees what doorward_get_limits() returned. NULL is allowed. Forgets no error, and works in a
+ * child, too. */
+void doorward_limits_free(doorward_limits *limits);
 
 /*
  * Opens one more descriptor under the connection's lease: to the same endpoint, with the same

@@ -41,6 +41,8 @@ int opening_reply_read(const WireReply *reply, OpeningReply *ret) {
                 {"how", WIRE_ENUM, true, &read.how, how_from_wire},
                 {"connectAs", WIRE_STRING, true, &read.connect_as},
                 {"logout", WIRE_BOOL, true, &read.logout},
+                {"means", WIRE_ENUM, true, &read.means, means_from_wire},
+                {"pam", WIRE_BOOL, true, &read.pam},
                 {"reason", WIRE_STRING, true, &read.reason},
                 {"requestId", WIRE_STRING, false, &read.request_id},
                 {},

@@ -35,6 +35,8 @@ typedef struct OpeningReply {
         int how;
         const char *connect_as;
         bool logout;
+        int means;
+        bool pam;
         const char *reason;
         const char *request_id;
 } OpeningReply;

@@ -30,7 +30,16 @@ from ._connection import Connection, GrantInfo, open, open_auth, open_read_only
 from ._constants import CloseReason, CredentialType, ErrorCode, ErrorDomain, Flags
 from ._errors import *  # noqa: F403
 from ._errors import CLASSES, Error
-from ._facts import HostInfo, HostNode, get_host_info, get_hostname
+from ._facts import (
+    HostInfo,
+    HostNode,
+    Limit,
+    SecurityModel,
+    get_capabilities,
+    get_host_info,
+    get_hostname,
+    get_limits,
+)
 from ._socket import Socket
 
 globals().update(_constants.C_NAMES)
@@ -98,13 +107,17 @@ __all__ = [
     "GrantInfo",
     "HostInfo",
     "HostNode",
+    "Limit",
+    "SecurityModel",
     "Socket",
     "auth_default",
     "close_reason_to_string",
     "error_code_to_string",
     "error_domain_to_string",
+    "get_capabilities",
     "get_host_info",
     "get_hostname",
+    "get_limits",
     "open",
     "open_auth",
     "open_read_only",

@@ -189,6 +189,29 @@ class Connection:
         """The name of the machine that has the endpoint, as that machine has it."""
         return str(self._call("get_hostname"))
 
+    def get_capabilities(self) -> Dict[str, Any]:
+        """What the broker of the connection is and has, and what it would answer this process:
+        doorward_get_capabilities(3) describes it. Nobody is asked for a password."""
+        return _facts.capabilities(self._call)
+
+    def get_limits(self) -> Dict[str, _facts.Limit]:
+        """What that broker lets the user of this process have, by the names of doorward.conf(5), and
+        how much of it that is now."""
+        return _facts.limits(self._call)
+
+    def get_security_model(self) -> _facts.SecurityModel:
+        """What stands between the connection and more than was granted."""
+        return _facts.security_model(self._call)
+
+    def is_secure(self) -> bool:
+        """Whether it is certain who is at the other end, and that nobody listens on the way."""
+        return bool(self._call("is_secure"))
+
+    def is_encrypted(self) -> bool:
+        """Whether what goes through the descriptor is encrypted on its way to the machine that has
+        the endpoint; on this machine it is not."""
+        return bool(self._call("is_encrypted"))
+
     def get_grant_info(self) -> GrantInfo:
         """What was granted, and how."""
         pointer = self._call("get_grant_info")

@@ -2,12 +2,13 @@
 """What there is: of a connection, of its broker, of its machine. Those of a broker and of a machine
 are there without a connection, too."""
 
-from typing import Callable, NamedTuple, Optional, Tuple
+import json
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 from . import _library
 from ._library import call, decode
 
-Call = Callable[..., object]
+Call = Callable[..., Any]
 
 
 class HostNode(NamedTuple):
@@ -41,7 +42,7 @@ def host_info(ask: Call) -> HostInfo:
     """ask("get_host_info") asks of a connection, or of none."""
     pointer = ask("get_host_info")
     try:
-        return _host_info(pointer.contents)  # type: ignore[attr-defined]
+        return _host_info(pointer.contents)
     finally:
         call("host_info_free", pointer)
 
@@ -59,7 +60,62 @@ def _host_info(record: _library.HostInfoRecord) -> HostInfo:
     )
 
 
-def _without(name: str, *args: object) -> object:
+class Limit(NamedTuple):
+    """How much there may be of something, and how much of it there is."""
+
+    max: int
+    used: Optional[int]
+    """by the user of this process, now; None: nobody counts it by user"""
+
+
+class SecurityModel(NamedTuple):
+    """What stands between a connection and more."""
+
+    authorizer: str
+    """who said yes: "polkit", or "polkit+pam" if PAM has heard a password besides"""
+    connect_as: Optional[str]
+    """whom the service sees: "client", "service" or the name of a user"""
+    read_only: Optional[str]
+    """by what it is read-only: "socket", "open-flags" or "filter"; "none": it is not"""
+    mode: str
+    """of the lease: "revocable", "tracked" or "none\""""
+    label: str
+    """of whoever made the socket at the other end, for the kernel's security module; or \"\""""
+
+
+def capabilities(ask: Call) -> Dict[str, Any]:
+    """As host_info() asks."""
+    return dict(json.loads(str(ask("get_capabilities"))))
+
+
+def limits(ask: Call) -> Dict[str, Limit]:
+    """As host_info() asks."""
+    pointer = ask("get_limits")
+    try:
+        record = pointer.contents
+        entries = [record.limits[i] for i in range(record.n_limits)]
+        return {decode(e.name) or "": Limit(e.max, e.used if e.used >= 0 else None) for e in entries}
+    finally:
+        call("limits_free", pointer)
+
+
+def security_model(ask: Call) -> SecurityModel:
+    """As host_info() asks, of a connection."""
+    pointer = ask("get_security_model")
+    try:
+        record = pointer.contents
+        return SecurityModel(
+            decode(record.authorizer) or "",
+            decode(record.connect_as),
+            decode(record.read_only),
+            decode(record.mode) or "",
+            decode(record.label) or "",
+        )
+    finally:
+        call("security_model_free", pointer)
+
+
+def _without(name: str, *args: Any) -> Any:
     return call(name, None, *args)
 
 
@@ -71,3 +127,15 @@ def get_host_info() -> HostInfo:
 def get_hostname() -> str:
     """The name of this machine."""
     return str(_without("get_hostname"))
+
+
+def get_capabilities() -> Dict[str, Any]:
+    """What the broker is and has that open() would ask, and what it would answer this process:
+    doorward_get_capabilities(3) describes it. Nobody is asked for a password."""
+    return capabilities(_without)
+
+
+def get_limits() -> Dict[str, Limit]:
+    """What that broker lets the user of this process have, by the names of doorward.conf(5), and how
+    much of it that is now."""
+    return limits(_without)

@@ -125,6 +125,35 @@ class HostInfoRecord(ctypes.Structure):
     ]
 
 
+class LimitRecord(ctypes.Structure):
+    """doorward_limit"""
+
+    _fields_ = [
+        ("name", c_char_p),
+        ("max", c_longlong),
+        ("used", c_longlong),
+        ("reserved", c_void_p * 4),
+    ]
+
+
+class LimitsRecord(ctypes.Structure):
+    """doorward_limits; of members that are appended as above."""
+
+    _fields_ = [("n_limits", c_uint), ("limits", POINTER(LimitRecord))]
+
+
+class SecurityModelRecord(ctypes.Structure):
+    """doorward_security_model; of members that are appended as above."""
+
+    _fields_ = [
+        ("authorizer", c_char_p),
+        ("connect_as", c_char_p),
+        ("read_only", c_char_p),
+        ("mode", c_char_p),
+        ("label", c_char_p),
+    ]
+
+
 CloseCallback = ctypes.CFUNCTYPE(None, c_void_p, c_int, c_void_p)
 FreeFunc = ctypes.CFUNCTYPE(None, c_void_p)
 ErrorFunc = ctypes.CFUNCTYPE(None, c_void_p, POINTER(ErrorRecord))
@@ -226,6 +255,7 @@ PROTOTYPES: Dict[str, Tuple[Any, List[Any]]] = {
     "close_reason_to_string": (c_char_p, [c_int]),
     "error_code_to_string": (c_char_p, [c_int]),
     "error_domain_to_string": (c_char_p, [c_int]),
+    "get_capabilities": (Text, [c_void_p]),
     "get_close_reason": (c_int, [c_void_p]),
     "get_event_fd": (c_int, [c_void_p]),
     "get_fd": (c_int, [c_void_p]),
@@ -234,17 +264,23 @@ PROTOTYPES: Dict[str, Tuple[Any, List[Any]]] = {
     "get_hostname": (Text, [c_void_p]),
     "get_last_error": (POINTER(ErrorRecord), []),
     "get_lib_version": (c_int, [c_void_p, POINTER(c_ulong)]),
+    "get_limits": (POINTER(LimitsRecord), [c_void_p]),
+    "get_security_model": (POINTER(SecurityModelRecord), [c_void_p]),
     "get_type": (c_char_p, [c_void_p]),
     "get_uri": (Text, [c_void_p]),
     "get_version": (c_int, [c_void_p, POINTER(c_ulong)]),
     "grant_info_free": (None, [POINTER(GrantInfoRecord)]),
     "host_info_free": (None, [POINTER(HostInfoRecord)]),
     "is_alive": (c_int, [c_void_p]),
+    "is_encrypted": (c_int, [c_void_p]),
+    "is_secure": (c_int, [c_void_p]),
+    "limits_free": (None, [POINTER(LimitsRecord)]),
     "open": (Handle, [c_char_p]),
     "open_another": (Descriptor, [c_void_p]),
     "open_auth": (Handle, [c_char_p, POINTER(AuthRecord), c_uint]),
     "open_read_only": (Handle, [c_char_p]),
     "process": (c_int, [c_void_p]),
+    "security_model_free": (None, [POINTER(SecurityModelRecord)]),
     "set_close_callback": (c_int, [c_void_p, CloseCallback, c_void_p, FreeFunc]),
     "set_error_func": (None, [c_void_p, ErrorFunc]),
     "steal_fd": (Descriptor, [c_void_p]),

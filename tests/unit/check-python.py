@@ -42,6 +42,8 @@ INSIDE = {
     "get_last_error": doorward.Error,
     "grant_info_free": doorward.Connection.get_grant_info,
     "host_info_free": doorward.get_host_info,
+    "limits_free": doorward.get_limits,
+    "security_model_free": doorward.Connection.get_security_model,
 }
 VARIABLES = {"auth_default"}
 # Each enumeration of the header, by the prefix of its members, and the class for it.
@@ -59,6 +61,9 @@ STRUCTURES = {
     "grant_info": _library.GrantInfoRecord,
     "host_info": _library.HostInfoRecord,
     "host_node": _library.HostNodeRecord,
+    "limit": _library.LimitRecord,
+    "limits": _library.LimitsRecord,
+    "security_model": _library.SecurityModelRecord,
 }
 
 failures = []
