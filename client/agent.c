@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <poll.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include "client/agent-launch.h"
 #include "client/agent.h"
@@ -16,9 +16,22 @@
 #define AGENT_STOP_TIMEOUT_MS 2000
 #endif
 
+typedef enum AgentState {
+        AGENT_STARTING = 1,
+        AGENT_SERVING,
+        AGENT_ENDING,
+} AgentState;
+
 struct Agent {
         int fd;
         const doorward_auth *auth;
+        int64_t deadline; /* of all of it, */
+        int64_t patience; /* and of its start, or its end */
+        AgentState state;
+        Conversation *conversation; /* the one that goes on */
+        bool asking;                /* the choice was left open: */
+        AgentMessage question;
+        bool cancelled;        /* whoever was to choose did not want to, which it is to be told */
         doorward_error reason; /* why authentication failed, once it told */
         bool gone;
 };
@@ -81,18 +94,6 @@ static int fail_timeout(doorward_error *error) {
 
 /* Messages. */
 
-/* 0, -ETIMEDOUT, or -errno. */
-static int agent_wait(const Agent *agent, int64_t deadline) {
-        struct pollfd p = {.fd = agent->fd, .events = POLLIN};
-        int r;
-
-        do
-                r = poll(&p, 1, channel_deadline_left(deadline));
-        while (r < 0 && errno == EINTR);
-
-        return r < 0 ? -errno : r == 0 ? -ETIMEDOUT : 0;
-}
-
 /* 0; AGENT_E_GONE; -EAGAIN, and no error set, if nothing is there; -errno and the error. A
  * conversation brings a descriptor, and nothing else does. */
 static int agent_receive(Agent *agent, AgentMessage *ret, int *ret_fd, doorward_error *error) {
@@ -123,7 +124,7 @@ static int agent_receive(Agent *agent, AgentMessage *ret, int *ret_fd, doorward_
 }
 
 /* That it takes nothing any more is found when its end is read. */
-static void agent_answer(Agent *agent, const AgentAnswer *answer) {
+static void agent_send(Agent *agent, const AgentAnswer *answer) {
         uint8_t buf[AGENT_ANSWER_SIZE];
 
         (void)socket_send(agent->fd, buf, agent_answer_encode(answer, buf), -EBADF);
@@ -145,17 +146,21 @@ static int agent_tell_name(const Agent *agent, const char *name, const char *tex
         return auth_ask_prompt(agent->auth, NULL, &prompt, watch, &none, error);
 }
 
-static int agent_ask_name(const Agent *agent, AgentMessage *message, int64_t deadline, size_t *ret,
-                          doorward_error *error) {
+static void names_of(AgentMessage *message, char *ret[AGENT_NAMES_MAX + 1]) {
+        for (size_t i = 0; i < message->n_names; i++)
+                ret[i] = message->names[i];
+        ret[message->n_names] = NULL;
+}
+
+/* 0, AUTH_E_LATER, or -errno. */
+static int agent_ask_name(Agent *agent, AgentMessage *message, size_t *ret, doorward_error *error) {
         /* It says something before it has an answer only if it wants none any more. */
-        AuthWatch watch = {.fd = agent->fd, .events = POLLIN, .deadline = deadline};
-        char *names[AGENT_NAMES_MAX + 1] = {};
+        AuthWatch watch = {.fd = agent->fd, .events = POLLIN, .deadline = agent->deadline};
+        char *names[AGENT_NAMES_MAX + 1];
         size_t index = 0;
         int r = 0;
 
-        for (size_t i = 0; i < message->n_names; i++)
-                names[i] = message->names[i];
-
+        names_of(message, names);
         if (message->n_names > 1)
                 r = auth_ask_choice(agent->auth, message->text, names, &watch, &index, error);
         if (r == 0 && (message->n_names == 1 || !auth_takes(agent->auth, DOORWARD_CRED_AUTHNAME)))
@@ -165,54 +170,92 @@ static int agent_ask_name(const Agent *agent, AgentMessage *message, int64_t dea
         return r;
 }
 
-static int agent_choose(Agent *agent, AgentMessage *message, int64_t deadline,
-                        doorward_error *error) {
+static int agent_choose(Agent *agent, AgentMessage *message, doorward_error *error) {
         size_t index;
         int r;
 
-        r = agent_ask_name(agent, message, deadline, &index, error);
+        r = agent_ask_name(agent, message, &index, error);
         if (r == -EPIPE)
                 /* What it is that it said is read next. */
                 return 0;
+        if (r == AUTH_E_LATER) {
+                agent->question = *message;
+                agent->asking = true;
+                return 0;
+        }
         if (r < 0) {
-                agent_answer(agent, &(AgentAnswer){.cancelled = true});
+                agent_send(agent, &(AgentAnswer){.cancelled = true});
                 return r;
         }
 
-        agent_answer(agent, &(AgentAnswer){.index = (uint8_t)index});
+        agent_send(agent, &(AgentAnswer){.index = (uint8_t)index});
         return 0;
 }
 
-static int agent_converse_consume_fd(Agent *agent, AgentWhose whose, int fd, int64_t deadline,
-                                     doorward_error *error) {
-        return conversation_hold_consume_fd(
-                fd, whose == AGENT_WHOSE_ROOT ? CONVERSATION_OF_ROOT : CONVERSATION_OF_OURSELVES,
-                agent->auth, NULL, deadline, error);
+bool agent_is_asking(const Agent *agent) {
+        return agent->asking ||
+               (agent->conversation && conversation_is_asking(agent->conversation));
 }
 
-int agent_process(Agent *agent, int64_t deadline, doorward_error *error) {
-        AgentMessage message;
-        int fd = -EBADF, r;
+int agent_answer(Agent *agent, const doorward_credential *cred, doorward_error *error) {
+        char *names[AGENT_NAMES_MAX + 1];
+        size_t index;
+        int r;
 
-        r = agent_receive(agent, &message, &fd, error);
-        if (r == -EAGAIN)
+        if (agent->conversation)
+                return conversation_answer(agent->conversation, cred, error);
+        if (!cred) {
+                agent->asking = false;
+                agent->cancelled = true;
                 return 0;
-        if (r == AGENT_E_GONE)
-                agent->gone = true;
+        }
+
+        names_of(&agent->question, names);
+        r = auth_take_choice(cred, names, &index, error);
         if (r < 0)
-                (void)agent_explain(agent, error);
-        if (r != 0)
                 return r;
 
-        switch (message.type) {
+        agent->asking = false;
+        agent_send(agent, &(AgentAnswer){.index = (uint8_t)index});
+        return 0;
+}
+
+static int agent_begin_conversation_consume_fd(Agent *agent, AgentWhose whose, int fd,
+                                               doorward_error *error) {
+        return conversation_new_consume_fd(
+                fd, whose == AGENT_WHOSE_ROOT ? CONVERSATION_OF_ROOT : CONVERSATION_OF_OURSELVES,
+                agent->auth, NULL, agent->deadline, &agent->conversation, error);
+}
+
+bool agent_is_conversing(const Agent *agent) {
+        return agent->conversation;
+}
+
+/* 0 or -errno: it goes on, or not. */
+static int agent_converse(Agent *agent, doorward_error *error) {
+        int r;
+
+        r = conversation_process(agent->conversation, error);
+        if (r != CONVERSATION_E_WAIT)
+                agent->conversation = conversation_free(agent->conversation);
+        return r < 0 ? r : 0;
+}
+
+/* What it says while it is asked by polkit. 0, or -errno. */
+static int agent_take(Agent *agent, AgentMessage *message, int fd, doorward_error *error) {
+        int r;
+
+        switch (message->type) {
         case AGENT_CHOOSE:
-                return agent_choose(agent, &message, deadline, error);
+                return agent_choose(agent, message, error);
         case AGENT_CONVERSATION:
-                return agent_converse_consume_fd(agent, message.whose, fd, deadline, error);
+                r = agent_begin_conversation_consume_fd(agent, message->whose, fd, error);
+                return r < 0 ? r : agent_converse(agent, error);
         case AGENT_END:
                 /* The broker's answer is on its way. */
-                if (message.code != DOORWARD_ERR_OK)
-                        error_set_class(&agent->reason, message.code, message.text, message.hint);
+                if (message->code != DOORWARD_ERR_OK)
+                        error_set_class(&agent->reason, message->code, message->text,
+                                        message->hint);
                 return 0;
         case AGENT_READY:
         case AGENT_UNAVAILABLE:
@@ -221,6 +264,39 @@ int agent_process(Agent *agent, int64_t deadline, doorward_error *error) {
         }
 
         return fail_protocol(error);
+}
+
+static int agent_listen(Agent *agent, doorward_error *error) {
+        AgentMessage message;
+        int fd = -EBADF, r;
+
+        r = agent_receive(agent, &message, &fd, error);
+        if (r == -EAGAIN)
+                return agent->asking && channel_deadline_left(agent->deadline) == 0
+                               ? auth_fail_late(error)
+                               : 0;
+        agent->asking = false;
+        if (r == AGENT_E_GONE)
+                agent->gone = true;
+        if (r < 0)
+                (void)agent_explain(agent, error);
+        if (r != 0)
+                return r;
+
+        r = agent_take(agent, &message, fd, error);
+        return r < 0 ? r : AGENT_E_HEARD;
+}
+
+static int agent_serve(Agent *agent, doorward_error *error) {
+        if (agent->conversation)
+                return agent_converse(agent, error);
+        if (agent->cancelled) {
+                agent->cancelled = false;
+                agent_send(agent, &(AgentAnswer){.cancelled = true});
+                return auth_fail_cancelled(error);
+        }
+
+        return agent_listen(agent, error);
 }
 
 bool agent_explain(const Agent *agent, doorward_error *error) {
@@ -262,25 +338,24 @@ static int agent_take_first(Agent *agent, doorward_error *error) {
         return fail_protocol(error);
 }
 
-static int agent_wait_ready(Agent *agent, int64_t deadline, doorward_error *error) {
-        int64_t patience = channel_deadline(AGENT_START_TIMEOUT_MS);
+static int agent_become_ready(Agent *agent, doorward_error *error) {
         int r;
 
-        do {
-                r = agent_wait(agent, deadline < patience ? deadline : patience);
-                if (r == -ETIMEDOUT && deadline <= patience)
-                        return fail_timeout(error);
-                if (r == -ETIMEDOUT)
-                        return fail_unavailable(error, "it is not ready in time",
-                                                "Does polkit answer? An administrator can look at: "
-                                                "systemctl status polkit.service");
-                if (r < 0)
-                        return error_system(error, r, "The agent cannot be waited for");
+        r = agent_take_first(agent, error);
+        if (r == 0) {
+                agent->state = AGENT_SERVING;
+                return AGENT_E_READY;
+        }
+        if (r != -EAGAIN)
+                return r;
 
-                r = agent_take_first(agent, error);
-        } while (r == -EAGAIN);
-
-        return r;
+        if (channel_deadline_left(agent->deadline) == 0)
+                return fail_timeout(error);
+        if (channel_deadline_left(agent->patience) == 0)
+                return fail_unavailable(error, "it is not ready in time",
+                                        "Does polkit answer? An administrator can look at: "
+                                        "systemctl status polkit.service");
+        return 0;
 }
 
 int agent_start(const char *socket, const doorward_auth *auth, int64_t deadline, Agent **ret,
@@ -291,48 +366,83 @@ int agent_start(const char *socket, const doorward_auth *auth, int64_t deadline,
         agent = malloc(sizeof(*agent));
         if (!agent)
                 return error_no_memory(error);
-        *agent = (Agent){.fd = -EBADF, .auth = auth};
+        *agent = (Agent){
+                .fd = -EBADF,
+                .auth = auth,
+                .deadline = deadline,
+                .patience = channel_deadline(AGENT_START_TIMEOUT_MS),
+                .state = AGENT_STARTING,
+        };
 
         r = agent_launch(socket, &agent->fd);
         if (r < 0)
                 return error_system(error, r, "The authentication agent cannot be started");
 
-        r = agent_wait_ready(agent, deadline, error);
-        if (r < 0)
-                return r;
-
         *ret = TAKE_PTR(agent);
         return 0;
 }
 
-int agent_get_fd(const Agent *agent) {
-        return agent->fd;
+void agent_end(Agent *agent) {
+        (void)shutdown(agent->fd, SHUT_WR);
+        agent->conversation = conversation_free(agent->conversation);
+        agent->asking = false;
+        agent->patience = channel_deadline(AGENT_STOP_TIMEOUT_MS);
+        agent->state = AGENT_ENDING;
 }
 
-/* The next agent of this process could not register before polkit has forgotten this one, and a
- * question of the next call would go to this one: so its end is waited for. */
-static void agent_stop(Agent *agent) {
-        int64_t deadline = channel_deadline(AGENT_STOP_TIMEOUT_MS);
+/* Whatever it still says is dropped. */
+static int agent_become_gone(Agent *agent) {
         uint8_t buf[AGENT_MESSAGE_SIZE];
         SocketAncillary ancillary;
-        ssize_t n = 1;
+        ssize_t n;
 
-        (void)shutdown(agent->fd, SHUT_WR);
-        while (n > 0 || n == -EAGAIN || n == -EBADMSG) {
-                if (agent_wait(agent, deadline) < 0)
-                        return;
+        do
                 n = socket_receive(agent->fd, buf, sizeof(buf), 0, &ancillary);
-        }
+        while (n > 0 || n == -EBADMSG);
+
+        return n == -EAGAIN && channel_deadline_left(agent->patience) > 0 ? 0 : AGENT_E_GONE;
 }
 
-Agent *agent_free(Agent *agent) {
+int agent_process(Agent *agent, doorward_error *error) {
+        switch (agent->state) {
+        case AGENT_STARTING:
+                return agent_become_ready(agent, error);
+        case AGENT_SERVING:
+                return agent_serve(agent, error);
+        case AGENT_ENDING:
+                break;
+        }
+
+        return agent_become_gone(agent);
+}
+
+void agent_wait(const Agent *agent, Wait *wait) {
+        if (agent->conversation) {
+                conversation_wait(agent->conversation, wait);
+                return;
+        }
+
+        wait_add_fd(wait, agent->fd, agent->cancelled ? POLLOUT : POLLIN);
+        if (agent->state != AGENT_ENDING)
+                wait_add_deadline(wait, agent->deadline);
+        if (agent->state != AGENT_SERVING)
+                wait_add_deadline(wait, agent->patience);
+}
+
+Agent *agent_free_copy(Agent *agent) {
         if (!agent)
                 return NULL;
 
-        if (agent->fd >= 0)
-                agent_stop(agent);
+        agent->conversation = conversation_free(agent->conversation);
         close_fd(agent->fd);
         doorward_error_clear(&agent->reason);
         free(agent);
         return NULL;
+}
+
+Agent *agent_free(Agent *agent) {
+        /* Also where others hold copies of the socket: a child that was forked, say. */
+        if (agent && agent->fd >= 0)
+                (void)shutdown(agent->fd, SHUT_RDWR);
+        return agent_free_copy(agent);
 }

@@ -7,16 +7,23 @@
 #include "client/terminal.h"
 
 /* What a program is told that could be asked and was not, or not in the right way. */
-static int fail_program(doorward_error *error, const char *what) {
+int auth_fail_program(doorward_error *error, const char *what) {
         error_set(error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_INVALID_ARG, EINVAL,
                   "The program's credentials callback %s.", what);
         return -EINVAL;
 }
 
-static int fail_cancelled(doorward_error *error) {
+int auth_fail_cancelled(doorward_error *error) {
         error_set(error, DOORWARD_DOMAIN_AUTH, DOORWARD_ERR_AUTH_CANCELLED, ECANCELED,
                   "Authentication was cancelled by who was asked.");
         return -ECANCELED;
+}
+
+int auth_fail_late(doorward_error *error) {
+        error_set(error, DOORWARD_DOMAIN_AUTH, DOORWARD_ERR_TIMEOUT, ETIMEDOUT,
+                  "Authentication was not over in time.");
+        error_set_hint(error, "Try again.");
+        return -ETIMEDOUT;
 }
 
 static int fail_untaken(doorward_error *error, PromptKind kind) {
@@ -74,7 +81,7 @@ static size_t result_size(const doorward_credential *cred) {
         return cred->result ? malloc_usable_size(cred->result) : 0;
 }
 
-static void credential_deinit(doorward_credential *cred) {
+void auth_erase(doorward_credential *cred) {
         if (cred->result)
                 explicit_bzero(cred->result, result_size(cred));
         free(cred->result);
@@ -87,7 +94,23 @@ static int auth_call(const doorward_auth *auth, doorward_credential *cred, const
         if (terminal_is_callback(auth))
                 return terminal_ask(cred, watch, error);
 
-        return auth->cb(cred, 1, auth->cbdata) == 0 ? 0 : fail_cancelled(error);
+        switch (auth->cb(cred, 1, auth->cbdata)) {
+        case 0:
+                return 0;
+        case DOORWARD_AUTH_LATER:
+                return AUTH_E_LATER;
+        default:
+                return auth_fail_cancelled(error);
+        }
+}
+
+/* What is only shown is shown by then, or will be. */
+static int auth_tell(const doorward_auth *auth, doorward_credential *cred, const AuthWatch *watch,
+                     doorward_error *error) {
+        int r;
+
+        r = auth_call(auth, cred, watch, error);
+        return r == AUTH_E_LATER ? 0 : r;
 }
 
 /* The length of the result. */
@@ -95,32 +118,33 @@ static int result_check(const doorward_credential *cred, size_t *ret, doorward_e
         size_t size = result_size(cred), n;
 
         if (!cred->result)
-                return fail_program(error, "left a result empty that it said it would collect");
+                return auth_fail_program(error,
+                                         "left a result empty that it said it would collect");
 
         n = strnlen(cred->result, size);
         if (n == size)
-                return fail_program(error, "gave a result that no NUL ends");
+                return auth_fail_program(error, "gave a result that no NUL ends");
         if (cred->resultlen > n)
-                return fail_program(error, "gave a result that is shorter than its length, or "
-                                           "holds a NUL");
+                return auth_fail_program(error, "gave a result that is shorter than its length, or "
+                                                "holds a NUL");
         if (n > CONVERSATION_ANSWER_MAX)
-                return fail_program(error, "gave a result that is too long");
+                return auth_fail_program(error, "gave a result that is too long");
 
         *ret = n;
         return 0;
 }
 
-static int auth_collect(const doorward_auth *auth, doorward_credential *cred,
-                        const AuthWatch *watch, Answer *ret, doorward_error *error) {
+int auth_take_answer(const doorward_credential *cred, uint32_t number, Answer *ret,
+                     doorward_error *error) {
         size_t n;
         int r;
 
-        r = auth_call(auth, cred, watch, error);
-        if (r == 0)
-                r = result_check(cred, &n, error);
-        if (r != 0)
+        r = result_check(cred, &n, error);
+        if (r < 0)
                 return r;
 
+        ret->number = number;
+        ret->cancelled = false;
         memcpy(ret->text, cred->result, n + 1);
         return 0;
 }
@@ -142,9 +166,10 @@ static int prompt_compose(const char *origin, const Prompt *prompt, char **ret) 
 
 int auth_ask_prompt(const doorward_auth *auth, const char *origin, const Prompt *prompt,
                     const AuthWatch *watch, Answer *ret, doorward_error *error) {
-        _cleanup_(credential_deinit) doorward_credential cred = {};
+        _cleanup_(auth_erase) doorward_credential cred = {};
         _cleanup_free_ char *text = NULL;
         bool wanted = prompt_wants_answer(prompt->kind);
+        int r;
 
         cred.type = type_of_prompt(auth, prompt->kind);
         if (cred.type == 0)
@@ -154,11 +179,10 @@ int auth_ask_prompt(const doorward_auth *auth, const char *origin, const Prompt 
 
         cred.prompt = text;
         if (!wanted)
-                return auth_call(auth, &cred, watch, error);
+                return auth_tell(auth, &cred, watch, error);
 
-        ret->number = prompt->number;
-        ret->cancelled = false;
-        return auth_collect(auth, &cred, watch, ret, error);
+        r = auth_call(auth, &cred, watch, error);
+        return r == 0 ? auth_take_answer(&cred, prompt->number, ret, error) : r;
 }
 
 /* "alice, bob". */
@@ -178,15 +202,32 @@ static char *names_join(char *const *names) {
         return text;
 }
 
+int auth_take_choice(const doorward_credential *cred, char *const *names, size_t *ret,
+                     doorward_error *error) {
+        _cleanup_(answer_erase) Answer answer = {};
+        int r;
+
+        r = auth_take_answer(cred, 0, &answer, error);
+        if (r < 0)
+                return r;
+
+        for (size_t i = 0; names[i]; i++)
+                if (streq(answer.text, names[i]) || !answer.text[0]) {
+                        *ret = i;
+                        return 0;
+                }
+
+        return auth_fail_program(error, "chose a name that was not among those to choose from");
+}
+
 int auth_ask_choice(const doorward_auth *auth, const char *prompt, char *const *names,
                     const AuthWatch *watch, size_t *ret, doorward_error *error) {
         _cleanup_free_ char *challenge = NULL;
-        _cleanup_(credential_deinit) doorward_credential cred = {
+        _cleanup_(auth_erase) doorward_credential cred = {
                 .type = DOORWARD_CRED_AUTHNAME,
                 .prompt = prompt,
                 .defresult = names[0],
         };
-        _cleanup_(answer_erase) Answer answer = {};
         int r;
 
         if (!names[1] || !auth_takes(auth, DOORWARD_CRED_AUTHNAME)) {
@@ -199,25 +240,16 @@ int auth_ask_choice(const doorward_auth *auth, const char *prompt, char *const *
                 return error_no_memory(error);
         cred.challenge = challenge;
 
-        r = auth_collect(auth, &cred, watch, &answer, error);
-        if (r < 0)
-                return r;
-
-        for (size_t i = 0; names[i]; i++)
-                if (streq(answer.text, names[i]) || !answer.text[0]) {
-                        *ret = i;
-                        return 0;
-                }
-
-        return fail_program(error, "chose a name that was not among those to choose from");
+        r = auth_call(auth, &cred, watch, error);
+        return r == 0 ? auth_take_choice(&cred, names, ret, error) : r;
 }
 
 int auth_tell_external(const doorward_auth *auth, const char *prompt, doorward_error *error) {
-        _cleanup_(credential_deinit) doorward_credential cred = {
+        _cleanup_(auth_erase) doorward_credential cred = {
                 .type = DOORWARD_CRED_EXTERNAL,
                 .prompt = prompt,
                 .challenge = "polkit",
         };
 
-        return auth_takes(auth, DOORWARD_CRED_EXTERNAL) ? auth_call(auth, &cred, NULL, error) : 0;
+        return auth_takes(auth, DOORWARD_CRED_EXTERNAL) ? auth_tell(auth, &cred, NULL, error) : 0;
 }

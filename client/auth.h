@@ -10,12 +10,23 @@
  * authenticate as is AUTHNAME; texts are INFO and ERROR_MSG, and dropped where those are not
  * listed; EXTERNAL says that somebody else asks.
  *
+ * A callback can leave a question open, to be answered later. Then it is for who asked to keep what
+ * was asked, and to give the answer back here.
+ *
  * Whatever a callback puts into a result is erased and freed here, on every way out.
  */
 
 #include "client/doorward.h"
 #include "client/error.h"
 #include "common/conversation-protocol.h"
+
+/* What a callback returns for that. */
+#define DOORWARD_AUTH_LATER 2
+
+enum {
+        _AUTH_E_SUCCESS,
+        AUTH_E_LATER, /* the question is open, and the answer is to come in another way */
+};
 
 /* What is to be done with every answer. */
 static inline void answer_erase(Answer *answer) {
@@ -41,21 +52,43 @@ bool auth_takes_passwords(const doorward_auth *auth);
  * takes none, or the terminal is not there or not ours. */
 int auth_check(const doorward_auth *auth, doorward_error *error) _must_check_;
 
+/* Sets the error that whoever was asked said no (-ECANCELED), or nothing (-ETIMEDOUT); returns
+ * that.
+ */
+int auth_fail_cancelled(doorward_error *error);
+int auth_fail_late(doorward_error *error);
+
+/* Sets DOORWARD_ERR_INVALID_ARG: the program's credentials callback WHAT. -EINVAL. */
+int auth_fail_program(doorward_error *error, const char *what);
+
+/* Erases and frees what a program has put into a credential, and clears the rest. */
+void auth_erase(doorward_credential *cred);
+
 /* Asks for a prompt of a conversation, or shows its text. origin is put before it ("user@host: "),
  * or NULL; watch may be NULL. 0: *ret is the answer, which the caller erases (for a text it is not
- * touched); -errno and the error: -ECANCELED (AUTH_CANCELLED) if the callback said no, -ENOSYS
- * (AUTH_UNAVAILABLE) if it does not take what is needed, or there is no terminal to ask on, -EINVAL
- * (INVALID_ARG) if it left the result empty or gave one that is too long or holds a NUL, -ETIMEDOUT
- * (TIMEOUT). -EPIPE, with no error set: what is watched hung up, and nobody wants to know any more.
+ * touched); AUTH_E_LATER; -errno and the error: -ECANCELED (AUTH_CANCELLED) if the callback said
+ * no, -ENOSYS (AUTH_UNAVAILABLE) if it does not take what is needed, or there is no terminal to ask
+ * on, -EINVAL (INVALID_ARG) if it left the result empty or gave one that is too long or holds a
+ * NUL, -ETIMEDOUT (TIMEOUT). -EPIPE, with no error set: what is watched hung up, and nobody wants
+ * to know any more.
  */
 int auth_ask_prompt(const doorward_auth *auth, const char *origin, const Prompt *prompt,
                     const AuthWatch *watch, Answer *ret, doorward_error *error) _must_check_;
 
+/* The answer to a prompt that was left open, out of what the program made of it; number is the
+ * prompt's. 0, or -EINVAL (INVALID_ARG) as above. */
+int auth_take_answer(const doorward_credential *cred, uint32_t number, Answer *ret,
+                     doorward_error *error) _must_check_;
+
 /* Asks which of several it is to be: AUTHNAME, with challenge listing the names and defresult the
- * first. Without AUTHNAME it is the first. 0 and the index, or -errno as above; a name that is none
- * of them is -EINVAL. */
+ * first. Without AUTHNAME it is the first. 0 and the index; AUTH_E_LATER; or -errno as above; a
+ * name that is none of them is -EINVAL. */
 int auth_ask_choice(const doorward_auth *auth, const char *prompt, char *const *names,
                     const AuthWatch *watch, size_t *ret, doorward_error *error) _must_check_;
+
+/* The same for such a choice. */
+int auth_take_choice(const doorward_credential *cred, char *const *names, size_t *ret,
+                     doorward_error *error) _must_check_;
 
 /* Tells that an agent which is not ours may be asking: EXTERNAL, challenge "polkit". 0, or
  * -ECANCELED and the error. Where EXTERNAL is not listed, nothing is told. */

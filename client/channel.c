@@ -12,8 +12,6 @@
 #include "config.h"
 
 #define SOCKET_VARIABLE "DOORWARD_SOCKET"
-/* connect(2) on a full queue fails at once, and there is nothing to poll for. */
-#define CONNECT_RETRY_MS 10
 
 static int64_t now_ms(void) {
         struct timespec t;
@@ -36,16 +34,18 @@ int channel_deadline_left(int64_t deadline) {
         return left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left;
 }
 
-/* 0 once the descriptor is ready, or -ETIMEDOUT, or -errno. */
+/* 0 once the descriptor is ready, or -EAGAIN if it is not in time, or another -errno. */
 static int wait_ready(int fd, short events, int64_t deadline) {
         struct pollfd p = {.fd = fd, .events = events};
-        int r;
+        int r = 0, left;
 
-        do
-                r = poll(&p, 1, channel_deadline_left(deadline));
-        while (r < 0 && errno == EINTR);
+        while (r == 0 && (left = channel_deadline_left(deadline)) != 0) {
+                r = poll(&p, 1, left);
+                if (r < 0 && errno == EINTR)
+                        r = 0;
+        }
 
-        return r < 0 ? -errno : r == 0 ? -ETIMEDOUT : 0;
+        return r < 0 ? -errno : r == 0 ? -EAGAIN : 0;
 }
 
 int channel_move_fd_consume(int fd) {
@@ -195,22 +195,19 @@ static int make_socket(Channel *channel) {
         return 0;
 }
 
-static int make_connection(Channel *channel, int64_t deadline) {
+static int make_connection(const Channel *channel) {
         struct sockaddr_un address;
-        int n;
+        int n, r;
 
         n = socket_address(channel->path, &address);
         if (n < 0)
                 return n;
 
-        while (connect(channel->fd, (struct sockaddr *)&address, (socklen_t)n) < 0) {
-                if (errno != EAGAIN && errno != EINTR)
-                        return -errno;
-                if (errno == EAGAIN && channel_deadline_left(deadline) == 0)
-                        return -EAGAIN;
-                if (errno == EAGAIN)
-                        (void)poll(NULL, 0, CONNECT_RETRY_MS);
-        }
+        do
+                r = connect(channel->fd, (struct sockaddr *)&address, (socklen_t)n);
+        while (r < 0 && errno == EINTR);
+        if (r < 0)
+                return -errno;
 
         /* Not before: connect(2) gives a name of its own to a socket that has this set, and openers
          * take nobody for a client whose socket has one. No message comes without its sender all
@@ -224,28 +221,47 @@ const char *channel_broker_path(void) {
         return path && path[0] ? path : BROKER_SOCKET;
 }
 
-int channel_open(Channel *channel, const char *path, int64_t deadline, doorward_error *error) {
+int channel_init(Channel *channel, const char *path, doorward_error *error) {
+        *channel = (Channel)CHANNEL_NULL;
+        channel->path = strdup(path && path[0] ? path : channel_broker_path());
+        return channel->path ? 0 : error_no_memory(error);
+}
+
+int channel_connect(Channel *channel, doorward_error *error) {
         char uid_map[TRUST_UID_MAP_SIZE];
         bool mapped;
         int r;
 
-        *channel = (Channel)CHANNEL_NULL;
-        channel->path = strdup(path && path[0] ? path : channel_broker_path());
-        if (!channel->path)
-                return error_no_memory(error);
-
         /* What takes time comes before the connection: the broker then finds the call there when it
          * accepts it. */
         mapped = trust_read_uid_map(uid_map);
-        r = make_socket(channel);
+        r = channel->fd < 0 ? make_socket(channel) : 0;
         if (r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -ENOBUFS)
                 return channel_fail_system(channel, error, r, "No socket can be made");
         if (r == 0)
-                r = make_connection(channel, deadline);
+                r = make_connection(channel);
+        if (r == -EAGAIN)
+                return r;
         if (r < 0)
                 return fail_connect(channel, error, r);
 
         return check_listener(channel, mapped ? uid_map : NULL, error);
+}
+
+int channel_fail_full(Channel *channel, doorward_error *error) {
+        return fail_connect(channel, error, -EAGAIN);
+}
+
+int channel_open(Channel *channel, int64_t deadline, doorward_error *error) {
+        int r;
+
+        while ((r = channel_connect(channel, error)) == -EAGAIN) {
+                if (channel_deadline_left(deadline) == 0)
+                        return channel_fail_full(channel, error);
+                (void)poll(NULL, 0, CHANNEL_RETRY_MS);
+        }
+
+        return r;
 }
 
 int channel_make_blocking(Channel *channel, int timeout_ms, doorward_error *error) {
@@ -263,38 +279,30 @@ int channel_make_blocking(Channel *channel, int timeout_ms, doorward_error *erro
         return 0;
 }
 
-static int output_flush(int fd, VarlinkOutput *output, int64_t deadline) {
+int channel_send(Channel *channel, VarlinkOutput *output, int64_t deadline, doorward_error *error) {
         const char *data;
         size_t n;
-        int pass_fd;
+        int pass_fd, r = 0;
         ssize_t k;
-        int r;
 
-        while (varlink_output_peek(output, &data, &n, &pass_fd)) {
-                k = socket_send(fd, data, n, pass_fd);
-                if (k == -EAGAIN) {
-                        r = wait_ready(fd, POLLOUT, deadline);
-                        if (r < 0)
-                                return r;
-                } else if (k < 0)
-                        return (int)k;
-                else
+        while (r == 0 && varlink_output_peek(output, &data, &n, &pass_fd)) {
+                k = socket_send(channel->fd, data, n, pass_fd);
+                if (k >= 0)
                         varlink_output_advance(output, (size_t)k);
+                else if (k == -EAGAIN)
+                        r = wait_ready(channel->fd, POLLOUT, deadline);
+                else
+                        r = (int)k;
         }
 
-        return 0;
-}
-
-int channel_send(Channel *channel, VarlinkOutput *output, int64_t deadline, doorward_error *error) {
-        int r;
-
-        r = output_flush(channel->fd, output, deadline);
-        if (r == -ETIMEDOUT)
-                return channel_fail_timeout(channel, error);
-        if (r < 0 && r != -EPIPE && r != -ECONNRESET)
+        if (r == -EPIPE || r == -ECONNRESET) {
+                varlink_output_deinit(output);
+                return 0;
+        }
+        if (r < 0 && r != -EAGAIN)
                 return channel_fail_system(channel, error, r, "The broker cannot be written to");
 
-        return 0;
+        return r;
 }
 
 /* The kernel cuts off descriptors that there is no room for as it does ones that nobody wanted. */
@@ -317,11 +325,9 @@ int channel_receive(Channel *channel, VarlinkInput *input, size_t want_fds, int6
                 return channel_fail_memory(channel, error);
 
         while ((n = socket_receive(channel->fd, buf, size, want_fds, &ancillary)) == -EAGAIN) {
-                r = channel_deadline_left(deadline) == 0
-                            ? -ETIMEDOUT
-                            : wait_ready(channel->fd, POLLIN, deadline);
-                if (r == -ETIMEDOUT)
-                        return -EAGAIN;
+                r = wait_ready(channel->fd, POLLIN, deadline);
+                if (r == -EAGAIN)
+                        return r;
                 if (r < 0)
                         return channel_fail_system(channel, error, r, "Waiting failed");
         }

@@ -16,6 +16,8 @@
 
 /* A point in time, in ms of CLOCK_MONOTONIC. */
 #define CHANNEL_NO_DEADLINE INT64_MAX
+/* connect(2) on a full queue fails at once. */
+#define CHANNEL_RETRY_MS 10
 
 typedef struct Channel {
         int fd; /* -EBADF once it is closed */
@@ -37,9 +39,18 @@ int channel_deadline_left(int64_t deadline);
  * gained privileges), else the system's. Borrowed. */
 const char *channel_broker_path(void);
 
-/* path NULL is the broker's. -errno and the error; *channel is to be deinitialised in any case. */
-int channel_open(Channel *channel, const char *path, int64_t deadline,
-                 doorward_error *error) _must_check_;
+/* Says where to: path NULL is the broker's. -errno and the error; *channel is to be deinitialised
+ * in any case. */
+int channel_init(Channel *channel, const char *path, doorward_error *error) _must_check_;
+
+/* Connects, without waiting. -EAGAIN, with no error set, if more are connecting than the broker has
+ * room for: there is nothing to poll for, so it is to be tried again after CHANNEL_RETRY_MS, for as
+ * long as the caller likes; channel_fail_full() is the error then. */
+int channel_connect(Channel *channel, doorward_error *error) _must_check_;
+int channel_fail_full(Channel *channel, doorward_error *error);
+
+/* Does that until the deadline. */
+int channel_open(Channel *channel, int64_t deadline, doorward_error *error) _must_check_;
 void channel_close(Channel *channel);
 
 /* Has the kernel do the waiting, for so long: what is sent and received is then one system call
@@ -52,7 +63,8 @@ void channel_hang_up(Channel *channel);
 void channel_deinit(Channel *channel);
 
 /* Writes everything. That the other end has hung up is no failure: it may have said why first,
- * which channel_receive() will see. */
+ * which channel_receive() will see. -EAGAIN, with no error set and the rest still in the output, if
+ * the deadline passed. */
 int channel_send(Channel *channel, VarlinkOutput *output, int64_t deadline,
                  doorward_error *error) _must_check_;
 

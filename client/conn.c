@@ -2,25 +2,18 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include "client/channel.h"
 #include "client/conn.h"
 #include "client/log.h"
 #include "client/naming.h"
-#include "client/opening.h"
+#include "client/open.h"
 
 /* /dev/net/tun. */
 #define TUN_MAJOR 10
 #define TUN_MINOR 200
-
-/* For all the names together that are to help whoever gave none. */
-#ifndef LIST_TIMEOUT_MS
-#define LIST_TIMEOUT_MS WIRE_TIMEOUT_MS
-#endif
 
 static int file_find_kind(int fd) {
         struct stat st;
@@ -95,10 +88,6 @@ const char *conn_fd_problem(int fd, int kind, int access) {
         return NULL;
 }
 
-static int fail_protocol(doorward_error *error, const Wire *wire, const char *what) {
-        return wire_error_protocol(error, "The broker at %s %s.", wire_get_path(wire), what);
-}
-
 static bool text_copy(char **ret, const char *text) {
         *ret = text ? strdup(text) : NULL;
         return *ret || !text;
@@ -111,46 +100,17 @@ static bool conn_copy_texts(doorward_conn *conn, const char *socket, const Openi
                text_copy(&conn->connect_as, open->connect_as);
 }
 
-/* Makes the connection of a grant. The wire is taken if it is needed for the lease. */
-static int conn_new(Wire **wire, WireReply *reply, const OpeningReply *open,
-                    const OpeningSpec *spec, Kind kind, doorward_conn **ret,
-                    doorward_error *error) {
-        _cleanup_(conn_unrefp) doorward_conn *conn = NULL;
+/* The wire is needed for the lease. A grant without a descriptor can be read together with the end,
+ * which polling would then not show. */
+static void conn_take_lease(doorward_conn *conn, OpeningGrant *grant) {
+        _cleanup_error_ doorward_error error = {};
 
-        conn = malloc(sizeof(*conn));
-        if (!conn)
-                return error_no_memory(error);
+        if (!grant->reply.continues)
+                return;
 
-        *conn = (doorward_conn){
-                .n_ref = 1,
-                .pid = getpid(),
-                .fd = TAKE_FD(reply->connection),
-                .uri = *spec->uri,
-                .kind = kind,
-                .mode = (LeaseMode)open->mode,
-                .lease = LEASE_NULL,
-                .another = ANOTHER_NULL,
-                .held = spec->hold,
-                .secure = wire_is_secure(*wire),
-                .kept = open->kept,
-                .ends_at_logout = open->logout,
-                .expires = open->expires,
-                .how = open->how,
-                .means = open->means,
-                .pam = open->pam,
-        };
-        if (!conn_copy_texts(conn, wire_get_path(*wire), open))
-                return error_no_memory(error);
-
-        if (reply->continues)
-                conn->lease.wire = TAKE_PTR(*wire);
-        /* A grant without a descriptor can be read together with the end, which polling would then
-         * not show. */
-        if (conn->lease.wire && wire_has_input(conn->lease.wire) &&
-            lease_process(&conn->lease, error) < 0)
-                doorward_error_clear(error);
-        *ret = TAKE_PTR(conn);
-        return 0;
+        conn->lease.wire = TAKE_PTR(grant->wire);
+        if (wire_has_input(conn->lease.wire))
+                (void)!lease_process(&conn->lease, &error);
 }
 
 static void conn_log(const doorward_conn *conn) {
@@ -163,161 +123,51 @@ static void conn_log(const doorward_conn *conn) {
                  conn->secure ? "" : "; the broker is not the system's");
 }
 
-static void conn_log_wish(const OpeningSpec *spec, bool may_fall_back) {
-        char buf[URI_TEXT_SIZE];
-
-        log_debug(LOG_CATEGORY_URI, "Opening %s%s%s%s; %s", uri_to_string(spec->uri, buf),
-                  spec->detached ? ", detached" : "", spec->hold ? ", to hold" : "",
-                  may_fall_back ? ", or else read-only" : "",
-                  spec->auth ? "people may be asked" : "nobody is asked");
-}
-
-static int conn_ask(const OpeningSpec *spec, doorward_conn **ret, doorward_error *error) {
-        _cleanup_(wire_reply_deinit) WireReply reply = WIRE_REPLY_NULL;
-        _cleanup_(wire_freep) Wire *wire = NULL;
+int conn_new_granted(OpeningGrant *grant, const OpeningSpec *spec, doorward_conn **ret,
+                     doorward_error *error) {
+        _cleanup_(conn_unrefp) doorward_conn *conn = NULL;
+        const OpeningReply *open = &grant->read;
+        int kind = 0;
         const char *problem;
-        OpeningReply open;
-        int kind = 0, r;
 
-        r = opening_run(spec, &wire, &reply, &open, error);
-        if (r < 0)
-                return r;
-
-        problem = grant_problem(&reply, &open, spec);
+        problem = grant_problem(&grant->reply, open, spec);
         if (!problem && !spec->hold) {
-                kind = conn_find_kind(reply.connection);
-                problem = conn_fd_problem(reply.connection, kind, spec->uri->access);
+                kind = conn_find_kind(grant->reply.connection);
+                problem = conn_fd_problem(grant->reply.connection, kind, spec->uri->access);
         }
         if (problem)
-                return fail_protocol(error, wire, problem);
+                return wire_error_protocol(error, "The broker at %s %s.",
+                                           wire_get_path(grant->wire), problem);
 
-        r = conn_new(&wire, &reply, &open, spec, (Kind)kind, ret, error);
-        if (r == 0)
-                conn_log(*ret);
-        return r;
-}
+        conn = malloc(sizeof(*conn));
+        if (!conn)
+                return error_no_memory(error);
 
-/* Appends ", NAME", or says once that there are more than there is room for. */
-static void list_append(char *buf, size_t size, const char *name) {
-        static const char more[] = " and more";
-        size_t n = strlen(buf), length = strnlen(name, NAME_TEXT_SIZE);
+        *conn = (doorward_conn){
+                .n_ref = 1,
+                .pid = getpid(),
+                .fd = TAKE_FD(grant->reply.connection),
+                .uri = *spec->uri,
+                .kind = (Kind)kind,
+                .mode = (LeaseMode)open->mode,
+                .lease = LEASE_NULL,
+                .another = ANOTHER_NULL,
+                .held = spec->hold,
+                .secure = wire_is_secure(grant->wire),
+                .kept = open->kept,
+                .ends_at_logout = open->logout,
+                .expires = open->expires,
+                .how = open->how,
+                .means = open->means,
+                .pam = open->pam,
+        };
+        if (!conn_copy_texts(conn, wire_get_path(grant->wire), open))
+                return error_no_memory(error);
 
-        if (n > 0 && n + 2 + length + sizeof(more) > size) {
-                if (!streq(buf + n - strlen(more), more))
-                        memcpy(buf + n, more, sizeof(more));
-                return;
-        }
-
-        (void)snprintf(buf + n, size - n, "%s%.*s", n > 0 ? ", " : "", (int)length, name);
-}
-
-/* The endpoints by name. -errno and an error of why they cannot be listed. */
-static int list_endpoints(char *buf, size_t size, doorward_error *error) {
-        int64_t deadline = channel_deadline(LIST_TIMEOUT_MS);
-        _cleanup_(wire_freep) Wire *wire = NULL;
-        int r;
-
-        r = wire_open(NULL, LIST_TIMEOUT_MS, &wire, error);
-        if (r == 0)
-                r = wire_call_more(wire, METHOD_LIST_ENDPOINTS, json_object(),
-                                   channel_deadline_left(deadline), error);
-        if (r < 0)
-                return r;
-
-        for (;;) {
-                _cleanup_(wire_reply_deinit) WireReply reply = WIRE_REPLY_NULL;
-                const char *name;
-                json_t *endpoint = NULL;
-                const WireField outer[] = {{"endpoint", WIRE_OBJECT, true, &endpoint}, {}};
-                const WireField inner[] = {{"name", WIRE_STRING, false, &name}, {}};
-
-                r = wire_next(wire, channel_deadline_left(deadline), &reply, error);
-                if (r == -EAGAIN)
-                        return wire_expire(wire, error);
-                if (r <= 0)
-                        return r;
-                if (wire_read(reply.parameters, outer) < 0 ||
-                    (endpoint && wire_read(endpoint, inner) < 0))
-                        return fail_protocol(error, wire, "sent a reply that cannot be read");
-                /* A reply without one says that there are none. */
-                if (endpoint)
-                        list_append(buf, size, name);
-        }
-}
-
-/* Nothing was named. Nothing is guessed either, but whoever reads the error can choose. */
-static int fail_unnamed(doorward_error *error) {
-        _cleanup_error_ doorward_error why = {};
-        char names[ERROR_TEXT_MAX - 128] = "";
-        int r;
-
-        r = list_endpoints(names, sizeof(names), &why);
-
-        error_set(error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_BAD_URI, EINVAL,
-                  "No endpoint was named, and there is no default.");
-        if (r < 0)
-                error_set_hint(error,
-                               "Name one, as in doorward:///ENDPOINT. Which there are is "
-                               "not known: %s",
-                               why.message);
-        else if (!names[0])
-                error_set_hint(error, "No endpoint is defined on this machine.");
-        else
-                error_set_hint(error, "Name one of these: %s.", names);
-        return -EINVAL;
-}
-
-/* To be somebody else is to prove it, and nobody can be asked to. */
-static int fail_unasked(doorward_error *error, const Uri *uri) {
-        error_set(error, DOORWARD_DOMAIN_AUTH, DOORWARD_ERR_AUTH_NEEDED, EACCES,
-                  "To open %s as %s a password is needed, and nobody may be asked for it.",
-                  uri->endpoint, uri->user[0] ? uri->user : "another user");
-        error_set_hint(error, "Leave the user out of the URI, or open it in a way that may ask for "
-                              "a password.");
-        return -EACCES;
-}
-
-/* Whether it was for want of permission that it was refused. */
-static bool is_refusal(const doorward_error *error) {
-        switch (error->code) {
-        case DOORWARD_ERR_ACCESS_UNSUPPORTED:
-        case DOORWARD_ERR_DENIED:
-        case DOORWARD_ERR_AUTH_NEEDED:
-        case DOORWARD_ERR_AUTH_FAILED:
-        case DOORWARD_ERR_AUTH_CANCELLED:
-        case DOORWARD_ERR_AUTH_UNAVAILABLE:
-                return true;
-        default:
-                return false;
-        }
-}
-
-/* Read-only in place of full access, which was refused; where both are, it is the first refusal
- * that people want to know of, unless it was that there is no full access at all. Who has dismissed
- * a prompt is not asked again. */
-static int conn_fall_back(const OpeningSpec *full, doorward_conn **ret, doorward_error *error) {
-        bool cancelled = error->code == DOORWARD_ERR_AUTH_CANCELLED;
-        _cleanup_error_ doorward_error again = {};
-        OpeningSpec spec = *full;
-        Uri uri = *full->uri;
-        int r;
-
-        if (uri.has_user && cancelled)
-                return -ECANCELED;
-
-        log_info(LOG_CATEGORY_CONN, "Full access to %s was refused (%s): read-only is asked for",
-                 uri.endpoint, doorward_error_code_to_string(error->code));
-        uri.access = ACCESS_READ_ONLY;
-        spec.uri = &uri;
-        if (cancelled)
-                spec.auth = NULL;
-
-        r = conn_ask(&spec, ret, &again);
-        if (r == 0)
-                doorward_error_clear(error);
-        else if (error->code == DOORWARD_ERR_ACCESS_UNSUPPORTED)
-                error_replace(error, &again);
-        return r;
+        conn_take_lease(conn, grant);
+        conn_log(conn);
+        *ret = TAKE_PTR(conn);
+        return 0;
 }
 
 static int fail_contradiction(doorward_error *error) {
@@ -326,27 +176,6 @@ static int fail_contradiction(doorward_error *error) {
         error_set_hint(error, "Leave access=full out of the URI, or do not ask for read-only "
                               "access.");
         return -EINVAL;
-}
-
-static int fail_remote(doorward_error *error, const Uri *uri) {
-        error_set(error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_UNSUPPORTED, EOPNOTSUPP,
-                  "%s cannot be opened: this version does not support %s.", uri->endpoint,
-                  uri_scheme(uri->transport));
-        error_set_hint(error, "Endpoints of this machine are written doorward:///ENDPOINT.");
-        return -EOPNOTSUPP;
-}
-
-int conn_resolve(const char *text, unsigned flags, Uri *ret, doorward_error *error) {
-        unsigned naming_flags = 0;
-        int r;
-
-        if (flags & CONN_NO_ALIASES)
-                naming_flags |= NAMING_NO_ALIASES;
-        if (flags & CONN_LOCAL_ONLY)
-                naming_flags |= NAMING_LOCAL_ONLY;
-
-        r = naming_resolve(text, naming_flags, ret, error);
-        return r == NAMING_E_NONE ? fail_unnamed(error) : r;
 }
 
 int conn_set_access(Uri *uri, Access access, doorward_error *error) {
@@ -358,38 +187,29 @@ int conn_set_access(Uri *uri, Access access, doorward_error *error) {
         return 0;
 }
 
-int conn_open(const char *text, Access access, const doorward_auth *auth, unsigned flags,
-              doorward_conn **ret, doorward_error *error) {
-        OpeningSpec spec = {
-                .auth = auth,
-                .detached = flags & CONN_DETACHED,
-                .hold = flags & CONN_HOLD,
-                .deadline = channel_deadline(auth ? WIRE_TIMEOUT_INTERACTIVE_MS : WIRE_TIMEOUT_MS),
-        };
-        bool may_fall_back;
-        Uri uri;
+int conn_resolve(const char *text, unsigned flags, Uri *ret, doorward_error *error) {
+        Listing listing;
         int r;
 
-        r = conn_resolve(text, flags, &uri, error);
-        if (r < 0)
+        r = open_resolve(text, flags, ret, error);
+        if (r != NAMING_E_NONE)
                 return r;
 
-        /* What the URI says is what is wanted. */
-        may_fall_back = (flags & CONN_FALL_BACK) && uri.access == 0 && access == ACCESS_FULL;
-        r = conn_set_access(&uri, access, error);
-        if (r < 0)
-                return r;
-        if (uri_is_remote(&uri))
-                return fail_remote(error, &uri);
+        listing_init(&listing);
+        r = listing_block(&listing, error);
+        listing_deinit(&listing, false);
+        return r;
+}
 
-        spec.uri = &uri;
-        conn_log_wish(&spec, flags & CONN_FALL_BACK);
+int conn_open(const char *uri, Access access, const doorward_auth *auth, unsigned flags,
+              doorward_conn **ret, doorward_error *error) {
+        doorward_opening open;
+        int r;
 
-        r = uri.has_user && !auth ? fail_unasked(error, &uri) : conn_ask(&spec, ret, error);
-        if (r < 0 && may_fall_back && (auth || !uri.has_user) && is_refusal(error))
-                r = conn_fall_back(&spec, ret, error);
-        if (r < 0)
-                error_set_endpoint(error, uri.endpoint);
+        r = open_init(&open, uri, access, auth, flags, error);
+        if (r == 0)
+                r = open_block(&open, ret, error);
+        open_deinit(&open, false);
         return r;
 }
 

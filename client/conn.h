@@ -4,9 +4,9 @@
 /*
  * Connection: what a client gets
  *
- * All exported opens and the doorward command come through conn_open(). Unless it is detached, a
- * connection keeps the wire on which it was asked for: the lease lives exactly as long as that
- * call, so hanging up is how it ends, and the kernel does that for a process that dies.
+ * It comes of an open (client/open.h). Unless it is detached, it keeps the wire on which it was
+ * asked for: the lease lives exactly as long as that call, so hanging up is how it ends, and the
+ * kernel does that for a process that dies.
  *
  * Everything but the descriptor and the count of references is fixed once it is open, so threads
  * share a connection without a lock. The lease and the wire for more descriptors change, and have
@@ -17,7 +17,7 @@
 
 #include "client/another.h"
 #include "client/lease.h"
-#include "client/uri.h"
+#include "client/opening.h"
 
 typedef enum ConnFlags {
         /* No lease: nothing is held by anybody, and the connection has no wire. Only where the
@@ -70,6 +70,11 @@ int conn_set_access(Uri *uri, Access access, doorward_error *error) _must_check_
  * without it nobody is, by polkit's agents as little as by us. */
 int conn_open(const char *uri, Access access, const doorward_auth *auth, unsigned flags,
               doorward_conn **ret, doorward_error *error) _must_check_;
+
+/* Makes one of what the broker granted, if that is to be believed; takes out of the grant what it
+ * keeps. -errno and the error. */
+int conn_new_granted(OpeningGrant *grant, const OpeningSpec *spec, doorward_conn **ret,
+                     doorward_error *error) _must_check_;
 
 /* Gives one reference back; true if it was the last and the connection is gone. */
 bool conn_unref(doorward_conn *conn);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <poll.h>
 #include <sys/socket.h>
 
 #include "client/channel.h"
@@ -9,14 +8,18 @@
 #include "common/peer.h"
 #include "common/socket.h"
 
-typedef struct Conversation {
+struct Conversation {
         int fd;
         uid_t maker;  /* who is to have made it, */
         uid_t sender; /* and who is to speak */
         const doorward_auth *auth;
         const char *origin;
         int64_t deadline;
-} Conversation;
+        bool asking;     /* a question was left open: */
+        uint32_t number; /* the prompt with this number */
+        bool answered;   /* there is an answer, not sent yet */
+        Answer answer;
+};
 
 /* Somebody wants to be told a secret, and it is not known who. */
 static int fail_stranger(doorward_error *error, const char *what) {
@@ -33,13 +36,6 @@ static int fail_unreadable(doorward_error *error) {
                   "Whoever asks for a password does so in a way that cannot be read.");
         error_set_hint(error, "Do doorward's helper and this program belong to the same version?");
         return -EBADMSG;
-}
-
-static int fail_late(doorward_error *error) {
-        error_set(error, DOORWARD_DOMAIN_AUTH, DOORWARD_ERR_TIMEOUT, ETIMEDOUT,
-                  "Authentication was not over in time.");
-        error_set_hint(error, "Try again.");
-        return -ETIMEDOUT;
 }
 
 static int fail_unmapped(doorward_error *error) {
@@ -82,34 +78,16 @@ static int check_socket(const Conversation *conversation, doorward_error *error)
         return 0;
 }
 
-/* 0 once there is something, or -ETIMEDOUT, or another -errno. */
-static int wait_for(const Conversation *conversation, short events) {
-        struct pollfd p = {.fd = conversation->fd, .events = events};
-        int r;
-
-        do
-                r = poll(&p, 1, channel_deadline_left(conversation->deadline));
-        while (r < 0 && errno == EINTR);
-
-        return r < 0 ? -errno : r == 0 ? -ETIMEDOUT : 0;
-}
-
-/* One message: 1 and *ret, 0 at the end, or -errno and the error. */
+/* One message: 1 and *ret, 0 at the end, -EAGAIN with no error set if nothing is there, or another
+ * -errno and the error. */
 static int take_prompt(const Conversation *conversation, Prompt *ret, doorward_error *error) {
         uint8_t buf[CONVERSATION_MESSAGE_SIZE];
         SocketAncillary ancillary;
         ssize_t n;
-        int r;
 
-        while ((n = socket_receive_now(conversation->fd, buf, sizeof(buf), 0, &ancillary)) ==
-               -EAGAIN) {
-                r = wait_for(conversation, POLLIN);
-                if (r == -ETIMEDOUT)
-                        return fail_late(error);
-                if (r < 0)
-                        return error_system(error, r, "Waiting failed");
-        }
-
+        n = socket_receive_now(conversation->fd, buf, sizeof(buf), 0, &ancillary);
+        if (n == -EAGAIN)
+                return -EAGAIN;
         if (n == 0 || n == -ECONNRESET)
                 return 0;
         if (n == -EBADMSG)
@@ -122,36 +100,42 @@ static int take_prompt(const Conversation *conversation, Prompt *ret, doorward_e
         return prompt_decode(buf, (size_t)n, ret) < 0 ? fail_unreadable(error) : 1;
 }
 
-/* Erases what it sent. That nobody takes it any more is found when the end is read. */
-static int send_answer(const Conversation *conversation, Answer *answer, doorward_error *error) {
+/* -errno. */
+static int send_message(const Conversation *conversation, const Answer *answer) {
         uint8_t buf[CONVERSATION_MESSAGE_SIZE];
         size_t n = answer_encode(answer, buf);
-        int r = 0;
+        ssize_t k;
 
-        while (r == 0 && send(conversation->fd, buf, n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-                if (errno == EAGAIN)
-                        r = wait_for(conversation, POLLOUT);
-                else if (errno != EINTR)
-                        break;
-
+        do
+                k = send(conversation->fd, buf, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+        while (k < 0 && errno == EINTR);
         explicit_bzero(buf, sizeof(buf));
-        answer_erase(answer);
-        return r == -ETIMEDOUT ? fail_late(error) : 0;
+        return k < 0 ? -errno : 0;
+}
+
+/* Erases what it sent. That nobody takes it any more is found when the end is read. 1: it goes on;
+ * -EAGAIN, with no error set, if there is no room for it; -ECANCELED and the error. */
+static int send_answer(Conversation *conversation, doorward_error *error) {
+        bool cancelled = conversation->answer.cancelled;
+
+        if (send_message(conversation, &conversation->answer) == -EAGAIN && !cancelled)
+                return -EAGAIN;
+
+        answer_erase(&conversation->answer);
+        conversation->answered = false;
+        return cancelled ? auth_fail_cancelled(error) : 1;
 }
 
 /* So that the other end need not wait for what does not come. */
 static void send_cancel(const Conversation *conversation, const Prompt *prompt) {
         Answer answer = {.cancelled = true, .number = prompt->number};
-        uint8_t buf[CONVERSATION_MESSAGE_SIZE];
-        size_t n = answer_encode(&answer, buf);
 
-        (void)!send(conversation->fd, buf, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void)send_message(conversation, &answer);
 }
 
-/* 1: it goes on; 0: it is over; -errno. */
-static int conversation_step(const Conversation *conversation, doorward_error *error) {
+/* 1: it goes on; 0: it is over; -errno as take_prompt(). */
+static int ask(Conversation *conversation, doorward_error *error) {
         AuthWatch watch = {.fd = conversation->fd, .deadline = conversation->deadline};
-        _cleanup_(answer_erase) Answer answer = {};
         Prompt prompt;
         int r;
 
@@ -159,8 +143,8 @@ static int conversation_step(const Conversation *conversation, doorward_error *e
         if (r <= 0)
                 return r;
 
-        r = auth_ask_prompt(conversation->auth, conversation->origin, &prompt, &watch, &answer,
-                            error);
+        r = auth_ask_prompt(conversation->auth, conversation->origin, &prompt, &watch,
+                            &conversation->answer, error);
         if (r == -EPIPE)
                 return 0;
         if (r < 0) {
@@ -168,30 +152,105 @@ static int conversation_step(const Conversation *conversation, doorward_error *e
                 return r;
         }
 
-        if (prompt_wants_answer(prompt.kind))
-                r = send_answer(conversation, &answer, error);
-        return r < 0 ? r : 1;
+        conversation->number = prompt.number;
+        conversation->asking = r == AUTH_E_LATER;
+        conversation->answered = r == 0 && prompt_wants_answer(prompt.kind);
+        return 1;
 }
 
-int conversation_hold_consume_fd(int fd, ConversationTrust trust, const doorward_auth *auth,
-                                 const char *origin, int64_t deadline, doorward_error *error) {
+/* Who has asked and gone wants no answer. */
+static bool is_hung_up(const Conversation *conversation) {
+        struct pollfd p = {.fd = conversation->fd};
+
+        return poll(&p, 1, 0) > 0;
+}
+
+/* As ask(). */
+static int conversation_step(Conversation *conversation, doorward_error *error) {
+        if (conversation->answered)
+                return send_answer(conversation, error);
+        if (conversation->asking)
+                return is_hung_up(conversation) ? 0 : -EAGAIN;
+
+        return ask(conversation, error);
+}
+
+int conversation_process(Conversation *conversation, doorward_error *error) {
+        int r;
+
+        do
+                r = conversation_step(conversation, error);
+        while (r > 0);
+
+        if (r == -EAGAIN)
+                return channel_deadline_left(conversation->deadline) == 0 ? auth_fail_late(error)
+                                                                          : CONVERSATION_E_WAIT;
+        conversation->asking = false;
+        return r;
+}
+
+void conversation_wait(const Conversation *conversation, Wait *wait) {
+        short events = POLLIN;
+
+        if (conversation->answered)
+                events = POLLOUT;
+        else if (conversation->asking)
+                events = 0;
+        wait_add_fd(wait, conversation->fd, events);
+        wait_add_deadline(wait, conversation->deadline);
+}
+
+bool conversation_is_asking(const Conversation *conversation) {
+        return conversation->asking;
+}
+
+int conversation_answer(Conversation *conversation, const doorward_credential *cred,
+                        doorward_error *error) {
+        int r = 0;
+
+        if (cred)
+                r = auth_take_answer(cred, conversation->number, &conversation->answer, error);
+        else
+                conversation->answer = (Answer){.cancelled = true, .number = conversation->number};
+        if (r < 0)
+                return r;
+
+        conversation->answered = true;
+        conversation->asking = false;
+        return 0;
+}
+
+int conversation_new_consume_fd(int fd, ConversationTrust trust, const doorward_auth *auth,
+                                const char *origin, int64_t deadline, Conversation **ret,
+                                doorward_error *error) {
+        _cleanup_(conversation_freep) Conversation *conversation = NULL;
         _cleanup_close_ int taken = fd;
-        Conversation conversation = {
-                .fd = taken,
+        int r;
+
+        conversation = malloc(sizeof(*conversation));
+        if (!conversation)
+                return error_no_memory(error);
+        *conversation = (Conversation){
+                .fd = TAKE_FD(taken),
                 .auth = auth,
                 .origin = origin,
                 .deadline = deadline,
         };
-        int r;
 
-        r = find_trusted(&conversation, trust, error);
+        r = find_trusted(conversation, trust, error);
         if (r == 0)
-                r = check_socket(&conversation, error);
-        if (r < 0)
-                return r;
-
-        do
-                r = conversation_step(&conversation, error);
-        while (r > 0);
+                r = check_socket(conversation, error);
+        if (r == 0)
+                *ret = TAKE_PTR(conversation);
         return r;
+}
+
+Conversation *conversation_free(Conversation *conversation) {
+        if (!conversation)
+                return NULL;
+
+        close_fd(conversation->fd);
+        answer_erase(&conversation->answer);
+        free(conversation);
+        return NULL;
 }

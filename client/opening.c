@@ -1,31 +1,51 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <poll.h>
-
+#include "client/opening.h"
 #include "client/agent.h"
 #include "client/channel.h"
 #include "client/conversation.h"
-#include "client/opening.h"
 
 /* Without an answer for so long, somebody else may be asking a person. */
 #define EXTERNAL_DELAY_MS 500
 /* After a conversation: PAM takes its time over a wrong password. */
 #define EXTERNAL_DELAY_AFTER_MS 4000
 
-typedef struct Opening {
-        const OpeningSpec *spec;
-        Wire *wire;
-        Agent *agent;        /* ours, once it was started */
-        bool agent_asks;     /* it had to be, or has been heard of since: nobody else asks */
-        bool agent_gone;     /* it has ended, and is kept for what it knows */
-        int64_t external_at; /* when to tell that somebody else may be asking, */
-        bool external_told;  /* once */
-} Opening;
+typedef enum OpeningState {
+        OPENING_PREPARE = 1,
+        OPENING_AGENT,
+        OPENING_CONNECT,
+        OPENING_CALL,
+        OPENING_LEAVE,
+        OPENING_OVER,
+} OpeningState;
 
-static void opening_deinit(Opening *opening) {
-        /* The call first, so that the agent's end does not look like an answer to polkit's. */
-        opening->wire = wire_free(opening->wire);
-        opening->agent = agent_free(opening->agent);
+struct Opening {
+        const OpeningSpec *spec;
+        OpeningState state;
+        OpeningState next; /* after LEAVE */
+
+        Wire *wire;
+        int64_t retry_at;      /* to connect */
+        int64_t connect_until; /* at the latest */
+
+        Agent *agent;           /* ours, once it was started */
+        bool agent_asks;        /* it had to be, or has been heard of since: nobody else asks */
+        bool agent_gone;        /* it has ended, and is kept for what it knows */
+        doorward_error refusal; /* why it had to be, while it starts */
+
+        Conversation *conversation; /* the one that goes on, */
+        json_t *beginning;          /* and the reply with which it began */
+        int64_t external_at;        /* when to tell that somebody else may be asking, */
+        bool external_told;         /* once */
+
+        int result; /* 0 or -errno, and the error or what was granted */
+        doorward_error error;
+        OpeningGrant grant;
+};
+
+void opening_grant_deinit(OpeningGrant *grant) {
+        grant->wire = wire_free(grant->wire);
+        wire_reply_deinit(&grant->reply);
 }
 
 int opening_reply_read(const WireReply *reply, OpeningReply *ret) {
@@ -93,22 +113,147 @@ static json_t *call_parameters(const OpeningSpec *spec) {
 
 /* Each time on a wire of its own: one that is silent while an agent starts is cut. */
 static int opening_call(Opening *opening, doorward_error *error) {
+        opening->external_at = channel_deadline(EXTERNAL_DELAY_MS);
+        opening->state = OPENING_CALL;
+        return wire_call_more(opening->wire, METHOD_OPEN, call_parameters(opening->spec), 0, error);
+}
+
+/* Steps, each of which is done in its state. 1: there is more to be done; 0: something is to be
+ * waited for; -errno and the error. */
+
+static int opening_prepare_connect(Opening *opening, doorward_error *error) {
         int r;
 
-        opening->wire = wire_free(opening->wire);
-        r = wire_open(opening_broker_path(opening), WIRE_TIMEOUT_MS, &opening->wire, error);
+        r = wire_new(opening_broker_path(opening), &opening->wire, error);
         if (r < 0)
                 return r;
 
-        opening->external_at = channel_deadline(EXTERNAL_DELAY_MS);
-        return wire_call_more(opening->wire, METHOD_OPEN, call_parameters(opening->spec),
-                              channel_deadline_left(opening->spec->deadline), error);
+        opening->connect_until = channel_deadline(WIRE_TIMEOUT_MS);
+        if (opening->spec->deadline < opening->connect_until)
+                opening->connect_until = opening->spec->deadline;
+        return 0;
 }
 
-/* Waiting. */
+static int opening_connect(Opening *opening, doorward_error *error) {
+        int r = 0;
+
+        if (!opening->wire)
+                r = opening_prepare_connect(opening, error);
+        else if (channel_deadline_left(opening->retry_at) > 0)
+                return 0;
+        if (r < 0)
+                return r;
+
+        r = wire_connect(opening->wire, error);
+        if (r == -EAGAIN && channel_deadline_left(opening->connect_until) == 0)
+                return wire_fail_full(opening->wire, error);
+        if (r == -EAGAIN) {
+                opening->retry_at = channel_deadline(CHANNEL_RETRY_MS);
+                return 0;
+        }
+        if (r == 0)
+                r = opening_call(opening, error);
+
+        return r < 0 ? r : 1;
+}
+
+/* Our agent. */
+
+static int start_agent(Opening *opening, doorward_error *error) {
+        int r;
+
+        r = auth_check(opening->spec->auth, error);
+        return r < 0 ? r
+                     : agent_start(opening_broker_path(opening), opening->spec->auth,
+                                   opening->spec->deadline, &opening->agent, error);
+}
+
+static void opening_leave(Opening *opening, OpeningState next) {
+        opening->state = next;
+        if (!opening->agent)
+                return;
+
+        agent_end(opening->agent);
+        opening->state = OPENING_LEAVE;
+        opening->next = next;
+}
+
+/* There is none, for that reason. If it was started for want of one, that is the error; else it is
+ * said only if one turns out to be needed. */
+static int opening_lacks_agent(Opening *opening, int r, doorward_error *why,
+                               doorward_error *error) {
+        if (opening->refusal.code != DOORWARD_ERR_OK) {
+                error_replace(error, &opening->refusal);
+                error_replace(error, why);
+                return -EREMOTEIO;
+        }
+        if (r == -ENOMEM)
+                return error_no_memory(error);
+
+        opening_leave(opening, OPENING_CONNECT);
+        return 1;
+}
+
+/* Whoever proves to be somebody else is not to do so again because polkit has nobody to ask: a call
+ * that names a user has its agent from the first. */
+static int opening_prepare(Opening *opening, doorward_error *error) {
+        _cleanup_error_ doorward_error why = {};
+        int r;
+
+        opening->state = OPENING_CONNECT;
+        if (!opening->spec->uri->has_user || !opening->spec->auth)
+                return 1;
+
+        opening->state = OPENING_AGENT;
+        r = start_agent(opening, &why);
+        return r < 0 ? opening_lacks_agent(opening, r, &why, error) : 1;
+}
+
+static int opening_await_agent(Opening *opening, doorward_error *error) {
+        _cleanup_error_ doorward_error why = {};
+        int r;
+
+        r = agent_process(opening->agent, &why);
+        if (r == 0)
+                return 0;
+        if (r != AGENT_E_READY)
+                return opening_lacks_agent(opening, r, &why, error);
+
+        opening->agent_asks = opening->refusal.code != DOORWARD_ERR_OK;
+        doorward_error_clear(&opening->refusal);
+        opening->state = OPENING_CONNECT;
+        return 1;
+}
+
+static int opening_await_agent_end(Opening *opening) {
+        _cleanup_error_ doorward_error error = {};
+
+        if (agent_process(opening->agent, &error) == 0)
+                return 0;
+
+        opening->agent = agent_free(opening->agent);
+        opening->state = opening->next;
+        return 1;
+}
+
+/* What fails is the end: nothing will come of it any more. Whether the broker's answer needs an
+ * agent that has ended, only that shows. 0 or -errno. */
+static int hear_agent(Opening *opening, doorward_error *error) {
+        int r;
+
+        r = agent_process(opening->agent, error);
+        if (r == AGENT_E_HEARD)
+                opening->agent_asks = true;
+        if (r == AGENT_E_GONE)
+                opening->agent_gone = true;
+
+        return r < 0 ? r : 0;
+}
+
+/* Somebody else. */
 
 static bool external_is_to_be_told(const Opening *opening) {
-        return !opening->agent_asks && !opening->external_told &&
+        return !opening->agent_asks && !opening->external_told && !opening->conversation &&
                opening->external_at < opening->spec->deadline &&
                auth_takes(opening->spec->auth, DOORWARD_CRED_EXTERNAL);
 }
@@ -121,70 +266,31 @@ static int tell_external(Opening *opening, doorward_error *error) {
                                   error);
 }
 
-/* It can take as long as a person takes. What fails is the end: nothing will come of it any more.
- * Whether the broker's answer needs an agent that has ended, only that shows. */
-static int hear_agent(Opening *opening, doorward_error *error) {
-        int r;
-
-        r = agent_process(opening->agent, opening->spec->deadline, error);
-        if (r == AGENT_E_GONE) {
-                opening->agent_gone = true;
-                return 0;
-        }
-
-        opening->agent_asks = true;
-        return r;
-}
-
-/* Until there may be a reply, or something was done in the meantime. */
-static int opening_wait(Opening *opening, doorward_error *error) {
-        bool external = external_is_to_be_told(opening);
-        struct pollfd polls[] = {
-                {.fd = wire_get_fd(opening->wire), .events = POLLIN},
-                {.fd = opening->agent && !opening->agent_gone ? agent_get_fd(opening->agent)
-                                                              : -EBADF,
-                 .events = POLLIN},
-        };
-        int r;
-
-        r = poll(polls, ELEMENTSOF(polls),
-                 channel_deadline_left(external ? opening->external_at : opening->spec->deadline));
-        if (r < 0)
-                return errno == EINTR ? 0 : error_system(error, -errno, "Waiting failed");
-        /* With the broker's answer it is over, whatever the agent has to say. */
-        if (r > 0)
-                return polls[0].revents ? 0 : hear_agent(opening, error);
-
-        return external ? tell_external(opening, error) : wire_expire(opening->wire, error);
-}
-
-static int opening_next(Opening *opening, WireReply *ret, doorward_error *error) {
-        int r;
-
-        while ((r = wire_next(opening->wire, 0, ret, error)) == -EAGAIN) {
-                r = opening_wait(opening, error);
-                if (r < 0)
-                        return r;
-        }
-
-        return r == 0 ? fail_protocol(opening, error, "ended the call without an answer") : r;
-}
-
 /* Replies. */
 
-static int hold_conversation(Opening *opening, WireReply *reply, const OpeningReply *read,
-                             doorward_error *error) {
+static int begin_conversation(Opening *opening, WireReply *reply, doorward_error *error) {
         const OpeningSpec *spec = opening->spec;
-        int r;
 
         if (!spec->auth || !reply->continues || reply->conversation < 0 || reply->connection >= 0)
                 return fail_protocol(opening, error, "began a conversation out of turn");
 
-        r = conversation_hold_consume_fd(TAKE_FD(reply->conversation), CONVERSATION_OF_ROOT,
-                                         spec->auth, NULL, spec->deadline, error);
-        if (r < 0)
-                error_set_request(error, read->request_id);
+        json_decref(opening->beginning);
+        opening->beginning = json_incref(reply->parameters);
+        opening->conversation = conversation_free(opening->conversation);
+        return conversation_new_consume_fd(TAKE_FD(reply->conversation), CONVERSATION_OF_ROOT,
+                                           spec->auth, NULL, spec->deadline, &opening->conversation,
+                                           error);
+}
 
+/* 0 or -errno. */
+static int opening_converse(Opening *opening, doorward_error *error) {
+        int r;
+
+        r = conversation_process(opening->conversation, error);
+        if (r == CONVERSATION_E_WAIT)
+                return 0;
+
+        opening->conversation = conversation_free(opening->conversation);
         opening->external_at = channel_deadline(EXTERNAL_DELAY_AFTER_MS);
         return r;
 }
@@ -197,31 +303,31 @@ static int fail_ended(const Opening *opening, const OpeningReply *read, doorward
         return -EREMOTEIO;
 }
 
-/* 1: it is the grant; 0: another reply is to come; -errno. */
-static int opening_take(Opening *opening, WireReply *reply, OpeningReply *ret,
-                        doorward_error *error) {
-        if (opening_reply_read(reply, ret) < 0)
+static int opening_take(Opening *opening, WireReply *reply, doorward_error *error) {
+        OpeningReply read;
+        int r;
+
+        if (opening_reply_read(reply, &read) < 0)
                 return fail_protocol(opening, error, "sent a reply that cannot be read");
-        if (streq(ret->state, "granted") && reply->conversation < 0)
+        if (streq(read.state, "granted") && reply->conversation < 0) {
+                opening->grant = (OpeningGrant){TAKE_PTR(opening->wire), *reply, read};
+                *reply = (WireReply)WIRE_REPLY_NULL;
+                opening_leave(opening, OPENING_OVER);
                 return 1;
-        if (streq(ret->state, "conversation"))
-                return hold_conversation(opening, reply, ret, error);
-        if (streq(ret->state, "ended"))
-                return fail_ended(opening, ret, error);
+        }
+        if (streq(read.state, "conversation")) {
+                r = begin_conversation(opening, reply, error);
+                if (r < 0)
+                        error_set_request(error, read.request_id);
+                return r < 0 ? r : 1;
+        }
+        if (streq(read.state, "ended"))
+                return fail_ended(opening, &read, error);
 
         return fail_protocol(opening, error, "sent a reply that cannot be read");
 }
 
 /* Refusals. */
-
-static int start_agent(Opening *opening, doorward_error *error) {
-        int r;
-
-        r = auth_check(opening->spec->auth, error);
-        return r < 0 ? r
-                     : agent_start(opening_broker_path(opening), opening->spec->auth,
-                                   opening->spec->deadline, &opening->agent, error);
-}
 
 /* Whether the agent may know why better than polkit, to which a failed prompt is a denial. */
 static bool is_polkits(const doorward_error *error) {
@@ -237,16 +343,11 @@ static bool is_polkits(const doorward_error *error) {
         }
 }
 
-static bool agent_has_news(const Agent *agent) {
-        struct pollfd p = {.fd = agent_get_fd(agent), .events = POLLIN};
-
-        return poll(&p, 1, 0) > 0;
-}
-
 /* The agent's last words may have come with the broker's. That it has ended explains only that
  * nobody was asked. */
 static bool ask_agent_why(Opening *opening, int code, doorward_error *ret) {
-        if (!opening->agent_gone && agent_has_news(opening->agent) && hear_agent(opening, ret) < 0)
+        if (!opening->agent_gone && !agent_is_conversing(opening->agent) &&
+            hear_agent(opening, ret) < 0)
                 return true;
         if (opening->agent_gone && code != DOORWARD_ERR_AUTH_NEEDED && code != DOORWARD_ERR_DENIED)
                 return false;
@@ -254,9 +355,10 @@ static bool ask_agent_why(Opening *opening, int code, doorward_error *ret) {
         return agent_explain(opening->agent, ret);
 }
 
-/* The broker has said no. 0 if the question was put again, or -errno. */
+/* The broker has said no, unless the question can be put again. */
 static int opening_refused(Opening *opening, doorward_error *error) {
         _cleanup_error_ doorward_error why = {};
+        int r;
 
         if (!is_polkits(error) || !opening->spec->auth)
                 return -EREMOTEIO;
@@ -269,53 +371,188 @@ static int opening_refused(Opening *opening, doorward_error *error) {
                 return -EREMOTEIO;
 
         /* polkit would ask, if there were somebody through whom to. */
-        if (start_agent(opening, &why) < 0) {
-                error_replace(error, &why);
-                return -EREMOTEIO;
-        }
-
-        opening->agent_asks = true;
-        doorward_error_clear(error);
-        return opening_call(opening, error);
+        opening->wire = wire_free(opening->wire);
+        error_replace(&opening->refusal, error);
+        opening->state = OPENING_AGENT;
+        r = start_agent(opening, &why);
+        return r < 0 ? opening_lacks_agent(opening, r, &why, error) : 1;
 }
 
-/* Whoever proves to be somebody else is not to do so again because polkit has nobody to ask: a call
- * that names a user has its agent from the first. Where none can be started, that is said only if
- * one is needed. */
-static int opening_prepare(Opening *opening, doorward_error *error) {
-        _cleanup_error_ doorward_error why = {};
+/* The call goes on. */
+
+/* With the broker's answer it is over, whatever else there is; but what was said in a conversation
+ * before is heard. */
+static int opening_listen(Opening *opening, doorward_error *error) {
         int r = 0;
 
-        if (opening->spec->uri->has_user && opening->spec->auth)
-                r = start_agent(opening, &why);
-        return r == -ENOMEM ? error_no_memory(error) : 0;
+        if (opening->conversation) {
+                r = opening_converse(opening, error);
+                if (r < 0)
+                        error_set_request(error, json_string_value(json_object_get(
+                                                         opening->beginning, "requestId")));
+        } else if (opening->agent && !opening->agent_gone && agent_is_conversing(opening->agent))
+                r = hear_agent(opening, error);
+
+        return r;
 }
 
-int opening_run(const OpeningSpec *spec, Wire **ret_wire, WireReply *ret, OpeningReply *ret_read,
-                doorward_error *error) {
-        _cleanup_(opening_deinit) Opening opening = {.spec = spec};
+/* Nothing was heard of the broker. */
+static int opening_pass_time(Opening *opening, doorward_error *error) {
+        int r = 0;
+
+        if (opening->agent && !opening->agent_gone && !agent_is_conversing(opening->agent))
+                r = hear_agent(opening, error);
+        if (r < 0)
+                return r;
+        if (channel_deadline_left(opening->spec->deadline) == 0)
+                return wire_expire(opening->wire, error);
+        if (external_is_to_be_told(opening) && channel_deadline_left(opening->external_at) == 0)
+                return tell_external(opening, error);
+
+        return 0;
+}
+
+static int opening_go_on(Opening *opening, doorward_error *error) {
+        _cleanup_(wire_reply_deinit) WireReply reply = WIRE_REPLY_NULL;
         int r;
 
-        r = opening_prepare(&opening, error);
-        if (r == 0)
-                r = opening_call(&opening, error);
+        r = opening_listen(opening, error);
+        if (r < 0)
+                return r;
 
-        while (r == 0) {
-                _cleanup_(wire_reply_deinit) WireReply reply = WIRE_REPLY_NULL;
-                OpeningReply read;
+        r = wire_next(opening->wire, 0, &reply, error);
+        if (r > 0)
+                return opening_take(opening, &reply, error);
+        if (r == -EAGAIN)
+                return opening_pass_time(opening, error);
+        if (r == -EREMOTEIO)
+                return opening_refused(opening, error);
 
-                r = opening_next(&opening, &reply, error);
-                if (r > 0)
-                        r = opening_take(&opening, &reply, &read, error);
-                else if (r == -EREMOTEIO)
-                        r = opening_refused(&opening, error);
-                if (r > 0) {
-                        *ret = reply;
-                        *ret_read = read;
-                        *ret_wire = TAKE_PTR(opening.wire);
-                        reply = (WireReply)WIRE_REPLY_NULL;
-                }
+        return r == 0 ? fail_protocol(opening, error, "ended the call without an answer") : r;
+}
+
+/* The call ends first, so that the agent's end does not look like an answer to polkit's. */
+static void opening_fail(Opening *opening, int r, doorward_error *error) {
+        opening->result = r;
+        error_replace(&opening->error, error);
+        opening->conversation = conversation_free(opening->conversation);
+        opening->wire = wire_free(opening->wire);
+        opening_leave(opening, OPENING_OVER);
+}
+
+static int opening_step(Opening *opening, doorward_error *error) {
+        switch (opening->state) {
+        case OPENING_PREPARE:
+                return opening_prepare(opening, error);
+        case OPENING_AGENT:
+                return opening_await_agent(opening, error);
+        case OPENING_CONNECT:
+                return opening_connect(opening, error);
+        case OPENING_CALL:
+                return opening_go_on(opening, error);
+        case OPENING_LEAVE:
+                return opening_await_agent_end(opening);
+        case OPENING_OVER:
+                break;
         }
 
-        return r < 0 ? r : 0;
+        return 0;
+}
+
+int opening_process(Opening *opening, OpeningGrant *ret, doorward_error *error) {
+        int r;
+
+        do {
+                _cleanup_error_ doorward_error why = {};
+
+                r = opening_step(opening, &why);
+                if (r < 0)
+                        opening_fail(opening, r, &why);
+        } while (r != 0);
+
+        if (opening->state != OPENING_OVER)
+                return OPENING_E_WAIT;
+        if (opening->result < 0) {
+                error_replace(error, &opening->error);
+                return opening->result;
+        }
+
+        *ret = opening->grant;
+        opening->grant = (OpeningGrant)OPENING_GRANT_NULL;
+        return 0;
+}
+
+void opening_wait(const Opening *opening, Wait *wait) {
+        switch (opening->state) {
+        case OPENING_PREPARE:
+        case OPENING_OVER:
+                wait_add_deadline(wait, 0);
+                break;
+        case OPENING_CONNECT:
+                wait_add_deadline(wait, opening->retry_at);
+                break;
+        case OPENING_CALL:
+                wait_add_fd(wait, wire_get_fd(opening->wire), wire_get_events(opening->wire));
+                wait_add_deadline(wait, opening->spec->deadline);
+                if (external_is_to_be_told(opening))
+                        wait_add_deadline(wait, opening->external_at);
+                if (opening->conversation)
+                        conversation_wait(opening->conversation, wait);
+                if (opening->agent && !opening->agent_gone)
+                        agent_wait(opening->agent, wait);
+                break;
+        case OPENING_AGENT:
+        case OPENING_LEAVE:
+                agent_wait(opening->agent, wait);
+                break;
+        }
+}
+
+const OpeningSpec *opening_get_spec(const Opening *opening) {
+        return opening->spec;
+}
+
+bool opening_is_asking(const Opening *opening) {
+        if (opening->conversation)
+                return conversation_is_asking(opening->conversation);
+
+        return opening->agent && agent_is_asking(opening->agent);
+}
+
+int opening_answer(Opening *opening, const doorward_credential *cred, doorward_error *error) {
+        return opening->conversation ? conversation_answer(opening->conversation, cred, error)
+                                     : agent_answer(opening->agent, cred, error);
+}
+
+int opening_new(const OpeningSpec *spec, Opening **ret, doorward_error *error) {
+        Opening *opening = malloc(sizeof(*opening));
+
+        if (!opening)
+                return error_no_memory(error);
+
+        *opening = (Opening){
+                .spec = spec,
+                .state = OPENING_PREPARE,
+                .grant = OPENING_GRANT_NULL,
+        };
+        *ret = opening;
+        return 0;
+}
+
+/* The call first, as in opening_fail(). */
+Opening *opening_free(Opening *opening, bool is_copy) {
+        if (!opening)
+                return NULL;
+
+        opening->wire = is_copy ? wire_free_copy(opening->wire) : wire_free(opening->wire);
+        opening->conversation = conversation_free(opening->conversation);
+        opening->agent = is_copy ? agent_free_copy(opening->agent) : agent_free(opening->agent);
+        if (is_copy)
+                opening->grant.wire = wire_free_copy(opening->grant.wire);
+        opening_grant_deinit(&opening->grant);
+        json_decref(opening->beginning);
+        doorward_error_clear(&opening->refusal);
+        doorward_error_clear(&opening->error);
+        free(opening);
+        return NULL;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <poll.h>
 #include <stdio.h>
 
 #include "client/channel.h"
@@ -11,6 +12,7 @@
 struct Wire {
         Channel channel;
         VarlinkInput input;
+        VarlinkOutput output; /* what could not be sent yet */
 
         /* The call that is under way. */
         bool calling;
@@ -23,6 +25,7 @@ struct Wire {
 static Wire *wire_destroy(Wire *wire) {
         channel_deinit(&wire->channel);
         varlink_input_deinit(&wire->input);
+        varlink_output_deinit(&wire->output);
         json_decref(wire->parameters);
         free(wire);
         return NULL;
@@ -42,6 +45,10 @@ Wire *wire_free_copy(Wire *wire) {
 
 int wire_get_fd(const Wire *wire) {
         return wire->channel.fd;
+}
+
+short wire_get_events(const Wire *wire) {
+        return varlink_output_is_empty(&wire->output) ? POLLIN : POLLOUT;
 }
 
 const char *wire_get_path(const Wire *wire) {
@@ -64,7 +71,7 @@ int wire_error_protocol(doorward_error *error, const char *format, ...) {
         return -EBADMSG;
 }
 
-int wire_open(const char *path, int timeout_ms, Wire **ret, doorward_error *error) {
+int wire_new(const char *path, Wire **ret, doorward_error *error) {
         _cleanup_(wire_freep) Wire *wire = NULL;
         int r;
 
@@ -72,10 +79,9 @@ int wire_open(const char *path, int timeout_ms, Wire **ret, doorward_error *erro
         if (!wire)
                 return error_no_memory(error);
 
-        *wire = (Wire){.channel = CHANNEL_NULL};
+        *wire = (Wire){};
         varlink_input_init(&wire->input, VARLINK_REPLY_MAX);
-
-        r = channel_open(&wire->channel, path, channel_deadline(timeout_ms), error);
+        r = channel_init(&wire->channel, path, error);
         if (r < 0)
                 return r;
 
@@ -83,21 +89,45 @@ int wire_open(const char *path, int timeout_ms, Wire **ret, doorward_error *erro
         return 0;
 }
 
+int wire_connect(Wire *wire, doorward_error *error) {
+        return channel_connect(&wire->channel, error);
+}
+
+int wire_fail_full(Wire *wire, doorward_error *error) {
+        return channel_fail_full(&wire->channel, error);
+}
+
+int wire_open(const char *path, int timeout_ms, Wire **ret, doorward_error *error) {
+        _cleanup_(wire_freep) Wire *wire = NULL;
+        int r;
+
+        r = wire_new(path, &wire, error);
+        if (r == 0)
+                r = channel_open(&wire->channel, channel_deadline(timeout_ms), error);
+        if (r == 0)
+                *ret = TAKE_PTR(wire);
+        return r;
+}
+
 int wire_make_blocking(Wire *wire, int timeout_ms, doorward_error *error) {
         return channel_make_blocking(&wire->channel, timeout_ms, error);
 }
 
+/* Sends what there is to be sent. -EAGAIN, with no error set, if the deadline passed. */
+static int wire_flush(Wire *wire, int64_t deadline, doorward_error *error) {
+        return channel_send(&wire->channel, &wire->output, deadline, error);
+}
+
 /* Sends the call that is under way. */
 static int wire_send(Wire *wire, int64_t deadline, doorward_error *error) {
-        _cleanup_(varlink_output_deinit) VarlinkOutput output = {};
         json_t *call;
 
         call = varlink_call_new(interface_methods[wire->method].name, json_incref(wire->parameters),
                                 wire->more);
-        if (varlink_output_push_consume(&output, call, -EBADF) < 0)
+        if (varlink_output_push_consume(&wire->output, call, -EBADF) < 0)
                 return channel_fail_memory(&wire->channel, error);
 
-        return channel_send(&wire->channel, &output, deadline, error);
+        return wire_flush(wire, deadline, error);
 }
 
 static int wire_fail_closed(doorward_error *error) {
@@ -239,6 +269,7 @@ static int wire_prove(Wire *wire, const json_t *parameters, int64_t deadline,
                       doorward_error *error) {
         const char *nonce;
         const WireField fields[] = {{"nonce", WIRE_STRING, false, &nonce}, {}};
+        int r;
 
         if (wire_read(parameters, fields) < 0)
                 return channel_fail_protocol(&wire->channel, error, TEXT_UNREADABLE);
@@ -246,7 +277,8 @@ static int wire_prove(Wire *wire, const json_t *parameters, int64_t deadline,
                 return channel_fail_memory(&wire->channel, error);
 
         wire->may_prove = false;
-        return wire_send(wire, deadline, error);
+        r = wire_send(wire, deadline, error);
+        return r == -EAGAIN ? 0 : r;
 }
 
 /* 1: a reply; 0: nothing for the caller, look again; -errno. */
@@ -288,7 +320,9 @@ static int wire_wait(Wire *wire, int64_t deadline, WireReply *ret, doorward_erro
         while (r == 0) {
                 _cleanup_(varlink_incoming_deinit) VarlinkIncoming incoming = VARLINK_INCOMING_NULL;
 
-                r = wire_take(wire, deadline, &incoming, error);
+                r = wire_flush(wire, deadline, error);
+                if (r == 0)
+                        r = wire_take(wire, deadline, &incoming, error);
                 if (r == 0)
                         r = wire_handle(wire, &incoming, deadline, ret, error);
         }
@@ -317,7 +351,13 @@ int wire_next(Wire *wire, int timeout_ms, WireReply *ret, doorward_error *error)
 
 int wire_call_more(Wire *wire, MethodId method, json_t *parameters, int timeout_ms,
                    doorward_error *error) {
-        return wire_begin(wire, method, parameters, true, channel_deadline(timeout_ms), error);
+        int r;
+
+        r = wire_begin(wire, method, parameters, true, channel_deadline(timeout_ms), error);
+        if (r != -EAGAIN)
+                return r;
+
+        return timeout_ms == 0 ? 0 : channel_fail_timeout(&wire->channel, error);
 }
 
 int wire_call(Wire *wire, MethodId method, json_t *parameters, int timeout_ms, WireReply *ret,

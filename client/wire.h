@@ -66,6 +66,11 @@ typedef struct WireField {
 /* Connects and checks who made the socket. path NULL: channel_broker_path(). */
 int wire_open(const char *path, int timeout_ms, Wire **ret, doorward_error *error) _must_check_;
 
+/* The same for who cannot wait, in two steps, the second as channel_connect(). */
+int wire_new(const char *path, Wire **ret, doorward_error *error) _must_check_;
+int wire_connect(Wire *wire, doorward_error *error) _must_check_;
+int wire_fail_full(Wire *wire, doorward_error *error);
+
 /* For a wire that is kept, on which calls without more follow each other: each is then one system
  * call to send and one to receive. None may take longer. */
 int wire_make_blocking(Wire *wire, int timeout_ms, doorward_error *error) _must_check_;
@@ -80,6 +85,10 @@ Wire *wire_free_copy(Wire *wire);
  * until it gives -EAGAIN, then poll. Borrowed; -EBADF once the wire is closed. */
 int wire_get_fd(const Wire *wire);
 
+/* For what to poll: it is output if the call could not be sent as a whole, which takes a time-out
+ * of 0 and a broker that does not read. */
+short wire_get_events(const Wire *wire);
+
 /* Where it is connected to. Borrowed. */
 const char *wire_get_path(const Wire *wire);
 
@@ -92,7 +101,8 @@ bool wire_is_secure(const Wire *wire);
 int wire_call(Wire *wire, MethodId method, json_t *parameters, int timeout_ms, WireReply *ret,
               doorward_error *error) _must_check_;
 
-/* Starts a call with more; wire_next() then has the replies. parameters as above. */
+/* Starts a call with more; wire_next() then has the replies. parameters as above. With a time-out
+ * of 0 it waits for nothing, and what could not be sent yet wire_next() sends. */
 int wire_call_more(Wire *wire, MethodId method, json_t *parameters, int timeout_ms,
                    doorward_error *error) _must_check_;
 

@@ -10,7 +10,6 @@
  */
 
 #include <inttypes.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/pidfd.h>
@@ -87,25 +86,34 @@ static pid_t start_pkcheck(const char *action) {
         return pid;
 }
 
-/* pkcheck's status, or -errno and the error. */
+/* Waits for what the agent or pkcheck has to say, and hears the agent. */
+static int step(Agent *agent, int pidfd, doorward_error *error) {
+        Wait wait;
+        int r;
+
+        wait_init(&wait);
+        agent_wait(agent, &wait);
+        wait_add_fd(&wait, pidfd, POLLIN);
+        r = wait_block(&wait);
+        return r < 0 ? r : agent_process(agent, error);
+}
+
+/* Until it is ready: 0. Then, with a pidfd, until pkcheck has its status, which is returned. -errno
+ * and the error. */
 static int serve(Agent *agent, int pidfd, int64_t deadline, doorward_error *error) {
-        struct pollfd polls[] = {
-                {.fd = agent_get_fd(agent), .events = POLLIN},
-                {.fd = pidfd, .events = POLLIN},
-        };
         siginfo_t info = {};
         int r;
 
-        while (poll(polls, ELEMENTSOF(polls), channel_deadline_left(deadline)) > 0) {
-                if (polls[0].revents) {
-                        r = agent_process(agent, deadline, error);
-                        if (r < 0)
-                                return r;
-                } else if (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) == 0)
+        for (;;) {
+                r = step(agent, pidfd, error);
+                if (r < 0 || (r == AGENT_E_READY && pidfd < 0))
+                        return r < 0 ? r : 0;
+                if (pidfd >= 0 && waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG) == 0 &&
+                    info.si_pid != 0)
                         return agent_explain(agent, error) ? -EACCES : info.si_status;
+                if (channel_deadline_left(deadline) == 0)
+                        return -ETIMEDOUT;
         }
-
-        return -ETIMEDOUT;
 }
 
 int main(int argc, char **argv) {
@@ -120,6 +128,8 @@ int main(int argc, char **argv) {
                 return EXIT_FAILURE;
 
         r = agent_start(BROKER_SOCKET, &auth, deadline, &agent, &error);
+        if (r == 0)
+                r = serve(agent, -EBADF, deadline, &error);
         if (r == 0) {
                 pid = start_pkcheck(argv[1]);
                 pidfd = pid > 0 ? pidfd_open(pid, 0) : -EBADF;
@@ -130,6 +140,13 @@ int main(int argc, char **argv) {
                         (void)kill(pid, SIGKILL);
         }
 
+        if (agent) {
+                _cleanup_error_ doorward_error none = {};
+
+                agent_end(agent);
+                while (step(agent, -EBADF, &none) == 0)
+                        ;
+        }
         if (r < 0)
                 printf("error %s|%s|%s\n", doorward_error_code_to_string(error.code),
                        error.message ?: "", error.hint ?: "");

@@ -6,7 +6,7 @@
 #include "tests/support/fake-agent.h"
 
 struct Agent {
-        int unused;
+        bool ready, ending;
 };
 
 FakeAgentScript fake_agent;
@@ -41,25 +41,55 @@ int agent_start(const char *socket, const doorward_auth *auth, int64_t deadline,
         fake_agent.n_starts++;
         fake_agent.auth = auth;
         (void)snprintf(fake_agent.socket, sizeof(fake_agent.socket), "%s", socket);
+        the_agent = (Agent){};
         if (fake_agent.start.code == 0)
                 *ret = &the_agent;
         return fail(&fake_agent.start, error);
 }
 
-int agent_get_fd(const Agent *agent) {
-        (void)agent;
-        return news[0];
+void agent_wait(const Agent *agent, Wait *wait) {
+        if (agent->ready && !agent->ending)
+                wait_add_fd(wait, news[0], POLLIN);
+        else
+                wait_add_deadline(wait, 0);
 }
 
-int agent_process(Agent *agent, int64_t deadline, doorward_error *error) {
+int agent_process(Agent *agent, doorward_error *error) {
         char c;
 
-        (void)agent;
-        (void)deadline;
+        if (agent->ending)
+                return AGENT_E_GONE;
+        if (!agent->ready) {
+                agent->ready = fake_agent.ready.code == 0;
+                return agent->ready ? AGENT_E_READY : fail(&fake_agent.ready, error);
+        }
         if (read(news[0], &c, 1) != 1)
-                abort();
+                return 0;
+
         fake_agent.n_processed++;
-        return fail(&fake_agent.process, error);
+        return fail(&fake_agent.process, error) ?: AGENT_E_HEARD;
+}
+
+bool agent_is_conversing(const Agent *agent) {
+        (void)agent;
+        return false;
+}
+
+bool agent_is_asking(const Agent *agent) {
+        (void)agent;
+        return false;
+}
+
+int agent_answer(Agent *agent, const doorward_credential *cred, doorward_error *error) {
+        (void)agent;
+        (void)cred;
+        (void)error;
+        abort();
+}
+
+void agent_end(Agent *agent) {
+        agent->ending = true;
+        fake_agent.n_ended++;
 }
 
 bool agent_explain(const Agent *agent, doorward_error *error) {
@@ -71,5 +101,10 @@ bool agent_explain(const Agent *agent, doorward_error *error) {
 Agent *agent_free(Agent *agent) {
         if (agent)
                 fake_agent.n_freed++;
+        return NULL;
+}
+
+Agent *agent_free_copy(Agent *agent) {
+        (void)agent;
         return NULL;
 }

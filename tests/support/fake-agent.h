@@ -16,12 +16,12 @@ typedef struct FakeAgentError {
 } FakeAgentError;
 
 typedef struct FakeAgentScript {
-        FakeAgentError start, process, explain;
+        FakeAgentError start, ready, process, explain;
 
         /* What was done. */
         char socket[128];
         const doorward_auth *auth;
-        unsigned n_starts, n_processed, n_freed;
+        unsigned n_starts, n_processed, n_ended, n_freed;
 } FakeAgentScript;
 
 extern FakeAgentScript fake_agent;

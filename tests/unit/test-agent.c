@@ -45,6 +45,7 @@ static struct {
         /* What it answers. */
         size_t choice;
         bool waits; /* until the agent says something, or has ended */
+        bool later; /* the question stays open */
         int r;
 } asked;
 
@@ -54,6 +55,9 @@ bool auth_takes(const doorward_auth *auth, int type) {
                         return true;
         return false;
 }
+
+/* Of the agent that was started last. */
+static int64_t the_deadline;
 
 static int answer(doorward_error *error) {
         if (asked.r == -ECANCELED)
@@ -77,7 +81,9 @@ int auth_ask_choice(const doorward_auth *auth, const char *prompt, char *const *
         struct pollfd p = {.fd = watch->fd, .events = watch->events};
 
         asked.n_choices++;
-        assert_int_equal(watch->deadline, 4711);
+        assert_int_equal(watch->deadline, the_deadline);
+        if (asked.later)
+                return AUTH_E_LATER;
         if (asked.waits)
                 return poll(&p, 1, TIMEOUT_MS) == 1 ? -EPIPE : -ETIMEDOUT;
         asked.auth = auth;
@@ -90,10 +96,39 @@ int auth_ask_choice(const doorward_auth *auth, const char *prompt, char *const *
         return answer(error);
 }
 
-int conversation_hold_consume_fd(int fd, ConversationTrust trust, const doorward_auth *auth,
-                                 const char *origin, int64_t deadline, doorward_error *error) {
-        ssize_t n;
+int auth_take_choice(const doorward_credential *cred, char *const *names, size_t *ret,
+                     doorward_error *error) {
+        for (size_t i = 0; names[i]; i++)
+                if (streq(names[i], cred->result)) {
+                        *ret = i;
+                        return 0;
+                }
 
+        error_set(error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_INVALID_ARG, EINVAL, "none");
+        return -EINVAL;
+}
+
+int auth_fail_cancelled(doorward_error *error) {
+        error_set(error, DOORWARD_DOMAIN_AUTH, DOORWARD_ERR_AUTH_CANCELLED, ECANCELED, "no");
+        return -ECANCELED;
+}
+
+int auth_fail_late(doorward_error *error) {
+        error_set(error, DOORWARD_DOMAIN_AUTH, DOORWARD_ERR_TIMEOUT, ETIMEDOUT, "late");
+        return -ETIMEDOUT;
+}
+
+/* A conversation, which is over when asked.word has been read. */
+struct Conversation {
+        int fd;
+        bool asking;
+};
+
+static Conversation the_conversation;
+
+int conversation_new_consume_fd(int fd, ConversationTrust trust, const doorward_auth *auth,
+                                const char *origin, int64_t deadline, Conversation **ret,
+                                doorward_error *error) {
         asked.n_conversations++;
         asked.auth = auth;
         asked.trust = trust;
@@ -101,10 +136,42 @@ int conversation_hold_consume_fd(int fd, ConversationTrust trust, const doorward
         assert_null(origin);
         assert_true(fd > STDERR_FILENO);
         assert_int_equal(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
-        n = recv(fd, asked.word, sizeof(asked.word) - 1, MSG_DONTWAIT);
+        the_conversation = (Conversation){.fd = fd};
+        *ret = &the_conversation;
+        return 0;
+}
+
+int conversation_process(Conversation *conversation, doorward_error *error) {
+        ssize_t n;
+
+        if (asked.later && !conversation->asking) {
+                conversation->asking = true;
+                return CONVERSATION_E_WAIT;
+        }
+        n = recv(conversation->fd, asked.word, sizeof(asked.word) - 1, MSG_DONTWAIT);
         asked.word[n < 0 ? 0 : n] = 0;
-        close_fd(fd);
         return answer(error);
+}
+
+void conversation_wait(const Conversation *conversation, Wait *wait) {
+        wait_add_fd(wait, conversation->fd, POLLIN);
+}
+
+bool conversation_is_asking(const Conversation *conversation) {
+        return conversation->asking;
+}
+
+int conversation_answer(Conversation *conversation, const doorward_credential *cred,
+                        doorward_error *error) {
+        conversation->asking = false;
+        asked.later = false;
+        return 0;
+}
+
+Conversation *conversation_free(Conversation *conversation) {
+        if (conversation)
+                conversation->fd = close_fd(conversation->fd);
+        return NULL;
 }
 
 typedef struct Fixture {
@@ -122,33 +189,90 @@ static int setup(void **state) {
         return 0;
 }
 
+static void wait_for(Agent *agent) {
+        Wait wait;
+
+        wait_init(&wait);
+        agent_wait(agent, &wait);
+        assert_int_equal(wait_block(&wait), 0);
+}
+
+/* Ends it, and waits for that. */
+static Agent *stop(Agent *agent) {
+        doorward_error error = {};
+
+        if (!agent)
+                return NULL;
+
+        agent_end(agent);
+        while (agent_process(agent, &error) == 0)
+                wait_for(agent);
+        assert_int_equal(agent_process(agent, &error), AGENT_E_GONE);
+        assert_null(error.message);
+        return agent_free(agent);
+}
+
 /* Nothing is left: no agent, no child, no descriptor. */
 static int teardown(void **state) {
         Fixture *f = *state;
 
-        f->agent = agent_free(f->agent);
+        f->agent = stop(f->agent);
         doorward_error_clear(&f->error);
         assert_int_equal(waitpid(-1, NULL, WNOHANG | __WALL), -1);
         assert_int_equal(fds_count(), f->n_fds);
         return 0;
 }
 
+/* Until it is ready, or there is none. */
+static int start_until(Agent **ret, const char *script, const doorward_auth *auth, int64_t deadline,
+                       doorward_error *error) {
+        Agent *agent = NULL;
+        int r;
+
+        r = agent_start(script, auth, deadline, &agent, error);
+        if (r < 0)
+                return r;
+
+        while ((r = agent_process(agent, error)) == 0)
+                wait_for(agent);
+        if (r == AGENT_E_READY) {
+                *ret = agent;
+                return 0;
+        }
+
+        assert_true(r < 0);
+        agent = stop(agent);
+        return r;
+}
+
 static int start(Fixture *f, const char *script, const doorward_auth *auth) {
-        return agent_start(script, auth, channel_deadline(TIMEOUT_MS), &f->agent, &f->error);
+        the_deadline = channel_deadline(TIMEOUT_MS);
+        return start_until(&f->agent, script, auth, the_deadline, &f->error);
+}
+
+static int agent_fd(const Fixture *f) {
+        Wait wait;
+
+        wait_init(&wait);
+        agent_wait(f->agent, &wait);
+        assert_int_equal(wait.n_fds, 1);
+        return wait.fds[0].fd;
 }
 
 static void start_well(Fixture *f, const char *script) {
         assert_int_equal(start(f, script, &auth_all), 0);
         assert_non_null(f->agent);
-        assert_true(agent_get_fd(f->agent) > STDERR_FILENO);
+        assert_true(agent_fd(f) > STDERR_FILENO);
 }
 
-/* The next thing that the agent wants. */
+/* The next thing that the agent wants: 0 that it was heard. */
 static int process(Fixture *f) {
-        struct pollfd p = {.fd = agent_get_fd(f->agent), .events = POLLIN};
+        int r;
 
-        assert_int_equal(poll(&p, 1, TIMEOUT_MS), 1);
-        return agent_process(f->agent, 4711, &f->error);
+        wait_for(f->agent);
+        r = agent_process(f->agent, &f->error);
+        assert_int_not_equal(r, 0);
+        return r == AGENT_E_HEARD ? 0 : r;
 }
 
 static void check_error(const Fixture *f, doorward_error_code code, const char *part) {
@@ -164,7 +288,7 @@ static void test_ready(void **state) {
 
         start_well(f, "/x/ready");
         /* Nothing is there to be done. */
-        assert_int_equal(agent_process(f->agent, 0, &f->error), 0);
+        assert_int_equal(agent_process(f->agent, &f->error), 0);
         assert_false(agent_explain(f->agent, &f->error));
         assert_int_equal(f->error.code, DOORWARD_ERR_OK);
 }
@@ -213,7 +337,7 @@ static void test_relative_path(void **state) {
         assert_int_equal(process(f), 0);
         assert_true(agent_explain(f->agent, &f->error));
         check_error(f, DOORWARD_ERR_AUTH_FAILED, folder);
-        f->agent = agent_free(f->agent);
+        f->agent = stop(f->agent);
 
         assert_int_equal(unlink("arguments"), 0);
         assert_int_equal(start(f, "arguments", &auth_all), -ENOENT);
@@ -271,7 +395,7 @@ static void test_deadline(void **state) {
         Fixture *f = *state;
 
         assert_int_equal(
-                agent_start("/x/silent", &auth_all, channel_deadline(100), &f->agent, &f->error),
+                start_until(&f->agent, "/x/silent", &auth_all, channel_deadline(100), &f->error),
                 -ETIMEDOUT);
         check_error(f, DOORWARD_ERR_TIMEOUT, "before the authentication agent was ready");
         assert_true(channel_deadline(0) - before >= 100);
@@ -344,7 +468,7 @@ static void test_no_choice(void **state) {
                 assert_int_equal(process(f), 0);
                 assert_true(agent_explain(f->agent, &f->error));
                 check_error(f, DOORWARD_ERR_AUTH_FAILED, "cancelled");
-                f->agent = agent_free(f->agent);
+                f->agent = stop(f->agent);
         }
 }
 
@@ -362,7 +486,7 @@ static void test_choice_withdrawn(void **state) {
         assert_int_equal(process(f), 0);
         assert_true(agent_explain(f->agent, &f->error));
         check_error(f, DOORWARD_ERR_AUTH_FAILED, "unanswered");
-        f->agent = agent_free(f->agent);
+        f->agent = stop(f->agent);
 
         start_well(f, "/x/dies-asking");
         assert_int_equal(process(f), 0);
@@ -378,9 +502,9 @@ static void check_conversation(Fixture *f, const char *script, ConversationTrust
         assert_int_equal(asked.n_conversations, 1);
         assert_ptr_equal(asked.auth, &auth_all);
         assert_int_equal(asked.trust, trust);
-        assert_int_equal(asked.deadline, 4711);
+        assert_int_equal(asked.deadline, the_deadline);
         assert_string_equal(asked.word, "hello");
-        f->agent = agent_free(f->agent);
+        f->agent = stop(f->agent);
 }
 
 static void test_conversations(void **state) {
@@ -408,7 +532,7 @@ static void test_conversation_without_streams(void **state) {
         r = start(f, "/x/ours", &auth_all);
         if (r == 0)
                 r = process(f);
-        f->agent = agent_free(f->agent);
+        f->agent = stop(f->agent);
         for (int i = 0; i < 3; i++) {
                 if (saved[i] >= 0)
                         (void)dup2(saved[i], i);
@@ -467,7 +591,7 @@ static void test_end_classes(void **state) {
         assert_int_equal(f->error.domain, DOORWARD_DOMAIN_BROKER);
         assert_int_equal(f->error.errnum, EDQUOT);
         assert_null(f->error.hint);
-        f->agent = agent_free(f->agent);
+        f->agent = stop(f->agent);
 
         start_well(f, "/x/end-255");
         assert_int_equal(process(f), 0);
@@ -505,19 +629,19 @@ static void test_stubborn(void **state) {
 
         start_well(f, "/x/stubborn");
         before = channel_deadline(0);
-        f->agent = agent_free(f->agent);
+        f->agent = stop(f->agent);
         assert_true(channel_deadline(0) - before >= AGENT_STOP_TIMEOUT_MS);
         assert_true(channel_deadline(0) - before < AGENT_STOP_TIMEOUT_MS + 2000);
 }
 
-/* The end of agent_free() is the end of the agent: the next one finds polkit without it. */
+/* When it is gone, so is the process: the next one finds polkit without it. */
 static void check_ended(Fixture *f, const char *script) {
         struct pollfd p = {.events = POLLIN};
 
         start_well(f, script);
-        p.fd = fcntl(agent_get_fd(f->agent), F_DUPFD_CLOEXEC, 3);
+        p.fd = fcntl(agent_fd(f), F_DUPFD_CLOEXEC, 3);
         assert_true(p.fd >= 0);
-        f->agent = agent_free(f->agent);
+        f->agent = stop(f->agent);
         assert_int_equal(poll(&p, 1, 0), 1);
         assert_int_equal(p.revents & POLLHUP, POLLHUP);
         close_fd(p.fd);
@@ -565,7 +689,7 @@ static void test_sigchld(void **state) {
                 n_signals = 0;
                 assert_int_equal(sigaction(SIGCHLD, &actions[i], NULL), 0);
                 start_well(f, "/x/ready");
-                f->agent = agent_free(f->agent);
+                f->agent = stop(f->agent);
                 assert_int_equal(start(f, "/x/dead", &auth_all), -ENOSYS);
                 assert_int_equal(n_signals, 0);
         }
@@ -584,7 +708,7 @@ static void *run_in_thread(void *userdata) {
                 _cleanup_(agent_freep) Agent *agent = NULL;
                 int r;
 
-                r = agent_start(script, &auth_all, channel_deadline(TIMEOUT_MS), &agent, &error);
+                r = start_until(&agent, script, &auth_all, channel_deadline(TIMEOUT_MS), &error);
                 if (r != (lives ? 0 : -ENOSYS))
                         *ok = false;
         }

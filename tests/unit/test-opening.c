@@ -451,11 +451,20 @@ static void check_late(FakeScript script, const doorward_auth *by, int timeout_m
                 .deadline = channel_deadline(timeout_ms),
         };
         doorward_error error = {};
-        OpeningReply read;
-        WireReply reply;
-        Wire *wire;
+        OpeningGrant none;
+        Opening *opening;
+        int r;
 
-        assert_int_equal(opening_run(&spec, &wire, &reply, &read, &error), -ETIMEDOUT);
+        assert_int_equal(opening_new(&spec, &opening, &error), 0);
+        while ((r = opening_process(opening, &none, &error)) == OPENING_E_WAIT) {
+                Wait wait;
+
+                wait_init(&wait);
+                opening_wait(opening, &wait);
+                assert_int_equal(wait_block(&wait), 0);
+        }
+        assert_int_equal(r, -ETIMEDOUT);
+        opening_free(opening, false);
         assert_int_equal(error.code, DOORWARD_ERR_TIMEOUT);
         doorward_error_clear(&error);
         fake_broker_stop(broker);
