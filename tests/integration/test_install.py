@@ -112,6 +112,18 @@ def test_library_exports_its_own_names_only():
     lib.expect(declared - {name.partition("@@")[0] for name in names}, set(), "not exported")
 
 
+def test_pages():
+    """Each function of the library is found as a page by its name, and by whatis(1) in that."""
+    folder = f"{STAGE}/usr/share/man"
+    header = re.sub(r"/\*.*?\*/", "", lib.read("/usr/include/doorward.h"), flags=re.S)
+    names = set(re.findall(r"\b(doorward_[a-z_]+)\(", header))
+    lib.expect_true(len(names) >= 32, f"functions: {names}")
+    for name in sorted(names):
+        page = lib.ok("sh", "-c", f"cd {folder} && exec mandoc -T ascii man3/{name}.3")
+        head = re.search(r"NAME(.*?)SYNOPSIS", re.sub(r".\x08", "", page), re.S)[1]
+        lib.expect_in(name, re.sub(r"-\n +|\n +", "", head), f"{name}(3)")
+
+
 def test_units_are_well_formed():
     """systemd-analyze verify has nothing to say, also of what the generator made."""
     units = ["doorward.socket", "doorward.service", "doorward-openers.target",

@@ -177,6 +177,8 @@ def check_names(header, pages, links, source):
 def check_references(pages, links):
     """What is referred to is there; SEE ALSO has all of it, and all that has what is mentioned."""
     there = {(page.name, page.section) for page in pages} | set(links)
+    for (name, section), target in links.items():
+        expect(target in there, f"docs/meson.build: there is no {target} for {name}({section})")
     overview = next(page for page in pages if page.name == "libdoorward")
     for page in pages:
         also = set(re.findall(r"\*([\w.@-]+)\*\((\d)\)", page.part("SEE ALSO")))
