@@ -11,7 +11,6 @@
 
 #include "broker/broker.h"
 #include "broker/keep.h"
-#include "broker/loop.h"
 #include "policy/authority-polkit.h"
 
 _printf_(2, 3) static int complain(int error, const char *format, ...);
@@ -102,7 +101,6 @@ static int run(void) {
         };
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         _cleanup_(authority_freep) Authority *authority = NULL;
-        _cleanup_(loop_freep) Loop *loop = NULL;
         _cleanup_(broker_freep) Broker *broker = NULL;
         _cleanup_(passed_deinit) Passed passed = {.listen_fd = -EBADF};
         int r;
@@ -115,9 +113,7 @@ static int run(void) {
         if (r >= 0)
                 r = sd_event_set_watchdog(event, true);
         if (r >= 0)
-                r = loop_attach_glib(event, &loop);
-        if (r >= 0)
-                r = authority_polkit_new(BROKER_USER, &authority);
+                r = authority_polkit_new(event, BROKER_USER, &authority);
         if (r >= 0)
                 r = broker_new(event, authority, &places, &broker);
         if (r < 0)

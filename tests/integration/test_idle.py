@@ -70,8 +70,7 @@ def test_idle():
             "broker": lib.unit_pid("doorward.service"),
         }
         held = {name: private_dirty(pid) for name, pid in pids.items()}
-        # The opener first, which ends after half a minute. By then the broker has come to rest,
-        # too: after fifteen seconds GLib ends the threads by which it found the bus.
+        # The opener first, which ends after half a minute.
         woken = {name: wake_ups(pid) for name, pid in pids.items()}
         lib.note(
             f"wake-ups in {SECONDS} s: {woken}; private dirty kB: {held}; "

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The authority against a bus of its own, on which the test plays polkit. GLib's context runs in
- * sd-event here as it does in the broker. Without dbus-daemon there is nothing to test it on. */
+/* The authority against a bus of its own, on which the test plays polkit, by GDBus as the real one
+ * does. Without dbus-daemon there is nothing to test it on. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,13 +11,13 @@
 #include <cmocka.h>
 
 #include <gio/gio.h>
+#include <gio/gunixfdlist.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 
-#include "broker/loop.h"
 #include "policy/authority-polkit.h"
 
 #define POLKIT_NAME "org.freedesktop.PolicyKit1"
@@ -35,6 +35,12 @@ typedef struct Polkit {
         const char *actions[4];
         bool load_fails, load_waits, check_waits;
         bool always_changes; /* says so during each reading */
+        const char *version; /* what it says that it is; "1" */
+        guint32 features;    /* and can */
+        const char *detail;  /* of its answers, or NULL */
+        GVariant *asked;     /* the last question, */
+        bool has_fd;         /* whether a descriptor came with it, */
+        char asker[16];      /* and who asked it */
         gint deaf;           /* nothing that comes is answered, nor even looked at */
         GDBusMethodInvocation *waiting[8];
         unsigned n_waiting, n_loads, n_checks, n_cancelled;
@@ -44,7 +50,6 @@ typedef struct Fixture {
         char folder[32];
         pid_t daemon;
         sd_event *event;
-        Loop *loop;
         Authority *authority;
         Polkit polkit;
 } Fixture;
@@ -70,11 +75,18 @@ static uint64_t now_ms(void) {
         return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
+/* The authority's turn, then the test's own. */
+static void turn(Fixture *f) {
+        (void)sd_event_run(f->event, 2000);
+        while (g_main_context_iteration(NULL, FALSE))
+                ;
+}
+
 static void turn_for(Fixture *f, unsigned ms) {
         uint64_t end = now_ms() + ms;
 
         while (now_ms() < end)
-                (void)sd_event_run(f->event, 10000);
+                turn(f);
 }
 
 /* Turns the loop until a count is reached, and not for long. */
@@ -82,7 +94,7 @@ static bool turn_until(Fixture *f, const unsigned *count, unsigned n) {
         uint64_t end = now_ms() + 3000;
 
         while (*count < n && now_ms() < end)
-                (void)sd_event_run(f->event, 10000);
+                turn(f);
         return *count >= n;
 }
 
@@ -156,9 +168,14 @@ static void polkit_answer_actions(Polkit *p, GDBusMethodInvocation *call) {
         g_dbus_method_invocation_return_value(call, g_variant_new("(a(ssssssuuua{ss}))", &actions));
 }
 
-static void polkit_answer_check(GDBusMethodInvocation *call) {
-        g_dbus_method_invocation_return_value(call,
-                                              g_variant_new("((bba{ss}))", TRUE, FALSE, NULL));
+static void polkit_answer_check(const Polkit *p, GDBusMethodInvocation *call) {
+        GVariantBuilder details;
+
+        g_variant_builder_init(&details, G_VARIANT_TYPE("a{ss}"));
+        if (p->detail)
+                g_variant_builder_add(&details, "{ss}", p->detail, "");
+        g_dbus_method_invocation_return_value(
+                call, g_variant_new("((bba{ss}))", p->detail == NULL, FALSE, &details));
 }
 
 static void polkit_answer_waiting(Polkit *p) {
@@ -167,7 +184,7 @@ static void polkit_answer_waiting(Polkit *p) {
                           "EnumerateActions"))
                         polkit_answer_actions(p, p->waiting[i]);
                 else
-                        polkit_answer_check(p->waiting[i]);
+                        polkit_answer_check(p, p->waiting[i]);
         p->n_waiting = 0;
 }
 
@@ -189,8 +206,15 @@ static void on_call(GDBusConnection *bus, const char *sender, const char *path,
                 if (p->always_changes)
                         polkit_say_changed(p);
         } else {
+                GUnixFDList *fds =
+                        g_dbus_message_get_unix_fd_list(g_dbus_method_invocation_get_message(call));
+
                 waits = p->check_waits;
                 p->n_checks++;
+                g_clear_pointer(&p->asked, g_variant_unref);
+                p->asked = g_variant_ref(parameters);
+                p->has_fd = fds && g_unix_fd_list_get_length(fds) == 1;
+                (void)snprintf(p->asker, sizeof(p->asker), "%s", sender);
         }
 
         assert_true(p->n_waiting < ELEMENTSOF(p->waiting));
@@ -202,8 +226,10 @@ static void on_call(GDBusConnection *bus, const char *sender, const char *path,
 static GVariant *on_get(GDBusConnection *bus, const char *sender, const char *path,
                         const char *interface, const char *property, GError **error,
                         gpointer userdata) {
-        return streq(property, "BackendFeatures") ? g_variant_new_uint32(0)
-                                                  : g_variant_new_string("1");
+        const Polkit *p = userdata;
+
+        return streq(property, "BackendFeatures") ? g_variant_new_uint32(p->features)
+                                                  : g_variant_new_string(p->version ?: "1");
 }
 
 /* Runs in GDBus's thread. */
@@ -263,6 +289,7 @@ static void polkit_stop(Polkit *p) {
         if (p->bus)
                 (void)g_dbus_connection_close_sync(p->bus, NULL, NULL);
         g_clear_object(&p->bus);
+        g_clear_pointer(&p->asked, g_variant_unref);
 }
 
 /* Around each test. */
@@ -274,8 +301,7 @@ static int setup(void **state) {
                 return -1;
         (void)snprintf(f->folder, sizeof(f->folder), "/tmp/test-polkit-XXXXXX");
         if (!mkdtemp(f->folder) || sd_event_new(&f->event) < 0 ||
-            loop_attach_glib(f->event, &f->loop) < 0 ||
-            authority_polkit_new("doorward", &f->authority) < 0)
+            authority_polkit_new(f->event, "doorward", &f->authority) < 0)
                 return -1;
 
         f->polkit.actions[0] = GENERIC;
@@ -287,13 +313,10 @@ static int teardown(void **state) {
         Fixture *f = *state;
         char path[64];
 
-        /* libpolkit must have been told what came of polkit's coming: it does not bear to go. */
-        turn_for(f, 50);
         authority_free(f->authority);
         polkit_stop(&f->polkit);
         stop_daemon(f);
         turn_for(f, 50);
-        loop_free(f->loop);
         sd_event_unref(f->event);
         (void)snprintf(path, sizeof(path), "%s/bus", f->folder);
         (void)unlink(path);
@@ -576,6 +599,209 @@ static void test_polkit_goes_and_comes(void **state) {
         assert_int_equal(asked.last.failure, AUTHORITY_ANSWERED);
 }
 
+/* What is asked, word for word. */
+
+static void ask_with(Fixture *f, Asked *asked, int pidfd, bool interactive) {
+        AuthorityQuestion question = {
+                .uid = 1000,
+                .peer_uid = 1000,
+                .pid = 4711,
+                .pidfd = pidfd,
+                .start_time = UINT64_C(5000000000),
+                .action = OWN,
+                .details = {{"endpoint", "docker"},
+                            {"access", "full"},
+                            {"polkit.message", "May I?"}},
+                .interactive = interactive,
+        };
+
+        asked->fixture = f;
+        assert_int_equal(authority_ask(f->authority, &question, on_answer, asked, &asked->check),
+                         0);
+        assert_true(turn_until(f, &asked->answers, asked->answers + 1));
+}
+
+static void expect_asked(const Fixture *f, const char *subject, const char *rest) {
+        _cleanup_free_ char *expected = NULL;
+        char *text = g_variant_print(f->polkit.asked, FALSE);
+
+        assert_true(asprintf(&expected, "(('unix-process', {%s}), '" OWN "', %s)", subject, rest) >
+                    0);
+        assert_string_equal(text, expected);
+        g_free(text);
+}
+
+#define SUBJECT "'pid': <uint32 4711>, 'start-time': <uint64 5000000000>, 'uid': <1000>"
+#define DETAILS "{'endpoint': 'docker', 'access': 'full', 'polkit.message': 'May I?'}"
+
+static void test_the_question(void **state) {
+        Fixture *f = *state;
+        Asked asked = {};
+
+        start(f);
+        ask_with(f, &asked, -EBADF, false);
+        expect_asked(f, SUBJECT, DETAILS ", 0, 'doorward-1'");
+        assert_false(f->polkit.has_fd);
+        ask_with(f, &asked, -EBADF, true);
+        expect_asked(f, SUBJECT, DETAILS ", 1, 'doorward-2'");
+}
+
+/* A polkit that takes a pidfd is given one; one that is known not to is spared it; and of one of
+ * which nothing is known yet it does not matter. */
+static void test_the_pidfd(void **state) {
+        static const struct {
+                const char *version;
+                bool expected;
+        } polkits[] = {{"122", false}, {"124", true}, {"0.120", false}, {"126.1", true}};
+        Fixture *f = *state;
+        Asked asked = {};
+        char rest[128];
+
+        for (size_t i = 0; i < ELEMENTSOF(polkits); i++) {
+                f->polkit.version = polkits[i].version;
+                start(f);
+                ask_with(f, &asked, STDIN_FILENO, false);
+                assert_true(f->polkit.has_fd);
+                (void)snprintf(rest, sizeof(rest), DETAILS ", 0, 'doorward-%zu'", 2 * i + 1);
+                expect_asked(f, SUBJECT ", 'pidfd': <handle 0>", rest);
+                ask_with(f, &asked, STDIN_FILENO, false);
+                assert_int_equal(asked.last.failure, AUTHORITY_ANSWERED);
+                assert_int_equal(f->polkit.has_fd, polkits[i].expected);
+                polkit_stop(&f->polkit);
+                stop_daemon(f);
+                turn_for(f, 50);
+        }
+}
+
+/* What polkit says of itself; nothing of that is known while there is no link. */
+static void test_what_it_is(void **state) {
+        Fixture *f = *state;
+        Asked asked = {};
+
+        assert_null(authority_version(f->authority));
+        assert_false(authority_keeps(f->authority));
+        for (guint32 features = 0; features < 4; features++) {
+                f->polkit.version = "0.105";
+                f->polkit.features = features;
+                start(f);
+                ask_with(f, &asked, -EBADF, false);
+                assert_string_equal(authority_version(f->authority), "polkit 0.105");
+                assert_int_equal(authority_keeps(f->authority), features & 1);
+                polkit_stop(&f->polkit);
+                stop_daemon(f);
+                turn_for(f, 50);
+                assert_null(authority_version(f->authority));
+                assert_false(authority_keeps(f->authority));
+        }
+}
+
+/* What an answer rests on. */
+static void test_the_answer(void **state) {
+        static const struct {
+                const char *detail;
+                bool temporary, dismissed;
+        } answers[] = {
+                {"polkit.dismissed", false, true},
+                {"polkit.temporary_authorization_id", true, false},
+                {"polkit.retains_authorization_after_challenge", true, false},
+                {"polkit.something_else", false, false},
+        };
+        Fixture *f = *state;
+        Asked asked = {};
+
+        start(f);
+        for (size_t i = 0; i < ELEMENTSOF(answers); i++) {
+                f->polkit.detail = answers[i].detail;
+                ask_with(f, &asked, -EBADF, false);
+                assert_int_equal(asked.last.failure, AUTHORITY_ANSWERED);
+                assert_int_equal(asked.last.decision, DECISION_DENIED);
+                assert_int_equal(asked.last.temporary, answers[i].temporary);
+                assert_int_equal(asked.last.dismissed, answers[i].dismissed);
+        }
+}
+
+/* A prompt that is withdrawn is left for half a second to end by itself; then polkit is told. */
+static void test_a_withdrawn_prompt(void **state) {
+        Fixture *f = *state;
+        AuthorityQuestion question = {
+                .uid = 1000,
+                .peer_uid = 1000,
+                .pid = getpid(),
+                .pidfd = -EBADF,
+                .start_time = 1,
+                .action = GENERIC,
+                .interactive = true,
+        };
+        Asked asked = {.fixture = f};
+
+        start(f);
+        f->polkit.check_waits = true;
+        for (unsigned i = 0; i < 3; i++) {
+                assert_int_equal(
+                        authority_ask(f->authority, &question, on_answer, &asked, &asked.check), 0);
+                assert_true(turn_until(f, &f->polkit.n_checks, i + 1));
+                authority_cancel(f->authority, asked.check);
+                turn_for(f, 100);
+                assert_int_equal(f->polkit.n_cancelled, i == 2 ? 1 : 0);
+                if (i == 0) {
+                        polkit_answer_waiting(&f->polkit);
+                        turn_for(f, AUTHORITY_CANCEL_DELAY_MS + 200);
+                        assert_int_equal(f->polkit.n_cancelled, 0);
+                } else if (i == 1)
+                        assert_true(turn_until(f, &f->polkit.n_cancelled, 1));
+        }
+
+        /* The last one is still there when everything ends. */
+        assert_int_equal(asked.answers, 0);
+}
+
+/* Anybody may send anybody a signal. One that says that something changed, or that polkit is
+ * another one, is believed of polkit and of the bus. */
+
+static void count_change(void *userdata) {
+        ++*(unsigned *)userdata;
+}
+
+static void test_forged_signals(void **state) {
+        Fixture *f = *state;
+        GDBusConnection *stranger;
+        unsigned changes = 0, before;
+        Asked asked = {};
+
+        start(f);
+        authority_watch(f->authority, count_change, &changes);
+        ask_with(f, &asked, -EBADF, false);
+        before = changes;
+        polkit_say_changed(&f->polkit);
+        assert_true(turn_until(f, &changes, before + 1));
+
+        before = changes;
+        stranger = g_dbus_connection_new_for_address_sync(
+                getenv("DBUS_SYSTEM_BUS_ADDRESS"),
+                G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
+                        G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
+                NULL, NULL, NULL);
+        assert_non_null(stranger);
+        assert_true(g_dbus_connection_emit_signal(stranger, f->polkit.asker, POLKIT_PATH,
+                                                  POLKIT_INTERFACE, "Changed", NULL, NULL));
+        assert_true(g_dbus_connection_emit_signal(
+                stranger, f->polkit.asker, "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                "NameOwnerChanged",
+                g_variant_new("(sss)", POLKIT_NAME, "",
+                              g_dbus_connection_get_unique_name(stranger)),
+                NULL));
+        (void)g_dbus_connection_flush_sync(stranger, NULL, NULL);
+        turn_for(f, 100);
+        assert_int_equal(changes, before);
+
+        /* Who answers is still known, too. */
+        ask_with(f, &asked, -EBADF, false);
+        assert_int_equal(asked.last.failure, AUTHORITY_ANSWERED);
+        (void)g_dbus_connection_close_sync(stranger, NULL, NULL);
+        g_object_unref(stranger);
+        authority_watch(f->authority, NULL, NULL);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -589,6 +815,12 @@ int main(void) {
                 TEST(test_the_bus_goes_and_comes),
                 TEST(test_polkit_says_nothing),
                 TEST(test_polkit_goes_and_comes),
+                TEST(test_the_question),
+                TEST(test_the_pidfd),
+                TEST(test_what_it_is),
+                TEST(test_the_answer),
+                TEST(test_a_withdrawn_prompt),
+                TEST(test_forged_signals),
         };
 
         (void)g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING);
