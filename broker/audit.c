@@ -111,16 +111,13 @@ static void read_login(AuditEvent *event) {
         event->session = read_number(dir, "sessionid");
 }
 
-static bool entry_to_event(const Entry *entry, AuditEvent *ret) {
+static AuditEvent entry_to_event(const Entry *entry, AuditType type) {
         AuditEvent event = {
+                .type = type,
                 .login = AUDIT_PROTOCOL_UNSET,
                 .session = AUDIT_PROTOCOL_UNSET,
         };
         char access[16];
-
-        event.type = entry_get_type(entry);
-        if (event.type == 0)
-                return false;
 
         entry_get(entry, "DOORWARD_ACCESS", access, sizeof(access));
         if (access_from_string(access) > 0)
@@ -129,12 +126,14 @@ static bool entry_to_event(const Entry *entry, AuditEvent *ret) {
         event.identity = entry_get_number(entry, "DOORWARD_IDENTITY_UID");
         event.pid = entry_get_number(entry, "DOORWARD_SUBJECT_PID");
         entry_get(entry, "DOORWARD_ENDPOINT", event.endpoint, sizeof(event.endpoint));
-        entry_get(entry, event.type == AUDIT_TYPE_END ? "DOORWARD_REASON" : "DOORWARD_ERROR",
+        entry_get(entry, type == AUDIT_TYPE_END ? "DOORWARD_REASON" : "DOORWARD_ERROR",
                   event.reason, sizeof(event.reason));
         entry_get(entry, "DOORWARD_LEASE", event.lease, sizeof(event.lease));
         entry_get(entry, "DOORWARD_REQUEST", event.request, sizeof(event.request));
-        *ret = event;
-        return true;
+        if (type != AUDIT_TYPE_END)
+                read_login(&event);
+
+        return event;
 }
 
 /* Where it goes. */
@@ -189,19 +188,19 @@ static int audit_send(Audit *audit, const uint8_t *data, size_t size) {
 
 void audit_put(Audit *audit, const void *data, size_t size) {
         const Entry entry = {data, size};
+        AuditType type = audit ? entry_get_type(&entry) : 0;
         uint8_t buf[AUDIT_PROTOCOL_SIZE];
         AuditEvent event;
         uint64_t now;
         int r = -ENOTCONN;
 
-        if (!audit || !entry_to_event(&entry, &event))
+        if (type == 0)
                 return;
 
+        /* Where there is no audit, nothing is read for it. */
         now = now_usec();
         if (now >= audit->retry_at) {
-                /* Where there is no audit, nobody wants to know. */
-                if (event.type != AUDIT_TYPE_END)
-                        read_login(&event);
+                event = entry_to_event(&entry, type);
                 event.lost = audit->lost;
                 r = audit_send(audit, buf, audit_event_encode(&event, buf));
                 if (r < 0 && audit->fd < 0)
