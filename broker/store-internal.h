@@ -5,6 +5,7 @@
  * Store, internal: what keeping and taking share
  */
 
+#include "broker/deadline.h"
 #include "broker/store.h"
 
 #define STORE_STATE_NAME "state"
@@ -27,7 +28,8 @@ typedef struct StoreName {
 struct Store {
         StoreNotify notify;
         void *userdata;
-        sd_event_source *timer;
+        DeadlineClock clock; /* its own: most leases are over before it goes off */
+        Deadline deadline;   /* then it is sent */
         unsigned max_leases, max_blocks;
 
         State state;

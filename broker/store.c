@@ -12,7 +12,6 @@
  * 1 has others to serve. */
 #define STORE_MESSAGES 64U
 #define STORE_PAUSE_USEC (20 * UINT64_C(1000))
-#define STORE_ACCURACY_USEC (10 * UINT64_C(1000))
 /* Where it did not succeed. */
 #define STORE_RETRY_USEC (2000 * UINT64_C(1000))
 
@@ -59,34 +58,23 @@ static bool store_is_dirty(const Store *store) {
         return store->changed || store->n_new > 0;
 }
 
-static void store_set_timer(Store *store, uint64_t usec) {
-        /* What fails leaves it to store_flush(). */
-        if (sd_event_source_set_time_relative(store->timer, usec) >= 0)
-                (void)sd_event_source_set_enabled(store->timer, SD_EVENT_ONESHOT);
-}
-
-/* What waits already is not put off. */
+/* What waits already is not put off. What fails leaves it to store_flush(). */
 void store_touch(Store *store) {
-        int enabled = SD_EVENT_OFF;
-
-        (void)sd_event_source_get_enabled(store->timer, &enabled);
         if (!store_is_dirty(store))
-                (void)sd_event_source_set_enabled(store->timer, SD_EVENT_OFF);
-        else if (enabled == SD_EVENT_OFF)
-                store_set_timer(store, STORE_GATHER_USEC);
+                deadline_lift(&store->deadline);
+        else if (!deadline_is_set(&store->deadline))
+                (void)deadline_set_relative(&store->deadline, STORE_GATHER_USEC);
 }
 
 static int store_go(Store *store, unsigned budget);
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+static void on_deadline(void *userdata) {
         (void)store_go(userdata, STORE_MESSAGES);
-        return 0;
 }
 
 int store_new(sd_event *event, unsigned max_leases, StoreNotify notify, void *userdata,
               Store **ret) {
-        _cleanup_(store_freep) Store *store = calloc(1, sizeof(*store));
-        int r;
+        Store *store = calloc(1, sizeof(*store));
 
         if (!store)
                 return -ENOMEM;
@@ -101,14 +89,9 @@ int store_new(sd_event *event, unsigned max_leases, StoreNotify notify, void *us
         if (!notify && !getenv("NOTIFY_SOCKET"))
                 store->max_leases = store->max_blocks = 0;
 
-        r = sd_event_add_time_relative(event, &store->timer, CLOCK_MONOTONIC, STORE_GATHER_USEC,
-                                       STORE_ACCURACY_USEC, on_timer, store);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(store->timer, SD_EVENT_OFF);
-        if (r < 0)
-                return r;
-
-        *ret = TAKE_PTR(store);
+        deadline_clock_init(&store->clock, event);
+        deadline_init(&store->deadline, &store->clock, on_deadline, store);
+        *ret = store;
         return 0;
 }
 
@@ -129,7 +112,8 @@ Store *store_free(Store *store) {
                 kept_free(kept);
         }
 
-        sd_event_source_disable_unref(store->timer);
+        deadline_lift(&store->deadline);
+        deadline_clock_deinit(&store->clock);
         state_deinit(&store->state);
         free(store->blocks);
         free(store->removed);
@@ -489,7 +473,7 @@ static int store_go(Store *store, unsigned budget) {
 
         store->budget = budget;
 
-        (void)sd_event_source_set_enabled(store->timer, SD_EVENT_OFF);
+        deadline_lift(&store->deadline);
         if (!store_is_dirty(store))
                 return 0;
 
@@ -505,6 +489,7 @@ static int store_go(Store *store, unsigned budget) {
 
         store->changed = r < 0;
         if (r < 0)
-                store_set_timer(store, r == -EAGAIN ? STORE_PAUSE_USEC : STORE_RETRY_USEC);
+                (void)deadline_set_relative(&store->deadline,
+                                            r == -EAGAIN ? STORE_PAUSE_USEC : STORE_RETRY_USEC);
         return r;
 }

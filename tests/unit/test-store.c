@@ -254,9 +254,7 @@ static void restart(Fixture *f, StoreContent *ret) {
 
 /* Until nothing is gathered any more. */
 static void run_until_idle(Fixture *f) {
-        int enabled;
-
-        while (sd_event_source_get_enabled(f->store->timer, &enabled) > 0)
+        while (deadline_is_set(&f->store->deadline))
                 assert_true(sd_event_run(f->event, 2000 * 1000) > 0);
 }
 
@@ -335,7 +333,7 @@ static void test_short_lived(void **state) {
         assert_int_equal(store_add_duplicate(f->store, held.kept, held.duplicates[1][0]), 0);
         store_remove_duplicate(f->store, held.kept, held.duplicates[0][0]);
         store_remove(f->store, held.kept);
-        assert_int_equal(sd_event_source_get_enabled(f->store->timer, NULL), 0);
+        assert_false(deadline_is_set(&f->store->deadline));
         assert_int_equal(store_flush(f->store), 0);
         assert_int_equal(f->systemd.n_messages, 0);
         held_deinit(&held);
