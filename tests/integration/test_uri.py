@@ -104,7 +104,7 @@ BAD_URI_STATUS, NO_BROKER_STATUS, PROTOCOL_STATUS, DENIED_STATUS = 2, 86, 87, 90
 
 def test_another_name_of_the_broker():
     """doorward+unix opens what its socket= leads to, whatever DOORWARD_SOCKET says: by the command and
-    by the library; and the canonical URI leads there again."""
+    by the library; and the canonical URI leads there again (virConnectGetURI)."""
     nowhere = {"DOORWARD_SOCKET": "/run/nonexistent"}
     canonical = f"doorward+unix:///echo?access=full&socket={OTHER_NAME}"
     with everything(), library() as call:
@@ -208,7 +208,7 @@ uri_aliases = [
 
 def test_aliases():
     """An alias is what it stands for, exactly and once; it goes before an endpoint of its name, which
-    has a longer one; NO_ALIASES takes no notice."""
+    has a longer one; NO_ALIASES takes no notice (uri_aliases, VIR_CONNECT_NO_ALIASES)."""
     with everything(), library() as call, conf(ALIASES) as env:
         canonical = f"doorward+unix:///echo?access=full&socket={OTHER_NAME}"
         lib.expect(hello("Near_1", env=env), ["uid=", "echo"])
@@ -266,7 +266,7 @@ def test_both_files():
 
 def test_default():
     """Nothing, or "", is the default: the environment's before the file's; and an alias, if that is
-    what it is."""
+    what it is (LIBVIRT_DEFAULT_URI, uri_default)."""
     with everything(), library() as call, conf(ALIASES + 'uri_default = "quiet"\n') as env:
         lib.expect(call(None, env=env), ["doorward:///echo?access=read-only", "uid="])
         lib.expect(call("", env=env), ["doorward:///echo?access=read-only", "uid="])
@@ -285,7 +285,8 @@ def test_default():
 
 
 def test_no_default():
-    """Without a default the error lists the endpoints, and none of them is tried."""
+    """Without a default the error lists the endpoints, and none of them is tried: where virConnectOpen
+    of NULL goes looking (connectURIProbe), nothing is guessed."""
     with everything() as backend, library() as call:
         journal = lib.Journal()
         for out in (call(None), call("")):
