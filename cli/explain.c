@@ -263,10 +263,20 @@ static void rule_explain(const Explanation *e, const RuleSpec *spec) {
         }
 }
 
+/* What an alias, or the default, came to. */
+static void uri_print(const Explanation *e) {
+        const Uri *uri = &e->argument.uri;
+        char buf[URI_TEXT_SIZE];
+
+        if (uri->transport != URI_LOCAL || !streq(e->argument.word, uri->endpoint))
+                field_print("URI", uri_to_string(uri, buf));
+}
+
 static void explanation_print(const Explanation *e) {
         RuleSpec spec;
 
         field_print("Endpoint", e->name);
+        uri_print(e);
         field_print("Access", access_to_string(e->argument.access));
         you_print(e);
         policy_print(e);

@@ -217,6 +217,9 @@ def test_aliases():
         lib.expect(call(canonical), [canonical, "uid="])
 
         access("Near_1:ro", "read-only", env=env)
+        out = lib.ok("doorward", "explain", "--no-pager", "Near_1:ro", user="alice", env=env)
+        lib.expect_in(canonical.replace("=full", "=read-only"), "".join(out.split()))
+        lib.expect_not_in("URI:", lib.ok("doorward", "explain", "--no-pager", "echo", user="alice"))
         access("quiet", "read-only", env=env)
         lib.expect(call("quiet", env=env), ["doorward:///echo?access=read-only", "uid="])
         lib.expect_in("asks for full access", refused(BAD_URI_STATUS, "both:ro", env=env))
