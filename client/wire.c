@@ -5,6 +5,7 @@
 
 #include "client/channel.h"
 #include "client/failure.h"
+#include "client/seed.h"
 #include "client/wire.h"
 
 #define TEXT_UNREADABLE "sent a reply that cannot be read"
@@ -75,6 +76,7 @@ int wire_new(const char *path, Wire **ret, doorward_error *error) {
         _cleanup_(wire_freep) Wire *wire = NULL;
         int r;
 
+        seed_set();
         wire = malloc(sizeof(*wire));
         if (!wire)
                 return error_no_memory(error);
