@@ -123,7 +123,7 @@ def check_names():
     errors = [*broker.errors, *(name for name in service.errors if name != "PermissionDenied")]
     for name in (*broker.methods, *service.methods, *errors):
         expect(name in words, f"docs/wire.md does not name {name}")
-    for enum in ("Access", "How", "Mode", "Reason", "State"):
+    for enum in ("Access", "How", "Means", "Mode", "Reason", "State"):
         for value in broker.enums[enum]:
             named = value in words or enum == "Mode" and value == "none"
             expect(named, f"docs/wire.md does not name {value}, a {enum}")
@@ -142,8 +142,8 @@ def check_tables():
     (methods,) = tables("The other methods")
     expect_set(column(methods), set(broker.methods) - {"Open", "AgentRespond"}, "methods")
     for row in methods:
-        (name,) = column([row])
-        more = "more" in broker.comments[name]
+        name = "".join(column([row]))
+        more = "more" in broker.comments.get(name, "")
         expect(more == (row[2] == "yes"), f"{name}, with more or not")
     (errors,) = tables("Errors")
     expect_set(column(errors), broker.errors, "errors")
