@@ -24,3 +24,4 @@ int command_policy(const Options *options, char **arguments, size_t n);
 int command_cat_config(const Options *options, char **arguments, size_t n);
 int command_verify(const Options *options, char **arguments, size_t n);
 int command_info(const Options *options, char **arguments, size_t n);
+int command_capabilities(const Options *options, char **arguments, size_t n);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "config.h"
 
 #include "cli/commands.h"
 #include "cli/exit-status.h"
+#include "cli/field.h"
 #include "cli/report.h"
 #include "cli/text.h"
-#include "client/wire.h"
+#include "client/query.h"
 
 typedef struct Info {
         const char *version;
@@ -18,6 +18,7 @@ typedef struct Info {
         bool identity_proof;
         json_t *features;
         json_t *limits;
+        json_t *use; /* NULL with an older broker */
         json_t *warnings;
 } Info;
 
@@ -29,6 +30,7 @@ static int info_read(const json_t *parameters, Info *info) {
                 {"polkit", WIRE_STRING, true, &info->polkit},
                 {"features", WIRE_STRINGS, false, &info->features},
                 {"limits", WIRE_INTS, false, &info->limits},
+                {"use", WIRE_INTS, true, &info->use},
                 {"warnings", WIRE_STRINGS, false, &info->warnings},
                 {},
         };
@@ -36,19 +38,14 @@ static int info_read(const json_t *parameters, Info *info) {
         return wire_read(parameters, fields);
 }
 
-static void field_print(const char *label, const char *text) {
-        (void)printf("%12s: ", label);
-        text_print_wrapped(stdout, text, 14, text_columns());
-        (void)putchar('\n');
-}
+/* "LeasesPerUser=3 of 16", or the limit alone, if nobody counts by user. */
+static void limit_print(const char *name, const json_t *max, const json_t *use) {
+        _cleanup_free_ char *escaped = text_escape(name);
 
-static void strings_print(const char *label, const json_t *strings) {
-        json_t *string;
-        size_t i;
-
-        json_array_foreach(strings, i, string) {
-                field_print(i == 0 ? label : "", json_string_value(string));
-        }
+        (void)printf("%14s%s=", "", escaped ?: "?");
+        if (use)
+                (void)printf("%" JSON_INTEGER_FORMAT " of ", json_integer_value(use));
+        (void)printf("%" JSON_INTEGER_FORMAT "\n", json_integer_value(max));
 }
 
 static void info_print(const Info *info, const Wire *wire) {
@@ -66,42 +63,26 @@ static void info_print(const Info *info, const Wire *wire) {
                                           "has no SO_PEERPIDFD, or the broker does not use it"
                                         : "the kernel vouches for callers (SO_PEERPIDFD)");
         field_print("Policy", info->polkit ? info->polkit : "polkit was not reached yet");
-        strings_print("Features", info->features);
-        strings_print("Warnings", info->warnings);
+        field_print_strings("Features", info->features);
+        field_print_strings("Warnings", info->warnings);
 
-        (void)printf("%12s:\n", "Limits");
-        json_object_foreach((json_t *)info->limits, name, limit) {
-                _cleanup_free_ char *escaped = text_escape(name);
-
-                (void)printf("%14s%s=%" PRId64 "\n", "", escaped ? escaped : "?",
-                             (int64_t)json_integer_value(limit));
-        }
-}
-
-static int info_get(Wire **ret_wire, WireReply *ret, doorward_error *error) {
-        _cleanup_(wire_freep) Wire *wire = NULL;
-        int r;
-
-        r = wire_open(NULL, WIRE_TIMEOUT_MS, &wire, error);
-        if (r == 0)
-                r = wire_call(wire, METHOD_GET_BROKER_INFO, json_object(), WIRE_TIMEOUT_MS, ret,
-                              error);
-        if (r == 0)
-                *ret_wire = TAKE_PTR(wire);
-
-        return r;
+        (void)printf("%12s:%s\n", "Limits", info->use ? " what you have, and may have" : "");
+        json_object_foreach((json_t *)info->limits, name, limit)
+                limit_print(name, limit, json_object_get(info->use, name));
 }
 
 int command_info(const Options *options, char **arguments, size_t n) {
         _cleanup_error_ doorward_error error = {};
-        _cleanup_(wire_freep) Wire *wire = NULL;
+        _cleanup_(query_end) Query query = QUERY_NULL;
         _cleanup_(wire_reply_deinit) WireReply reply = WIRE_REPLY_NULL;
         Info info = {};
         int r;
 
         (void)arguments;
         (void)n;
-        r = info_get(&wire, &reply, &error);
+        r = query_begin(&query, NULL, &error);
+        if (r == 0)
+                r = query_ask(&query, METHOD_GET_BROKER_INFO, json_object(), &reply, &error);
         if (r == 0 && info_read(reply.parameters, &info) < 0)
                 r = wire_error_protocol(&error, "The broker's answer cannot be read.");
         if (r < 0)
@@ -113,6 +94,6 @@ int command_info(const Options *options, char **arguments, size_t n) {
         }
 
         output_begin_text(options->output);
-        info_print(&info, wire);
+        info_print(&info, query.wire);
         return EXIT_STATUS_OK;
 }

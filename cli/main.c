@@ -83,8 +83,14 @@ static const Command commands[] = {
          "Checks definitions: those that are named, files (an argument with a slash), or all and "
          "doorward.conf. Errors are what keeps an endpoint from being opened.",
          OPTION_JSON | OPTION_QUIET, 0, -1, false, command_verify},
+        {"capabilities", "", "what there is, and would be answered",
+         "Shows what the machine, the library, the broker, the kernel and polkit have, how "
+         "somebody can be asked for a password, and what policy would answer you for each "
+         "endpoint. Nobody is asked for a password.",
+         OPTION_JSON | OPTION_NO_PAGER, 0, 0, false, command_capabilities},
         {"info", "", "what this broker is",
-         "Shows the version of the broker, how it tells who calls, its limits and warnings.",
+         "Shows the version of the broker, how it tells who calls, its limits with what you have "
+         "of them, and warnings.",
          OPTION_JSON | OPTION_NO_PAGER, 0, 0, false, command_info},
         {},
 };

@@ -68,14 +68,14 @@ __doorward_options() {
         policy) echo --install --remove --quiet -q --no-pager ;;
         cat-config) echo --no-pager ;;
         verify) echo --json= -j --quiet -q ;;
-        info) echo --json= -j --no-pager ;;
+        capabilities | info) echo --json= -j --no-pager ;;
         esac
         echo --debug --help -h --version
 }
 
 _doorward() {
         local commands='list explain exec stdio fdpass leases revoke monitor forget policy'
-        commands+=' cat-config verify info'
+        commands+=' cat-config verify capabilities info'
         local line=${COMP_LINE:0:COMP_POINT} word command='' i at
         local -a words
         COMPREPLY=()

@@ -49,7 +49,7 @@ function __doorward_command
     for word in $words[2..]
         switch $word
             case list explain exec stdio fdpass leases revoke monitor forget policy cat-config \
-                    verify info
+                    verify capabilities info
                 test $word = $argv[1]
                 return
         end
@@ -59,7 +59,7 @@ end
 
 function __doorward_no_command
     for command in list explain exec stdio fdpass leases revoke monitor forget policy cat-config \
-            verify info
+            verify capabilities info
         __doorward_command $command; and return 1
     end
     return 0
@@ -101,6 +101,8 @@ complete -c doorward -n __doorward_no_command -a forget -d 'Ask for remembered p
 complete -c doorward -n __doorward_no_command -a policy -d 'Its polkit actions'
 complete -c doorward -n __doorward_no_command -a cat-config -d 'Definitions as they are read'
 complete -c doorward -n __doorward_no_command -a verify -d 'Whether definitions are right'
+complete -c doorward -n __doorward_no_command -a capabilities \
+    -d 'What there is, and would be answered'
 complete -c doorward -n __doorward_no_command -a info -d 'What this broker is'
 
 complete -c doorward -n '__doorward_commands explain stdio fdpass' -a '(__doorward_endpoints; __doorward_aliases)'
@@ -132,10 +134,10 @@ complete -c doorward -n '__doorward_command policy' -l install -d 'Put the file 
 complete -c doorward -n '__doorward_command policy' -l remove -d 'Take it away again'
 complete -c doorward -n '__doorward_command list' -l no-check -d 'Names only'
 complete -c doorward -n '__doorward_commands list leases monitor' -l no-legend -d 'No headings'
-complete -c doorward -n '__doorward_commands list explain leases policy cat-config info' -l no-pager \
+complete -c doorward -n '__doorward_commands list explain leases policy cat-config capabilities info' -l no-pager \
     -d 'No pager'
 complete -c doorward \
-    -n '__doorward_commands list explain leases revoke monitor forget verify info' -l json -x \
+    -n '__doorward_commands list explain leases revoke monitor forget verify capabilities info' -l json -x \
     -a 'short pretty off' -d 'Print JSON'
 complete -c doorward \
-    -n '__doorward_commands list explain leases revoke monitor forget verify info' -s j -d 'Print JSON'
+    -n '__doorward_commands list explain leases revoke monitor forget verify capabilities info' -s j -d 'Print JSON'
