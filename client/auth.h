@@ -20,9 +20,6 @@
 #include "client/error.h"
 #include "common/conversation-protocol.h"
 
-/* What a callback returns for that. */
-#define DOORWARD_AUTH_LATER 2
-
 enum {
         _AUTH_E_SUCCESS,
         AUTH_E_LATER, /* the question is open, and the answer is to come in another way */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <poll.h>
+
 #include "client/export.h"
 #include "client/grant-info.h"
 
@@ -56,6 +58,32 @@ DOORWARD_EXPORT int doorward_get_event_fd(doorward_conn *conn) {
         }
 
         return r < 0 ? -1 : r;
+}
+
+DOORWARD_EXPORT int doorward_get_events(doorward_conn *conn) {
+        error_begin();
+        if (!export_check_lease(conn))
+                return -1;
+
+        return lease_is_to_be_processed(&conn->lease) ? POLLIN : 0;
+}
+
+DOORWARD_EXPORT int doorward_get_timeout(doorward_conn *conn, long long *usec) {
+        _cleanup_error_ doorward_error error = {};
+        Wait wait;
+
+        error_begin();
+        if (!export_check_lease(conn))
+                return -1;
+        if (!usec) {
+                (void)export_fail_argument(&error, "There is nowhere to write the time to.");
+                error_raise(&error);
+                return -1;
+        }
+
+        /* Nothing of a lease goes by time that the broker would not tell. */
+        wait_init(&wait);
+        return wait_get_timeout(&wait, usec);
 }
 
 /* The callback may give back what its caller holds. */

@@ -5,45 +5,13 @@
 /* The exported functions that make, use and end a connection: each checks what it was given, and
  * leaves its error to the thread. */
 
-static int check_open(const doorward_auth *auth, unsigned flags, doorward_error *error) {
-        const unsigned known = DOORWARD_RO | DOORWARD_NO_ALIASES | DOORWARD_NO_INTERACTION |
-                               DOORWARD_FALLBACK_RO | DOORWARD_DETACHED | DOORWARD_LOCAL_ONLY |
-                               DOORWARD_HOLD;
-
-        if (flags & ~known)
-                return export_fail_argument(error, "There are no such flags: 0x%x.",
-                                            flags & ~known);
-        if ((flags & DOORWARD_DETACHED) && (flags & DOORWARD_HOLD))
-                return export_fail_argument(error, "What is detached has no lease to hold.");
-        if (auth && auth->ncredtype > 0 && (!auth->credtype || !auth->cb))
-                return export_fail_argument(error, "Credentials are listed, and there is no %s.",
-                                            auth->cb ? "list of them" : "callback to collect them");
-
-        return 0;
-}
-
 static int open_checked(const char *uri, const doorward_auth *auth, unsigned flags,
                         doorward_conn **ret, doorward_error *error) {
-        unsigned conn_flags = 0;
+        ExportOpen open;
         int r;
 
-        r = check_open(auth, flags, error);
-        if (r < 0)
-                return r;
-
-        if (flags & DOORWARD_DETACHED)
-                conn_flags |= CONN_DETACHED;
-        if (flags & DOORWARD_FALLBACK_RO)
-                conn_flags |= CONN_FALL_BACK;
-        if (flags & DOORWARD_HOLD)
-                conn_flags |= CONN_HOLD;
-        if (flags & DOORWARD_NO_ALIASES)
-                conn_flags |= CONN_NO_ALIASES;
-        if (flags & DOORWARD_LOCAL_ONLY)
-                conn_flags |= CONN_LOCAL_ONLY;
-
-        return conn_open(uri, flags & DOORWARD_RO ? ACCESS_READ_ONLY : ACCESS_FULL,
-                         flags & DOORWARD_NO_INTERACTION ? NULL : auth, conn_flags, ret, error);
+        r = export_check_open(auth, flags, &open, error);
+        return r < 0 ? r : conn_open(uri, open.access, open.auth, open.flags, ret, error);
 }
 
 static doorward_conn *open_with(const char *uri, const doorward_auth *auth, unsigned flags) {

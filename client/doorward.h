@@ -21,12 +21,12 @@
  *
  * URIs. "doorward:///ENDPOINT" is an endpoint of this machine; a bare "ENDPOINT" is short for it.
  * "doorward://USER@/ENDPOINT" is the same as somebody else, who is to be proven to be: by USER's
- * password, as a rule; "doorward://@/ENDPOINT" asks as whom. "doorward+unix:///ENDPOINT?socket=PATH"
- * asks another broker of this machine. "doorward+ssh://HOST/ENDPOINT" and "doorward+ext:///ENDPOINT"
- * are read, and opened by later versions. "access=full" or "access=read-only" may stand among the
- * parameters of all but the short form. An endpoint is a name such as docker or serial@ttyUSB0,
- * never a path. Everything else is refused, with a hint where there is a likely intention. All of
- * it is in doorward-uri(7).
+ * password, as a rule; "doorward://@/ENDPOINT" asks as whom.
+ * "doorward+unix:///ENDPOINT?socket=PATH" asks another broker of this machine.
+ * "doorward+ssh://HOST/ENDPOINT" and "doorward+ext:///ENDPOINT" are read, and opened by later
+ * versions. "access=full" or "access=read-only" may stand among the parameters of all but the short
+ * form. An endpoint is a name such as docker or serial@ttyUSB0, never a path. Everything else is
+ * refused, with a hint where there is a likely intention. All of it is in doorward-uri(7).
  *
  * Names. A word can be an alias for a URI, and there can be a URI that NULL and "" stand for: both
  * are of the user's and the system's client.conf, which doorward-client.conf(5) describes. An alias
@@ -43,8 +43,9 @@
  * for it: DOORWARD_DEBUG, see doorward-debug(7).
  *
  * Threads. A connection may be used by several threads at once, by every function here; only the
- * last doorward_close() must be the last use. Errors are the thread's own. The library has no
- * thread: what it calls, it calls in the thread that called it.
+ * last doorward_close() must be the last use. What doorward_open_start() began is for one at a
+ * time. Errors are the thread's own. The library has no thread: what it calls, it calls in the
+ * thread that called it.
  *
  * Fork. A connection belongs to the process that opened it, since it was that process whom policy
  * judged. In a child every function that is given one fails with DOORWARD_ERR_INVALID_CONN, but for
@@ -66,6 +67,9 @@ extern "C" {
 /* A connection: a descriptor with its endpoint, its access and its lease. Made by doorward_open()
  * and its like, ended by doorward_close(); counted by references. */
 typedef struct doorward_conn doorward_conn;
+
+/* A connection that is being opened, by doorward_open_start(). */
+typedef struct doorward_opening doorward_opening;
 
 /*
  * Error classes: what a program decides by.
@@ -222,8 +226,12 @@ typedef struct doorward_credential {
  * who waits at the other end gives up after two minutes, and the answer is then in vain. It may use
  * this library, and must return.
  *
- * Returns 0, or -1 to cancel: the open then fails with DOORWARD_ERR_AUTH_CANCELLED.
+ * Returns 0; or -1 to cancel: the open then fails with DOORWARD_ERR_AUTH_CANCELLED; or, in what
+ * doorward_open_start() began, DOORWARD_AUTH_LATER: the question stays open, and
+ * doorward_open_answer() answers it. Elsewhere that is a mistake of the program,
+ * DOORWARD_ERR_INVALID_ARG. Of what is only to be shown it means the same as 0.
  */
+#define DOORWARD_AUTH_LATER 2
 typedef int (*doorward_auth_cb)(doorward_credential *cred, unsigned ncred, void *cbdata);
 
 /* Who collects credentials, and which. It is read while an open goes on, and stays the caller's.
@@ -272,8 +280,8 @@ extern const doorward_auth *const doorward_auth_default;
  *
  * The call waits for the broker, the policy and the service, for a minute at most.
  *
- * uri is a URI, an alias, or NULL or "" for the default. Where there is no default, that is an error
- * whose hint lists the endpoints; nothing is guessed.
+ * uri is a URI, an alias, or NULL or "" for the default. Where there is no default, that is an
+ * error whose hint lists the endpoints; nothing is guessed.
  *
  * Returns a connection that the caller owns and ends with doorward_close(), or NULL.
  */
@@ -351,6 +359,119 @@ typedef enum doorward_flags {
 doorward_conn *doorward_open_auth(const char *uri, const doorward_auth *auth, unsigned flags);
 
 /*
+ * Begins to open a connection, for a program that has a loop of its own and may not wait. All is as
+ * with doorward_open_auth(); but each thing that takes time is waited for by the program, and then
+ * gone on with by doorward_open_process():
+ *
+ *         doorward_opening *o = doorward_open_start(uri, auth, 0);
+ *         ...
+ *         while (doorward_open_process(o) > 0)
+ *                 ... wait for doorward_open_get_event_fd(o), or doorward_open_get_timeout(o) ...
+ *         doorward_conn *c = doorward_open_finish(o);
+ *         doorward_open_free(o);
+ *
+ * This call itself asks nobody, and calls no callback; but it reads client.conf, where that may
+ * matter. Nothing that is begun with it waits for the broker, for policy, for a person, or for the
+ * agent that may have to be started; a callback does if it does, like that of
+ * doorward_auth_default, so in a loop one should return DOORWARD_AUTH_LATER. auth is read until
+ * doorward_open_free().
+ *
+ * What is being opened is for one thread at a time; several may be, by one thread or many. In a
+ * child of the process all of these calls fail, but for doorward_open_free().
+ *
+ * Returns what the caller ends with doorward_open_free(), or NULL: for a mistake in the arguments
+ * or the URI, or if there is no memory. Whatever else fails, the broker's not being there too, is
+ * said by doorward_open_finish().
+ */
+doorward_opening *doorward_open_start(const char *uri, const doorward_auth *auth, unsigned flags);
+
+/*
+ * A descriptor to wait on, with poll(2) for what doorward_open_get_events() says, or with whatever
+ * loop the program has. When it is readable, and when it is as late as doorward_open_get_timeout()
+ * says, call doorward_open_process(). It is an epoll(7), made by the first of these calls.
+ *
+ * It stays the library's, and the same, until doorward_open_free(): take it out of a loop before
+ * that. Do nothing else with it. It has close-on-exec, and is never 0, 1 or 2.
+ *
+ * Returns it, or -1.
+ */
+int doorward_open_get_event_fd(doorward_opening *opening);
+
+/*
+ * What to wait for on it: POLLIN, or 0 if it is only to become late. To be asked again after each
+ * doorward_open_process() and doorward_open_answer(); to wait for POLLIN in any case does no harm.
+ *
+ * Returns the bits, as poll(2) has them, or -1.
+ */
+int doorward_open_get_events(doorward_opening *opening);
+
+/*
+ * When doorward_open_process() is to be called although nothing was heard: *usec is a point in
+ * time, in microseconds of CLOCK_MONOTONIC, not a length; what has passed, 0 too, means at once. To
+ * be asked again as above.
+ *
+ * Returns 1; 0 if there is no such time, and *usec is then LLONG_MAX; or -1, and *usec is
+ * unchanged.
+ */
+int doorward_open_get_timeout(doorward_opening *opening, long long *usec);
+
+/*
+ * Does what can be done now, and waits for nothing. It calls the callback of doorward_auth, if
+ * something is to be asked or shown. To be called first, and whenever there is something to do; at
+ * any other time it does no harm.
+ *
+ * Returns 1 if there is more to be waited for; 0 if the open is over, well or not, which
+ * doorward_open_finish() says; or -1 if it cannot be called: DOORWARD_ERR_INVALID_CONN for NULL or
+ * in a child, DOORWARD_ERR_INVALID_ARG (errnum EBUSY) in a callback of its own.
+ */
+int doorward_open_process(doorward_opening *opening);
+
+/*
+ * Whether a question is open, of which the callback said DOORWARD_AUTH_LATER. It is over when it is
+ * answered, when whoever asked wants no answer any more, or when the callback is asked another: a
+ * program that shows it can look after each doorward_open_process().
+ *
+ * Returns 1, 0, or -1 as doorward_open_process().
+ */
+int doorward_open_is_asking(doorward_opening *opening);
+
+/*
+ * Answers the question that is open. cred is a credential, as the callback leaves it: its result is
+ * memory from malloc(3), and is erased and freed whatever is returned, and cred is cleared; its
+ * other members are ignored. ncred is 1. With ncred 0, cred may be NULL, the question is cancelled,
+ * and the open with it.
+ *
+ * Then go on as after doorward_open_process().
+ *
+ * Returns 0; 1 if no question is open, since nobody wants the answer any more; or -1: with
+ * DOORWARD_ERR_INVALID_ARG for what is no answer, the question is still open.
+ */
+int doorward_open_answer(doorward_opening *opening, doorward_credential *cred, unsigned ncred);
+
+/*
+ * What came of it, once doorward_open_process() has returned 0. It can be asked once.
+ *
+ * Returns a connection that the caller owns and ends with doorward_close(), or NULL, with the error
+ * that doorward_open_auth() would have; DOORWARD_ERR_INVALID_ARG (errnum EINPROGRESS) is that it is
+ * not over yet, and (errnum EALREADY) that this was asked before.
+ */
+doorward_conn *doorward_open_finish(doorward_opening *opening);
+
+/*
+ * Frees it, at any time: what is not over is given up, without waiting. A question that polkit or
+ * PAM asks is withdrawn, an agent that was started ends by itself, and a connection that was not
+ * taken is closed. Answers that were not sent are erased. NULL is allowed. In a callback of its own
+ * this is done when the callback has returned; doorward_open_process() then returns 0, and it is
+ * gone.
+ *
+ * polkit knows the agent for some moments more. Where the same process opens again at once, that
+ * one may be asked in vain, and the open fail with DOORWARD_ERR_AUTH_CANCELLED or DENIED.
+ *
+ * In a child of the process this frees the child's copies, and changes nothing for the parent.
+ */
+void doorward_open_free(doorward_opening *opening);
+
+/*
  * Takes one more reference, to be given back with doorward_close(). Atomic.
  *
  * Returns 0, or -1 with DOORWARD_ERR_INVALID_CONN.
@@ -398,8 +519,8 @@ int doorward_steal_fd(doorward_conn *conn);
 
 /*
  * The canonical URI of the connection, with the access that was granted:
- * "doorward:///libvirt?access=read-only". An alias and the default stand in it as what they came to.
- * It can be given to doorward_open() again, and leads to the same thing.
+ * "doorward:///libvirt?access=read-only". An alias and the default stand in it as what they came
+ * to. It can be given to doorward_open() again, and leads to the same thing.
  *
  * Returns a string that the caller owns and frees with free(3), or NULL.
  */
@@ -712,6 +833,23 @@ int doorward_set_close_callback(doorward_conn *conn, doorward_close_cb cb, void 
  * whose end nobody announces; DOORWARD_ERR_LEASE_ENDED, if it is too late to wait for the end.
  */
 int doorward_get_event_fd(doorward_conn *conn);
+
+/*
+ * What to wait for on that descriptor: POLLIN, or 0 once the lease has ended and nothing is left to
+ * be told. May be called by any thread.
+ *
+ * Returns the bits, as poll(2) has them, or -1 as doorward_get_event_fd().
+ */
+int doorward_get_events(doorward_conn *conn);
+
+/*
+ * When doorward_process() is to be called although nothing was heard, as
+ * doorward_open_get_timeout() has it. There is no such time in this version; a loop that asks is
+ * ready for a later one. May be called by any thread.
+ *
+ * Returns 1 and *usec; 0, and *usec is LLONG_MAX; or -1 as doorward_get_event_fd().
+ */
+int doorward_get_timeout(doorward_conn *conn, long long *usec);
 
 /*
  * Looks whether the lease of the connection has ended, and calls the close callback if it has, and

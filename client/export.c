@@ -70,3 +70,47 @@ int export_hold_cancel(void) {
 void export_release_cancel(int before) {
         (void)pthread_setcancelstate(before, NULL);
 }
+
+static int check_flags(const doorward_auth *auth, unsigned flags, doorward_error *error) {
+        const unsigned known = DOORWARD_RO | DOORWARD_NO_ALIASES | DOORWARD_NO_INTERACTION |
+                               DOORWARD_FALLBACK_RO | DOORWARD_DETACHED | DOORWARD_LOCAL_ONLY |
+                               DOORWARD_HOLD;
+
+        if (flags & ~known)
+                return export_fail_argument(error, "There are no such flags: 0x%x.",
+                                            flags & ~known);
+        if ((flags & DOORWARD_DETACHED) && (flags & DOORWARD_HOLD))
+                return export_fail_argument(error, "What is detached has no lease to hold.");
+        if (auth && auth->ncredtype > 0 && (!auth->credtype || !auth->cb))
+                return export_fail_argument(error, "Credentials are listed, and there is no %s.",
+                                            auth->cb ? "list of them" : "callback to collect them");
+
+        return 0;
+}
+
+int export_check_open(const doorward_auth *auth, unsigned flags, ExportOpen *ret,
+                      doorward_error *error) {
+        static const struct {
+                unsigned given, meant;
+        } meanings[] = {
+                {DOORWARD_DETACHED, CONN_DETACHED},
+                {DOORWARD_FALLBACK_RO, CONN_FALL_BACK},
+                {DOORWARD_HOLD, CONN_HOLD},
+                {DOORWARD_NO_ALIASES, CONN_NO_ALIASES},
+                {DOORWARD_LOCAL_ONLY, CONN_LOCAL_ONLY},
+        };
+        int r;
+
+        r = check_flags(auth, flags, error);
+        if (r < 0)
+                return r;
+
+        *ret = (ExportOpen){
+                .access = flags & DOORWARD_RO ? ACCESS_READ_ONLY : ACCESS_FULL,
+                .auth = flags & DOORWARD_NO_INTERACTION ? NULL : auth,
+        };
+        for (size_t i = 0; i < ELEMENTSOF(meanings); i++)
+                if (flags & meanings[i].given)
+                        ret->flags |= meanings[i].meant;
+        return 0;
+}

@@ -21,6 +21,17 @@ bool export_check_given(const doorward_conn *conn) _must_check_;
 bool export_check(const doorward_conn *conn) _must_check_;
 bool export_check_lease(const doorward_conn *conn) _must_check_;
 
+/* What is to be opened, as conn_open() has it. */
+typedef struct ExportOpen {
+        Access access;
+        const doorward_auth *auth;
+        unsigned flags;
+} ExportOpen;
+
+/* Reads what a program says of an open. -EINVAL and the error (INVALID_ARG). */
+int export_check_open(const doorward_auth *auth, unsigned flags, ExportOpen *ret,
+                      doorward_error *error) _must_check_;
+
 /* Nothing in between is a point at which the thread is cancelled: it would leave locks, descriptors
  * and processes behind. Returns what the other is to be given. */
 int export_hold_cancel(void);

@@ -106,6 +106,15 @@ int lease_process(Lease *lease, doorward_error *error) {
         return r;
 }
 
+bool lease_is_to_be_processed(Lease *lease) {
+        bool r;
+
+        lease_lock(lease);
+        r = lease->end == 0 || (lease->listener && !lease->listener->told);
+        lease_unlock(lease);
+        return r;
+}
+
 int lease_get_end(Lease *lease) {
         int end;
 

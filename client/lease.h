@@ -47,6 +47,9 @@ void lease_deinit(Lease *lease, bool is_copy);
  * if it has because the broker is gone or talks nonsense. */
 int lease_process(Lease *lease, doorward_error *error) _must_check_;
 
+/* Whether there is anything that can still be heard of it, or told. */
+bool lease_is_to_be_processed(Lease *lease);
+
 /* A doorward_close_reason, as far as somebody has looked. */
 int lease_get_end(Lease *lease);
 

@@ -282,6 +282,10 @@ int open_block(doorward_opening *open, doorward_conn **ret, doorward_error *erro
 
 /* The end. */
 
+void open_give_up(doorward_opening *open, doorward_error *error) {
+        open_end(open, -EIO, error);
+}
+
 int open_take(doorward_opening *open, doorward_conn **ret, doorward_error *error) {
         if (open->result < 0) {
                 error_replace(error, &open->error);

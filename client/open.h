@@ -24,8 +24,6 @@ typedef enum OpenState {
         OPEN_OVER,
 } OpenState;
 
-typedef struct doorward_opening doorward_opening;
-
 struct doorward_opening {
         pid_t pid; /* whose it is, for who may be called in a child */
         OpenState state;
@@ -40,9 +38,10 @@ struct doorward_opening {
         doorward_conn *conn;
         doorward_error error;
 
-        int event_fd; /* -EBADF before it is wanted */
-        bool busy;    /* in a call of the program's own callback, perhaps, */
-        bool unloved; /* in which it was freed */
+        int event_fd;   /* -EBADF before it is wanted */
+        bool busy;      /* a callback of the program's runs, perhaps, */
+        bool abandoned; /* and has freed it */
+        bool taken;     /* what came of it */
 };
 
 /* What that text comes to; flags are conn_open()'s. 0, NAMING_E_NONE, or -errno and the error. */
@@ -59,6 +58,9 @@ void open_deinit(doorward_opening *open, bool is_copy);
 /* Does what can be done now. 1: open_wait() says what there is to be waited for; 0: it is over. */
 int open_process(doorward_opening *open);
 void open_wait(const doorward_opening *open, Wait *wait);
+
+/* Ends it at once, with that error. */
+void open_give_up(doorward_opening *open, doorward_error *error);
 
 /* What came of it, which is the caller's from then on: 0 and the connection, or -errno and the
  * error. Once. */

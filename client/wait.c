@@ -19,6 +19,13 @@ void wait_add_deadline(Wait *wait, int64_t deadline) {
                 wait->deadline = deadline;
 }
 
+int wait_get_timeout(const Wait *wait, long long *ret) {
+        bool limited = wait->deadline != CHANNEL_NO_DEADLINE;
+
+        *ret = limited ? (long long)wait->deadline * 1000 : INT64_MAX;
+        return limited;
+}
+
 int wait_block(Wait *wait) {
         int r;
 

@@ -36,6 +36,9 @@ void wait_add_fd(Wait *wait, int fd, short events);
 /* Or that it is so late. */
 void wait_add_deadline(Wait *wait, int64_t deadline);
 
+/* The deadline as programs have it: 1 and µs of CLOCK_MONOTONIC, or 0, and the largest number. */
+int wait_get_timeout(const Wait *wait, long long *ret);
+
 /* Blocks. 0 once something may have happened, also a signal; -errno. */
 int wait_block(Wait *wait) _must_check_;
 

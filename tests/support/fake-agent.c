@@ -47,8 +47,13 @@ int agent_start(const char *socket, const doorward_auth *auth, int64_t deadline,
         return fail(&fake_agent.start, error);
 }
 
+/* Whether it does nothing before it is spoken to. */
+static bool is_idle(const Agent *agent) {
+        return agent->ending ? fake_agent.stubborn : agent->ready || fake_agent.slow;
+}
+
 void agent_wait(const Agent *agent, Wait *wait) {
-        if (agent->ready && !agent->ending)
+        if (is_idle(agent))
                 wait_add_fd(wait, news[0], POLLIN);
         else
                 wait_add_deadline(wait, 0);
@@ -57,14 +62,14 @@ void agent_wait(const Agent *agent, Wait *wait) {
 int agent_process(Agent *agent, doorward_error *error) {
         char c;
 
+        if (is_idle(agent) && read(news[0], &c, 1) != 1)
+                return 0;
         if (agent->ending)
                 return AGENT_E_GONE;
         if (!agent->ready) {
                 agent->ready = fake_agent.ready.code == 0;
                 return agent->ready ? AGENT_E_READY : fail(&fake_agent.ready, error);
         }
-        if (read(news[0], &c, 1) != 1)
-                return 0;
 
         fake_agent.n_processed++;
         return fail(&fake_agent.process, error) ?: AGENT_E_HEARD;

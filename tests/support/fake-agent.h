@@ -17,6 +17,8 @@ typedef struct FakeAgentError {
 
 typedef struct FakeAgentScript {
         FakeAgentError start, ready, process, explain;
+        bool slow;     /* it is not ready before fake_agent_speak(), */
+        bool stubborn; /* and does not end before it */
 
         /* What was done. */
         char socket[128];

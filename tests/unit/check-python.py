@@ -35,6 +35,15 @@ LEFT_OUT = {
     "reset_last_error": "an exception is over where it is caught",
     "error_clear": "exceptions are freed by Python",
     "error_free": "exceptions are freed by Python",
+    "get_events": "it is readable that a descriptor becomes",
+    "get_timeout": "there is none",
+    **{
+        f"open_{name}": "a loop of Python's has an open in a thread: asyncio.to_thread()"
+        for name in (
+            "answer", "finish", "free", "get_event_fd", "get_events", "get_timeout", "is_asking",
+            "process", "start",
+        )
+    },
 }
 # What is used inside, by what it is for.
 INSIDE = {
