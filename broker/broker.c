@@ -360,11 +360,26 @@ static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *
         return sd_event_exit(broker->event, 0);
 }
 
+/* The same two signals as systemd's own services have for it. */
+static int on_level(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+        bool debug = (int)si->ssi_signo == SIGNAL_DEBUG;
+        Broker *broker = userdata;
+
+        record_set_trace(broker->record, debug || broker->settings->log_debug);
+        record_log(broker->record, LOG_NOTICE, NULL, "The log level is %s from now on (uid %u).",
+                   record_has_trace(broker->record) ? "debug" : "info", si->ssi_uid);
+        return 0;
+}
+
 static int broker_add_signals(Broker *broker) {
-        static const struct {
+        const struct {
                 int signal;
                 sd_event_signal_handler_t handler;
-        } signals[] = {{SIGHUP, on_reload}, {SIGTERM, on_terminate}, {SIGINT, on_terminate}};
+        } signals[] = {{SIGHUP, on_reload},
+                       {SIGTERM, on_terminate},
+                       {SIGINT, on_terminate},
+                       {SIGNAL_DEBUG, on_level},
+                       {SIGNAL_CONFIGURED, on_level}};
         sigset_t mask;
         int r = 0;
 
@@ -563,6 +578,8 @@ int broker_new(sd_event *event, Authority *authority, const BrokerPlaces *places
         if (r >= 0)
                 r = record_new(event, places->journal, broker->settings->audit_queue_max,
                                &broker->record);
+        if (r >= 0)
+                record_set_trace(broker->record, broker->settings->log_debug);
         if (r >= 0)
                 r = openers_new(event, places->openers, &broker->openers);
         if (r >= 0)

@@ -8,6 +8,8 @@
  * to ask that endpoint's opener, on behalf of somebody who is connected at that moment.
  */
 
+#include <signal.h>
+
 #include <systemd/sd-event.h>
 
 #include "broker/block.h"
@@ -32,6 +34,10 @@
 
 /* An idle exit. Under Restart=always a status of 0 would start the broker again at once. */
 #define BROKER_EXIT_IDLE 75
+
+/* What changes the log level: to debug, and to what LogLevel= says. */
+#define SIGNAL_DEBUG (SIGRTMIN + 22)
+#define SIGNAL_CONFIGURED (SIGRTMIN + 23)
 
 typedef struct Broker Broker;
 typedef struct Lease Lease;
@@ -94,7 +100,7 @@ struct Broker {
         int reserve_fd; /* given up to accept, and refuse, a connection when there is no other */
         sd_event_source *listen;
         sd_event_source *idle;
-        sd_event_source *signals[3];
+        sd_event_source *signals[5];
         bool kernel_has_peerpidfd;
 };
 

@@ -182,6 +182,8 @@ static void on_opened(int error, const OpenerReply *reply, int fd, void *userdat
 
         open->opener = NULL;
         open->fd = fd;
+        session_trace(open->session, "The opener answers: %s",
+                      error == 0 ? opener_status_to_string(reply->status) : strerror(-error));
 
         /* One that still ran with the definition as it was before has opened nothing, and ended.
          * The next one knows the definition as it is, unless systemd was not told of it. */

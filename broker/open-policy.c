@@ -10,6 +10,11 @@ static void on_answer(const AuthorityAnswer *answer, void *userdata) {
         Refusal refusal;
 
         open->check = NULL;
+        session_trace(open->session, "polkit answers: %s%s%s",
+                      answer->failure ? answer->text ?: "nothing"
+                                      : decision_to_string(answer->decision),
+                      answer->temporary ? ", for a while" : "",
+                      open->prompting ? "; people could be asked" : "");
         user_charge_deinit(&open->by_polkit);
         user_charge_deinit(&open->prompt);
 

@@ -133,9 +133,16 @@ static void open_step(Open *open) {
                 [OPEN_RECORD] = open_record,
         };
 
-        do
+        static const char *const names[_OPEN_STEP_MAX] = {
+                [OPEN_IDENTITY] = "identity", [OPEN_POLICY] = "policy", [OPEN_ACCOUNT] = "account",
+                [OPEN_STEP_UP] = "step-up",   [OPEN_OPENER] = "opener", [OPEN_LEASE] = "lease",
+                [OPEN_RECORD] = "record",
+        };
+
+        do {
                 open->step++;
-        while (steps[open->step](open));
+                session_trace(open->session, "Step: %s", names[open->step]);
+        } while (steps[open->step](open));
 }
 
 void open_advance(Open *open) {

@@ -8,6 +8,7 @@
 
 #include "broker/audit.h"
 #include "broker/record.h"
+#include "common/utf8.h"
 #include "config.h"
 
 /* When there is no journal socket at all, how often it is looked for while something waits. */
@@ -32,6 +33,7 @@ struct Record {
         QueuedEntry *first, *last;
         size_t n_queued, queue_max;
         unsigned n_dropped;
+        bool trace;
 };
 
 struct RecordWaiter {
@@ -364,7 +366,8 @@ void record_flush(Record *record, uint64_t idle_usec, uint64_t usec) {
 
 static void entry_begin(JournalEntry *entry, int level, const char *message_id) {
         journal_entry_init(entry);
-        journal_entry_put(entry, "MESSAGE_ID", message_id);
+        if (message_id)
+                journal_entry_put(entry, "MESSAGE_ID", message_id);
         journal_entry_put_number(entry, "PRIORITY", (unsigned)level);
         journal_entry_put(entry, "SYSLOG_IDENTIFIER", "doorwardd");
 }
@@ -381,6 +384,36 @@ void record_log(Record *record, int level, const char *message_id, const char *f
         entry_begin(&entry, level, message_id);
         journal_entry_put(&entry, "MESSAGE", text);
         record_put(record, &entry);
+}
+
+void record_set_trace(Record *record, bool on) {
+        record->trace = on;
+}
+
+bool record_has_trace(const Record *record) {
+        return record->trace;
+}
+
+void record_trace(Record *record, const char *request, const char *format, ...) {
+        JournalEntry entry;
+        char text[1024];
+        va_list args;
+
+        if (!record->trace || record->fd < 0 || record_is_pending(record))
+                return;
+
+        va_start(args, format);
+        (void)vsnprintf(text, sizeof(text), format, args);
+        va_end(args);
+        utf8_clean(text, sizeof(text));
+
+        entry_begin(&entry, LOG_DEBUG, NULL);
+        journal_entry_put(&entry, "MESSAGE", text);
+        if (request && request[0])
+                journal_entry_put(&entry, "DOORWARD_REQUEST", request);
+        /* It is nothing that would be missed. */
+        if (!entry.failed)
+                (void)!journal_send(record->fd, entry.data, entry.size);
 }
 
 static void entry_put(JournalEntry *entry, const char *name, const char *value) {

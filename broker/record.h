@@ -92,6 +92,13 @@ RecordWaiter *record_waiter_cancel(RecordWaiter *waiter);
 void record_log(Record *record, int level, const char *message_id, const char *format, ...)
         _printf_(4, 5);
 
+/* Lines of what is done with each request, for who looks for why it does not do what it should:
+ * none, as the broker starts. They are not what somebody may rely on: one that the journal does not
+ * take at once is lost. */
+void record_set_trace(Record *record, bool on);
+bool record_has_trace(const Record *record);
+void record_trace(Record *record, const char *request, const char *format, ...) _printf_(3, 4);
+
 /* Whether entries wait to be sent. */
 bool record_is_pending(const Record *record);
 

@@ -239,6 +239,8 @@ void session_reply_consume(Session *session, json_t *parameters, int fd, bool co
                 return;
         }
 
+        session_trace(session, "Answered%s%s", fd >= 0 ? ", with a descriptor" : "",
+                      continues ? "; more may follow" : "");
         if (session_call_is_ours(session))
                 (void)json_object_set_new(parameters, "requestId", json_string(session->request));
         session_send_consume(session, varlink_reply_new(parameters, continues), fd);
@@ -255,6 +257,8 @@ void session_refuse(Session *session, const Refusal *refusal) {
 
         assert(session->state == SESSION_BUSY);
 
+        session_trace(session, "Refused: %s%s%s", interface_error_name((ErrorId)refusal->error),
+                      refusal->cause[0] ? ", " : "", refusal->cause);
         if (parameters && refusal->error == ERROR_IDENTITY_PROOF_REQUIRED)
                 (void)json_object_set_new(parameters, "nonce", json_string(session->nonce));
         session_send_consume(
@@ -358,6 +362,7 @@ void session_set_lease(Session *session, Lease *lease) {
 
 void session_end_lease(Session *session, EndReason reason) {
         session->lease = NULL;
+        session_trace(session, "The lease ends: %s", end_reason_to_string(reason));
 
         /* Who went away is not told that it did. */
         if (reason == END_CLIENT || reason == END_PEER)
@@ -443,6 +448,8 @@ static void session_process_input(Session *session) {
         }
 
         hex_random(session->request, sizeof(session->request));
+        session_trace(session, "uid %u, pid %d calls %s", session->peer.uid, session->peer.pid,
+                      session->call.method);
         session_set_state(session, SESSION_BUSY);
         session_dispatch(session);
 }

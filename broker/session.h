@@ -147,3 +147,11 @@ void session_look_up(Session *session);
 void session_get_record_fields(Session *session, RecordFields *ret);
 
 const char *session_state_to_string(SessionState state);
+
+/* A line of what is done with the call, if such are wanted: names and numbers, never what somebody
+ * has sent beside them. */
+#define session_trace(session, ...)                                                               \
+        do {                                                                                      \
+                if (record_has_trace((session)->broker->record))                                  \
+                        record_trace((session)->broker->record, (session)->request, __VA_ARGS__); \
+        } while (false)

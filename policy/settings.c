@@ -39,6 +39,7 @@ static const Word foreign_words[] = {
 };
 
 static const Word proof_words[] = {{"auto", false}, {"always", true}, {}};
+static const Word level_words[] = {{"info", false}, {"debug", true}, {}};
 
 /* What stands behind a setting. Numbers and times (in seconds here) have a least and a greatest
  * value: 0 is in no range where it would mean that nobody is served. */
@@ -84,6 +85,7 @@ static const Setting settings_table[] = {
         {"AllowForeignUserNamespace", TYPE_CHOICE, offsetof(Settings, allow_foreign_user_namespace),
          FOREIGN_NAMESPACE_READ_ONLY, 0, 0, foreign_words},
         {"IdentityProof", TYPE_CHOICE, offsetof(Settings, proof_always), false, 0, 0, proof_words},
+        {"LogLevel", TYPE_CHOICE, offsetof(Settings, log_debug), false, 0, 0, level_words},
         {"Identities", TYPE_USERS, offsetof(Settings, identities), 0, 0, 0, NULL},
 };
 
@@ -94,7 +96,8 @@ static void store(Settings *settings, const Setting *setting, uint64_t value) {
 
         if (setting->type == TYPE_TIME)
                 memcpy(field, &(uint64_t){value}, sizeof(uint64_t));
-        else if (setting->type == TYPE_BOOLEAN || setting->words == proof_words)
+        else if (setting->type == TYPE_BOOLEAN || setting->words == proof_words ||
+                 setting->words == level_words)
                 memcpy(field, &(bool){value != 0}, sizeof(bool));
         else
                 memcpy(field, &(unsigned){(unsigned)value}, sizeof(unsigned));

@@ -54,6 +54,7 @@ typedef struct Settings {
         unsigned audit_queue_max;
 
         uint64_t idle_exit_usec;
+        bool log_debug; /* LogLevel=debug: what is done with each request */
         ForeignNamespace allow_foreign_user_namespace;
         bool proof_always; /* IdentityProof=always: as on a kernel without SO_PEERPIDFD */
 

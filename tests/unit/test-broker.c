@@ -222,6 +222,10 @@ static int setup_one_kept(void **state) {
         return setup_with(state, "[Broker]\nKeptLeasesMax=1\n");
 }
 
+static int setup_debug(void **state) {
+        return setup_with(state, "[Broker]\nLogLevel=debug\n");
+}
+
 static int setup_proof(void **state) {
         return setup_with(state, "[Broker]\nIdentityProof=always\n");
 }
@@ -503,6 +507,100 @@ static void test_granted(void **state) {
         assert_int_equal(f->broker->n_leases, 0);
         ASSERT_ENTRY(f, "MESSAGE_ID=" RECORD_ID_ENDED, "DOORWARD_REASON=client",
                      "DOORWARD_ENDPOINT=docker");
+}
+
+/* The journal's entries that are of what is done, with a line for each, until there are no more. */
+static unsigned read_trace(Fixture *f, const char *request, char *buf, size_t size) {
+        unsigned n = 0;
+
+        for (const char *entry = read_journal(f); entry[0]; entry = read_journal(f)) {
+                const char *message = strstr(entry, "MESSAGE=");
+                size_t used = strlen(buf);
+
+                assert_null(strstr(entry, "sesame"));
+                if (!strstr(entry, "PRIORITY=7\n"))
+                        continue;
+                assert_non_null(message);
+                assert_non_null(strstr(entry, request));
+                (void)snprintf(buf + used, size - used, "%.*s|", (int)strcspn(message + 8, "\n"),
+                               message + 8);
+                n++;
+        }
+
+        return n;
+}
+
+static void set_level(Fixture *f, int number) {
+        assert_int_equal(raise(number), 0);
+        run(f);
+}
+
+/* It is told by a signal what is to be logged, and stops as it is told: each step of a request,
+ * under its number. */
+static void test_log_level(void **state) {
+        static const char *const steps[] = {"calls org.doorward.Broker.Open|",
+                                            "Step: policy|",
+                                            "polkit answers: authorized|",
+                                            "Step: opener|",
+                                            "The opener answers: ok|",
+                                            "Step: record|",
+                                            "Answered, with a descriptor; more may follow|",
+                                            "The lease ends: client|"};
+        char text[4096] = "", request[64], *at_step = text;
+        Fixture *f = *state;
+        unsigned n;
+        Client c;
+
+        set_level(f, SIGNAL_DEBUG);
+        drain_journal(f);
+        client_connect(f, &c);
+        client_send(&c, OPEN_LEASED("docker", "full"));
+        run(f);
+        /* A journal takes ten at a time, and what it does not take is lost. */
+        n = read_trace(f, "DOORWARD_REQUEST=", text, sizeof(text));
+        assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+        assert_int_equal(client_receive(f, &c), 1);
+        (void)snprintf(request, sizeof(request), "DOORWARD_REQUEST=%s\n",
+                       client_get(&c, "requestId"));
+        n += read_trace(f, request, text, sizeof(text));
+        client_close(&c);
+        run(f);
+        n += read_trace(f, request, text, sizeof(text));
+        assert_true(n >= ELEMENTSOF(steps));
+        for (size_t i = 0; i < ELEMENTSOF(steps); i++) {
+                at_step = strstr(at_step, steps[i]);
+                if (!at_step)
+                        fail_msg("no \"%s\" in its place in: %s", steps[i], text);
+        }
+
+        set_level(f, SIGNAL_CONFIGURED);
+        ASSERT_ENTRY(f, "PRIORITY=5\n", "The log level is info from now on");
+        open_docker(f, &c);
+        client_close(&c);
+        run(f);
+        text[0] = 0;
+        assert_int_equal(read_trace(f, "", text, sizeof(text)), 0);
+}
+
+/* What somebody sends beside the names of things is not in it; what cannot be shown is escaped. */
+static void test_log_secrets(void **state) {
+        Fixture *f = *state;
+        char text[4096] = "";
+        Client c;
+
+        set_level(f, SIGNAL_CONFIGURED);
+        drain_journal(f);
+        client_connect(f, &c);
+        call_for_error(f, &c,
+                       "{\"method\":\"" BROKER "Open\",\"parameters\":{\"endpoint\":\"docker\","
+                       "\"access\":\"full\",\"sesame\":\"sesame\",\"proof\":\"sesame\"}}",
+                       "org.varlink.service.InvalidParameter");
+        call_for_error(f, &c, "{\"method\":\"org.x\\nPRIORITY=0\\u001b[31m.Y\"}",
+                       "org.varlink.service.MethodNotFound");
+        client_close(&c);
+        run(f);
+        assert_true(read_trace(f, "DOORWARD_REQUEST=", text, sizeof(text)) >= 2);
+        assert_non_null(strstr(text, "calls org.x PRIORITY=0?[31m.Y|"));
 }
 
 static void test_the_record_comes_before_the_reply(void **state) {
@@ -3420,6 +3518,8 @@ int main(void) {
                 TEST(test_service),
                 TEST(test_every_method_is_answered),
                 TEST(test_granted),
+                TEST(test_log_level),
+                cmocka_unit_test_setup_teardown(test_log_secrets, setup_debug, teardown),
                 TEST(test_the_record_comes_before_the_reply),
                 TEST(test_policy_is_asked_with_details),
                 TEST(test_refusals),

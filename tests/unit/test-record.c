@@ -460,12 +460,48 @@ static void test_end(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* None are wanted; then they are; and while a record waits none overtakes it. */
+static void test_trace(void **state) {
+        Fixture *f = *state;
+        const char *entry;
+        unsigned n;
+
+        record_trace(f->record, "17", "nobody %s", "reads this");
+        assert_no_entry(f);
+
+        record_set_trace(f->record, true);
+        assert_true(record_has_trace(f->record));
+        record_trace(f->record, "17", "step\n%d", 1);
+        entry = journal_read(f);
+        assert_non_null(strstr(entry, "PRIORITY=7\n"));
+        assert_non_null(strstr(entry, "MESSAGE=step 1\n"));
+        assert_non_null(strstr(entry, "DOORWARD_REQUEST=17\n"));
+        assert_null(strstr(entry, "MESSAGE_ID="));
+
+        n = journal_fill(f);
+        put(f, "a");
+        journal_read_filling(f, n);
+        record_trace(f->record, "17", "step %d", 2);
+        run(f);
+        assert_entry(f, "a");
+        assert_no_entry(f);
+
+        /* A full journal is not waited for, nor is the line kept. */
+        n = journal_fill(f);
+        record_trace(f->record, "17", "step %d", 3);
+        assert_false(record_is_pending(f->record));
+        journal_read_filling(f, n);
+        run(f);
+        assert_no_entry(f);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_at_once),       TEST(test_order),     TEST(test_little_by_little),
                 TEST(test_timeout),       TEST(test_cancel),    TEST(test_overflow),
                 TEST(test_all_wait),      TEST(test_too_long),  TEST(test_absent),
                 TEST(test_away_and_back), TEST(test_restarted), TEST(test_end),
+                TEST(test_trace),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,6 +75,7 @@ static void test_values(void **state) {
                                                       "IdleExitSec=1500ms\n"
                                                       "AllowForeignUserNamespace=yes\n"
                                                       "IdentityProof=always\n"
+                                                      "LogLevel=debug\n"
                                                       "Identities=backup www-data\n"
                                                       "X-Mine=1\n");
 
@@ -98,6 +99,7 @@ static void test_values(void **state) {
         assert_int_equal(s->idle_exit_usec, 1500000);
         assert_int_equal(s->allow_foreign_user_namespace, FOREIGN_NAMESPACE_YES);
         assert_true(s->proof_always);
+        assert_true(s->log_debug);
         assert_int_equal(strv_length(s->identities), 2);
         assert_string_equal(s->identities[0], "backup");
         assert_string_equal(s->identities[1], "www-data");
@@ -107,9 +109,10 @@ static void test_values(void **state) {
 static void test_reset(void **state) {
         _cleanup_(settings_freep) Settings *s =
                 parse("ConnectionsPerUser=1\nPolicyTimeoutSec=1\nAuditRequired=no\n"
-                      "AllowForeignUserNamespace=no\nIdentityProof=always\nIdentities=a b\n"
+                      "AllowForeignUserNamespace=no\nIdentityProof=always\nIdentities=a "
+                      "b\nLogLevel=debug\n"
                       "ConnectionsPerUser=\nPolicyTimeoutSec=\nAuditRequired=\n"
-                      "AllowForeignUserNamespace=\nIdentityProof=\nIdentities=\n");
+                      "AllowForeignUserNamespace=\nIdentityProof=\nIdentities=\nLogLevel=\n");
 
         assert_defaults(s);
         assert_null(s->warnings);
@@ -139,6 +142,7 @@ static void test_refused_values(void **state) {
                 {"AllowForeignUserNamespace=never", "no, read-only or yes"},
                 {"AllowForeignUserNamespace=No", "no, read-only or yes"},
                 {"IdentityProof=never", "auto or always"},
+                {"LogLevel=warning", "info or debug"},
                 {"Identities=backup root", "a list of users' names, and root is none"},
                 {"Identities=a:b", "a list of users' names"},
                 {"Identities=a, b", "a list of users' names"},
@@ -264,7 +268,7 @@ static void test_shipped_file(void **state) {
                 to += sprintf(to, "%s\n", setting ? line + 1 : line);
         }
 
-        assert_int_equal(n, 28);
+        assert_int_equal(n, 29);
         assert_int_equal(settings_parse("/x", uncommented, &s), 0);
         assert_null(s->problem);
         assert_null(s->warnings);
