@@ -31,10 +31,16 @@ static int set_user(Uri *uri, const char *user, doorward_error *error) {
 }
 
 int grant_resolve(const Options *options, Argument *argument, doorward_error *error) {
+        unsigned flags = 0;
         Uri uri;
         int r;
 
-        r = conn_resolve(argument->text ?: argument->word, 0, &uri, error);
+        if (options_has(options, OPTION_LOCAL_ONLY))
+                flags |= CONN_LOCAL_ONLY;
+        if (options_has(options, OPTION_NO_ALIASES))
+                flags |= CONN_NO_ALIASES;
+
+        r = conn_resolve(argument->text ?: argument->word, flags, &uri, error);
         if (r == 0)
                 r = conn_set_access(&uri, argument->access, error);
         if (r == 0 && options->user)

@@ -11,6 +11,10 @@
 #include "cli/report.h"
 #include "client/log.h"
 
+/* Of what takes an endpoint, and of what opens it. */
+#define OPTIONS_NAMING (OPTION_READ_ONLY | OPTION_LOCAL_ONLY | OPTION_NO_ALIASES)
+#define OPTIONS_OPENING (OPTIONS_NAMING | OPTION_USER | OPTION_NO_ASK_PASSWORD | OPTION_QUIET)
+
 static const Command commands[] = {
         {"list", "", "endpoints, and what policy says about you",
          "Lists the endpoints with both levels of access and what policy would answer you, of whom "
@@ -22,28 +26,24 @@ static const Command commands[] = {
         {"explain", "[ENDPOINT[:ro]]", "why, and what would change it",
          "Says who you are to the broker, which polkit action is asked about, what the answer is "
          "and why, and what an administrator would write to change it. Opens nothing.",
-         OPTION_READ_ONLY | OPTION_JSON | OPTION_NO_PAGER, 0, 1, false, command_explain},
+         OPTIONS_NAMING | OPTION_JSON | OPTION_NO_PAGER, 0, 1, false, command_explain},
         {"exec", "[ENDPOINT[:ro][=FD]...] -- CMD...", "run CMD with open descriptors",
          "Runs CMD with a descriptor of each endpoint: as number FD, or from 3 on in the order of "
          "the arguments, with LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID set. {} in CMD becomes the "
          "number; with several endpoints, {ENDPOINT} does. The lease ends when CMD ends, and the "
          "exit status is CMD's.",
-         OPTION_READ_ONLY | OPTION_USER | OPTION_NO_ASK_PASSWORD | OPTION_QUIET, 0, -1, true,
-         command_exec},
+         OPTIONS_OPENING, 0, -1, true, command_exec},
         {"stdio", "[ENDPOINT[:ro]]", "join standard input and output to it",
          "Joins standard input and output to the endpoint. The end of standard input is passed on "
          "to a service; it is the service's end that ends the command. A program called "
          "doorward-stdio-ENDPOINT or doorward-stdio-ro-ENDPOINT, by a link to this one, does the "
          "same.",
-         OPTION_READ_ONLY | OPTION_USER | OPTION_NO_ASK_PASSWORD | OPTION_QUIET, 0, 1, false,
-         command_stdio},
+         OPTIONS_OPENING, 0, 1, false, command_stdio},
         {"fdpass", "[ENDPOINT[:ro]]", "pass it over a socket to the caller",
          "Passes the descriptor over standard output, which must be a unix socket, and ends: for "
          "ssh -o ProxyUseFdpass=yes and its like. The lease goes on until the program ends that "
          "made the socket.",
-         OPTION_READ_ONLY | OPTION_USER | OPTION_NO_ASK_PASSWORD | OPTION_QUIET | OPTION_FD |
-                 OPTION_TAP,
-         0, 1, false, command_fdpass},
+         OPTIONS_OPENING | OPTION_FD | OPTION_TAP, 0, 1, false, command_fdpass},
         {"relay", "", "the far end of a connection from another machine",
          "Speaks org.doorward.Relay on standard input and output: a program on another machine "
          "has it started here by ssh, and reaches an endpoint of this machine through it, as the "

@@ -37,6 +37,8 @@ enum {
         VALUE_FD,
         VALUE_INSTALL,
         VALUE_JSON,
+        VALUE_LOCAL_ONLY,
+        VALUE_NO_ALIASES,
         VALUE_NO_ASK_PASSWORD,
         VALUE_NO_CHECK,
         VALUE_NO_LEGEND,
@@ -57,6 +59,8 @@ static const struct option long_options[] = {
         {"help", no_argument, NULL, 'h'},
         {"install", no_argument, NULL, VALUE_INSTALL},
         {"json", required_argument, NULL, VALUE_JSON},
+        {"local-only", no_argument, NULL, VALUE_LOCAL_ONLY},
+        {"no-aliases", no_argument, NULL, VALUE_NO_ALIASES},
         {"no-ask-password", no_argument, NULL, VALUE_NO_ASK_PASSWORD},
         {"no-check", no_argument, NULL, VALUE_NO_CHECK},
         {"no-legend", no_argument, NULL, VALUE_NO_LEGEND},
@@ -77,6 +81,9 @@ static const struct {
         const char *text; /* NULL: --help does not show it */
 } option_table[] = {
         {'r', OPTION_READ_ONLY, "-r --read-only", "read-only access, as ENDPOINT:ro says it"},
+        {VALUE_LOCAL_ONLY, OPTION_LOCAL_ONLY, "   --local-only", "nothing of other machines"},
+        {VALUE_NO_ALIASES, OPTION_NO_ALIASES, "   --no-aliases",
+         "a word is an endpoint, whatever client.conf says"},
         {VALUE_USER, OPTION_USER, "   --user=NAME", "as this user, after their password"},
         {VALUE_USER, OPTION_OF_USER, "   --user=USER", "what this user has: a name or a number"},
         {VALUE_ENDPOINT, OPTION_ENDPOINT, "   --endpoint=NAME", "what is had of this endpoint"},

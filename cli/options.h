@@ -35,6 +35,8 @@ enum {
         OPTION_ENDPOINT = 1 << 16,
         OPTION_BLOCK = 1 << 17,
         OPTION_DEBUG = 1 << 18,
+        OPTION_LOCAL_ONLY = 1 << 19,
+        OPTION_NO_ALIASES = 1 << 20,
 };
 
 typedef struct Command Command;

@@ -58,9 +58,14 @@ __doorward_leases() {
 __doorward_options() {
         case $1 in
         list) echo --no-check --json= -j --no-legend --no-pager ;;
-        explain) echo --read-only -r --json= -j --no-pager ;;
-        exec | stdio) echo --read-only -r --user= --no-ask-password --quiet -q ;;
-        fdpass) echo --read-only -r --user= --fd= --no-ask-password --quiet -q ;;
+        explain) echo --read-only -r --local-only --no-aliases --json= -j --no-pager ;;
+        exec | stdio)
+                echo --read-only -r --local-only --no-aliases --user= --no-ask-password --quiet -q
+                ;;
+        fdpass)
+                echo --read-only -r --local-only --no-aliases --user= --fd= --no-ask-password \
+                        --quiet -q
+                ;;
         leases) echo --all --json= -j --no-legend --no-pager ;;
         revoke) echo --user= --endpoint= --block= --json= -j --quiet -q ;;
         monitor) echo --all --json= -j --no-legend ;;

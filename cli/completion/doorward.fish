@@ -116,6 +116,10 @@ complete -c doorward -n '__doorward_command verify' -F
 
 complete -c doorward -n '__doorward_commands explain exec stdio fdpass' -s r -l read-only \
     -d 'Read-only access'
+complete -c doorward -n '__doorward_commands explain exec stdio fdpass' -l local-only \
+    -d 'Nothing of other machines'
+complete -c doorward -n '__doorward_commands explain exec stdio fdpass' -l no-aliases \
+    -d 'A word is an endpoint'
 complete -c doorward -n '__doorward_commands exec stdio fdpass' -l user -x \
     -a '(__fish_complete_users)' -d 'As this user, after their password'
 complete -c doorward -n '__doorward_commands exec stdio fdpass' -l no-ask-password \

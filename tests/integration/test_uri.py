@@ -227,6 +227,9 @@ def test_aliases():
         lib.expect(hello("docker", env=env), ["uid=", "echo"])
         lib.expect(call("docker", env=env), ["doorward:///echo?access=full", "uid="])
         lib.expect_in("docker", call("docker", NO_ALIASES, env=env)[1])
+        out = lib.ok("doorward", "explain", "--no-pager", "--no-aliases", "docker", user="alice",
+                     env=env)
+        lib.expect_in("Endpoint: docker", out)
         lib.expect_in("docker", call("doorward:///docker", env=env)[1])
         out = lib.run("doorward", "explain", "--no-pager", "doorward:///docker", user="alice", env=env)
         lib.expect_in("Endpoint: docker", out.out)
@@ -317,9 +320,15 @@ def test_local_only():
                 out = call(uri, LOCAL_ONLY, env=env)
                 lib.expect(out[0], remote, uri)
                 lib.expect(out[2], "doorward:///echo is the endpoint of this machine.")
+                words = ["--local-only", *([uri] if uri else [])]
+                lib.expect_in("leads away", refused(BAD_URI_STATUS, *words, env=env), uri)
+                for name in ("stdio", "explain"):
+                    result = lib.run("doorward", name, *words, user="alice", env=env)
+                    lib.expect_in("leads away", result.expect_status(BAD_URI_STATUS).err, uri)
             lib.expect_true(not os.path.exists(f"{folder}/was-run"), "nothing was run")
             for uri in ("echo", "docker", OTHER, "Near_1"):
                 lib.expect(call(uri, LOCAL_ONLY, env=env)[1], "uid=", uri)
+                lib.expect(hello("--local-only", uri, env=env)[0], "uid=", uri)
 
 
 def test_file_that_does_not_count():

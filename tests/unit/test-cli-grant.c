@@ -297,12 +297,27 @@ static void test_resolved(void **state) {
         check_unresolved("Docker", full, NULL, "does not name an endpoint");
 }
 
+static void check_option(const char *text, unsigned given, int errnum, const char *uri) {
+        Options options = {.given = given, .fd = -EBADF};
+        doorward_error error = {};
+        char buf[URI_TEXT_SIZE];
+        Argument argument;
+
+        assert_int_equal(argument_parse(text, ACCESS_FULL, true, &argument), 0);
+        assert_int_equal(grant_resolve(&options, &argument, &error), -errnum);
+        assert_int_equal(error.errnum, errnum);
+        if (uri)
+                assert_string_equal(uri_to_string(&argument.uri, buf), uri);
+        doorward_error_clear(&error);
+}
+
 static void test_resolved_by_name(void **state) {
         Tree tree;
 
         tree_init(&tree);
         tree_file(&tree, "doorward/client.conf",
-                  "uri_aliases = [\"Box=doorward+unix:///docker?socket=/run/x\"]\n"
+                  "uri_aliases = [\"Box=doorward+unix:///docker?socket=/run/x\",\n"
+                  "\"kvm=doorward+ssh://host/kvm\"]\n"
                   "uri_default = \"Box\"\n");
         tree_mode(&tree, "doorward/client.conf", 0644);
         assert_int_equal(setenv("XDG_CONFIG_HOME", tree.path, 1), 0);
@@ -311,6 +326,13 @@ static void test_resolved_by_name(void **state) {
                        "doorward+unix:///docker?access=read-only&socket=/run/x", "Box:ro");
         check_resolved(NULL, ACCESS_FULL, "bob",
                        "doorward+unix://bob@/docker?access=full&socket=/run/x", "docker");
+
+        check_option("kvm", 0, 0, "doorward+ssh://host/kvm?access=full");
+        check_option("kvm", OPTION_NO_ALIASES, 0, "doorward:///kvm?access=full");
+        check_option("kvm", OPTION_LOCAL_ONLY, EREMOTE, NULL);
+        check_option("Box", OPTION_LOCAL_ONLY, 0,
+                     "doorward+unix:///docker?access=full&socket=/run/x");
+        check_option("Box", OPTION_NO_ALIASES, EINVAL, NULL);
 
         assert_int_equal(unsetenv("XDG_CONFIG_HOME"), 0);
         tree_deinit(&tree);
