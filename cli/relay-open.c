@@ -137,13 +137,14 @@ static int open_ask(doorward_credential *cred, unsigned n, void *userdata) {
 static json_t *connected_new(const doorward_conn *conn) {
         json_t *reply;
 
-        reply = json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:s*, s:s*, s:s*, s:s*, s:s*}", "state",
-                          "connected", "access", access_to_wire((Access)conn->uri.access), "kind",
-                          kind_to_wire(conn->kind), "mode", lease_mode_to_wire(conn->mode), "kept",
-                          conn->kept, "logout", conn->ends_at_logout, "lease", conn->lease.id,
-                          "requestId", conn->request_id, "action", conn->action, "how",
-                          conn->how > 0 ? how_to_wire((How)conn->how) : NULL, "connectAs",
-                          conn->connect_as);
+        reply = json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*}",
+                          "state", "connected", "access", access_to_wire((Access)conn->uri.access),
+                          "kind", kind_to_wire(conn->kind), "mode", lease_mode_to_wire(conn->mode),
+                          "kept", conn->kept, "logout", conn->ends_at_logout, "pam", conn->pam,
+                          "lease", conn->lease.id, "requestId", conn->request_id, "action",
+                          conn->action, "how", conn->how > 0 ? how_to_wire((How)conn->how) : NULL,
+                          "connectAs", conn->connect_as, "means",
+                          conn->means > 0 ? means_to_wire((Means)conn->means) : NULL);
         if (reply && conn->expires > 0 &&
             json_object_set_new(reply, "expires", json_integer(conn->expires)) < 0) {
                 json_decref(reply);

@@ -9,6 +9,7 @@
 #include "cli/relay-join.h"
 #include "cli/relay-open.h"
 #include "cli/report.h"
+#include "client/host-info.h"
 #include "config.h"
 
 /* The rest of org.doorward.Relay: calls that are answered from what there is. */
@@ -37,6 +38,14 @@ static int answer_description(RelayLink *link, const RelayCall *call) {
 static int pass_on(RelayLink *link, const char *member, json_t *value, bool continues) {
         return relay_link_reply(link, value ? json_pack("{s:O}", member, value) : json_object(),
                                 continues);
+}
+
+static int answer_host_info(RelayLink *link) {
+        doorward_host_info *info = host_info_new("");
+        json_t *object = info ? host_info_to_json(info) : NULL;
+
+        doorward_host_info_free(info);
+        return relay_link_reply(link, object ? json_pack("{s:o}", "info", object) : NULL, false);
 }
 
 static int answer_explain(RelayLink *link, const RelayCall *call) {
@@ -109,6 +118,7 @@ static int answer(RelayLink *link, const RelayCall *call, doorward_conn **ret_co
         case RELAY_SERVICE_GET_INTERFACE_DESCRIPTION:
                 return answer_description(link, call);
         case RELAY_GET_HOST_INFO:
+                return answer_host_info(link);
         default:
                 return relay_link_fail_service(link, ERROR_METHOD_NOT_IMPLEMENTED, "method",
                                                relay_methods[call->method].name);

@@ -119,6 +119,8 @@ static int another_explain(doorward_conn *conn, doorward_error *error) {
 int another_open(doorward_conn *conn, doorward_error *error) {
         int r;
 
+        if (conn->lease.remote)
+                return conn_fail_remote(conn, "cannot be opened once more under the same lease", error);
         if (lease_get_end(&conn->lease) != 0)
                 return lease_fail_ended(&conn->lease, conn->uri.endpoint, error);
 

@@ -235,8 +235,16 @@ bool conn_unref(doorward_conn *conn) {
         return true;
 }
 
+int conn_fail_remote(const doorward_conn *conn, const char *what, doorward_error *error) {
+        error_set(error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_UNSUPPORTED, EOPNOTSUPP,
+                  "%s is on another machine, and %s.", conn->uri.endpoint, what);
+        error_set_hint(error, "Each connection has its own way there: open another, or ask on that "
+                              "machine.");
+        return -EOPNOTSUPP;
+}
+
 int conn_get_control_fd(const doorward_conn *conn) {
-        return conn->lease.wire ? wire_get_fd(conn->lease.wire) : -EBADF;
+        return lease_get_fd(&conn->lease);
 }
 
 int conn_process(doorward_conn *conn, int *ret, doorward_error *error) {

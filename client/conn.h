@@ -84,8 +84,11 @@ static inline void conn_ref(doorward_conn *conn) {
 }
 
 static inline bool conn_has_lease(const doorward_conn *conn) {
-        return conn->mode != LEASE_MODE_NONE;
+        return conn->mode != LEASE_MODE_NONE || conn->lease.remote;
 }
+
+/* Sets the error "NAME is on another machine, and WHAT."; -EOPNOTSUPP. */
+int conn_fail_remote(const doorward_conn *conn, const char *what, doorward_error *error);
 
 /* To poll for input beside other things, then conn_process(). -EBADF if nothing is leased. */
 int conn_get_control_fd(const doorward_conn *conn);

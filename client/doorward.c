@@ -89,10 +89,13 @@ DOORWARD_EXPORT int doorward_steal_fd(doorward_conn *conn) {
         error_begin();
         if (!export_check(conn))
                 return -1;
-        if (conn->mode == LEASE_MODE_REVOCABLE && !conn->held) {
+        if ((conn->mode == LEASE_MODE_REVOCABLE && !conn->held) || conn->lease.remote) {
                 export_raise_conn(EBUSY,
-                                  "The lease of this connection is revocable: its descriptor "
-                                  "cannot outlive it.",
+                                  conn->lease.remote
+                                          ? "What leads to another machine ends with the "
+                                            "connection, and with it the descriptor."
+                                          : "The lease of this connection is revocable: its "
+                                            "descriptor cannot outlive it.",
                                   NULL);
                 return -1;
         }

@@ -23,10 +23,12 @@
  * "doorward://USER@/ENDPOINT" is the same as somebody else, who is to be proven to be: by USER's
  * password, as a rule; "doorward://@/ENDPOINT" asks as whom.
  * "doorward+unix:///ENDPOINT?socket=PATH" asks another broker of this machine.
- * "doorward+ssh://HOST/ENDPOINT" and "doorward+ext:///ENDPOINT" are read, and opened by later
- * versions. "access=full" or "access=read-only" may stand among the parameters of all but the short
- * form. An endpoint is a name such as docker or serial@ttyUSB0, never a path. Everything else is
- * refused, with a hint where there is a likely intention. All of it is in doorward-uri(7).
+ * "doorward+ssh://[USER@]HOST/ENDPOINT" is an endpoint of another machine, through the user's own
+ * ssh, and "doorward+ext:///ENDPOINT?command=PATH" one of wherever a program leads:
+ * doorward-remote(7) is about both. "access=full" or "access=read-only" may stand among the
+ * parameters of all but the short form. An endpoint is a name such as docker or serial@ttyUSB0,
+ * never a path. Everything else is refused, with a hint where there is a likely intention. All of it
+ * is in doorward-uri(7).
  *
  * Names. A word can be an alias for a URI, and there can be a URI that NULL and "" stand for: both
  * are of the user's and the system's client.conf, which doorward-client.conf(5) describes. An alias
@@ -57,7 +59,8 @@
  * handler is installed, but by doorward_auth_default for the time of a prompt. Where
  * doorward_open_auth() needs a process besides, to ask on polkit's behalf, it is started in a way
  * that the program sees nothing of: it is no child of the program's, there is no SIGCHLD and
- * nothing to wait for, and it ends with the call.
+ * nothing to wait for, and it ends with the call. What leads to another machine is started in the
+ * same way, and ends with the connection.
  */
 
 #ifdef __cplusplus
@@ -144,7 +147,9 @@ typedef enum doorward_error_domain {
         /* (auth) Authentication. */
         DOORWARD_DOMAIN_AUTH = 5,
         /* (endpoint) The endpoint: its definition, its opener, or the service behind it. */
-        DOORWARD_DOMAIN_ENDPOINT = 6
+        DOORWARD_DOMAIN_ENDPOINT = 6,
+        /* (transport) The way to another machine: ssh, say, or who answered at its end. */
+        DOORWARD_DOMAIN_TRANSPORT = 7
 } doorward_error_domain;
 
 /* What went wrong. The strings are UTF-8, of one line, without control characters; one that is not
@@ -778,7 +783,10 @@ typedef enum doorward_close_reason {
          * may not have hung up on the descriptors. */
         DOORWARD_CLOSE_BROKER = 11,
         /* (other) The broker gave no reason, or one that this version does not know. */
-        DOORWARD_CLOSE_OTHER = 12
+        DOORWARD_CLOSE_OTHER = 12,
+        /* (transport) What leads to another machine has ended: ssh has lost its connection, say. The
+         * lease there ends as well, as soon as that machine notices. */
+        DOORWARD_CLOSE_TRANSPORT = 13
 } doorward_close_reason;
 
 /* The word for a reason, such as "revoked"; "unknown" for a number that is none. Static. Cannot

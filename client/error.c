@@ -52,6 +52,7 @@ static const char *const domain_words[] = {
         [DOORWARD_DOMAIN_SYSTEM] = "system",     [DOORWARD_DOMAIN_BROKER] = "broker",
         [DOORWARD_DOMAIN_POLICY] = "policy",     [DOORWARD_DOMAIN_AUTH] = "auth",
         [DOORWARD_DOMAIN_ENDPOINT] = "endpoint",
+        [DOORWARD_DOMAIN_TRANSPORT] = "transport",
 };
 
 DOORWARD_EXPORT const char *doorward_error_code_to_string(int code) {

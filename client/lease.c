@@ -24,6 +24,7 @@ static const char *const reason_words[] = {
         [DOORWARD_CLOSE_SHUTDOWN] = "shutdown",
         [DOORWARD_CLOSE_BROKER] = "broker",
         [DOORWARD_CLOSE_OTHER] = "other",
+        [DOORWARD_CLOSE_TRANSPORT] = "transport",
 };
 
 static_assert((int)DOORWARD_CLOSE_CLIENT == (int)END_CLIENT, "the first");
@@ -45,15 +46,22 @@ static void lease_unlock(Lease *lease) {
 
 /* The end. */
 
-/* A wire that failed is closed, and nobody hears of that from a copy of it. */
+int lease_get_fd(const Lease *lease) {
+        return lease->wire     ? wire_get_fd(lease->wire)
+               : lease->remote ? lease->remote->control
+                               : -EBADF;
+}
+
+/* A wire that failed is closed, and nobody hears of that from a copy of it. To hang up on what
+ * leads to another machine would cut what is still on its way from there. */
 static void lease_end(Lease *lease, int reason) {
-        int fd = lease->event_fd >= 0 ? lease->event_fd : wire_get_fd(lease->wire);
+        int fd = lease->event_fd >= 0 ? lease->event_fd : lease_get_fd(lease);
 
         lease->end = reason;
         log_info(LOG_CATEGORY_LEASE, "Lease %s has ended: %s", lease->id ?: "without a name",
                  doorward_close_reason_to_string(reason));
         if (fd >= 0)
-                (void)shutdown(fd, SHUT_RDWR);
+                (void)shutdown(fd, lease->remote ? SHUT_RD : SHUT_RDWR);
 }
 
 static int reason_from_reply(const OpeningReply *read) {
@@ -64,9 +72,9 @@ static int reason_from_reply(const OpeningReply *read) {
 
 /* Reading takes memory, and to have none would end the lease: so it is not tried in vain. */
 static bool lease_has_news(const Lease *lease) {
-        struct pollfd p = {.fd = wire_get_fd(lease->wire), .events = POLLIN};
+        struct pollfd p = {.fd = lease_get_fd(lease), .events = POLLIN};
 
-        return wire_has_input(lease->wire) || poll(&p, 1, 0) > 0;
+        return (lease->wire && wire_has_input(lease->wire)) || poll(&p, 1, 0) > 0;
 }
 
 static int lease_receive(Lease *lease, doorward_error *error) {
@@ -91,17 +99,51 @@ static int lease_receive(Lease *lease, doorward_error *error) {
         return r;
 }
 
+/* What is said there for people is nobody's affair any more. */
+static int lease_receive_remote(Lease *lease) {
+        TransportMessage line;
+
+        while (lease->remote->reason == 0 && remote_link_hear(lease->remote, &line) > 0)
+                ;
+
+        if (lease->remote->reason == 0 && lease->remote->ended)
+                log_debug(LOG_CATEGORY_REMOTE, "What led to the other machine has ended: %s",
+                          lease->remote->end.text[0] ? lease->remote->end.text : "nothing said");
+        if (lease->remote->reason != 0)
+                lease_end(lease, lease->remote->reason);
+        else if (lease->remote->ended)
+                lease_end(lease, DOORWARD_CLOSE_TRANSPORT);
+        return lease->end != 0;
+}
+
+int lease_take_remote(Lease *lease, RemoteLink *link) {
+        RemoteLink *remote = malloc(sizeof(*remote));
+
+        if (!remote)
+                return -ENOMEM;
+
+        *remote = *link;
+        *link = (RemoteLink)REMOTE_LINK_NULL;
+        lease->remote = remote;
+        /* It may be over already, and that may have been heard. */
+        if (remote->reason != 0 || remote->ended)
+                (void)lease_receive_remote(lease);
+        return 0;
+}
+
 int lease_process(Lease *lease, doorward_error *error) {
         int r;
 
-        if (!lease->wire)
+        if (!lease->wire && !lease->remote)
                 return 0;
 
         lease_lock(lease);
         if (lease->end != 0)
                 r = 1;
+        else if (!lease_has_news(lease))
+                r = 0;
         else
-                r = lease_has_news(lease) ? lease_receive(lease, error) : 0;
+                r = lease->remote ? lease_receive_remote(lease) : lease_receive(lease, error);
         lease_unlock(lease);
         return r;
 }
@@ -135,15 +177,15 @@ int lease_fail_ended(Lease *lease, const char *endpoint, doorward_error *error) 
 /* The event descriptor. */
 
 /* -ENOTCONN if there is nothing any more that it could be a copy of. */
-static int lease_copy_wire(Lease *lease) {
+static int lease_copy_fd(Lease *lease) {
         int fd;
 
         if (lease->event_fd >= 0)
                 return lease->event_fd;
-        if (wire_get_fd(lease->wire) < 0)
+        if (lease_get_fd(lease) < 0)
                 return -ENOTCONN;
 
-        fd = fcntl(wire_get_fd(lease->wire), F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        fd = fcntl(lease_get_fd(lease), F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
         if (fd < 0)
                 return -errno;
 
@@ -155,7 +197,7 @@ int lease_get_event_fd(Lease *lease, const char *endpoint, doorward_error *error
         int r;
 
         lease_lock(lease);
-        r = lease_copy_wire(lease);
+        r = lease_copy_fd(lease);
         lease_unlock(lease);
 
         if (r == -ENOTCONN)
@@ -229,6 +271,10 @@ void lease_release_listener(Lease *lease, LeaseListener *listener) {
 }
 
 void lease_deinit(Lease *lease, bool is_copy) {
+        if (lease->remote)
+                remote_link_deinit(lease->remote, is_copy);
+        free(lease->remote);
+
         if (is_copy) {
                 /* Its lock may be a thread's that is not here. */
                 lease->wire = wire_free_copy(lease->wire);

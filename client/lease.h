@@ -9,12 +9,16 @@
  * was heard is kept, and the wire is then hung up on, so that it stays readable: whoever polls it
  * learns of an end that somebody else has heard of.
  *
+ * Of another machine's lease it is the far side that says so, or that what leads there has ended
+ * (client/remote-link.h). All else is the same.
+ *
  * Threads may do all of this at once. Who is to be told of the end (the program's callback) is told
  * by the caller, without the lock, since the callback may do anything, and replace itself.
  */
 
 #include <pthread.h>
 
+#include "client/remote-link.h"
 #include "client/wire.h"
 #include "common/terms.h"
 
@@ -30,7 +34,8 @@ typedef struct LeaseListener {
 typedef struct Lease {
         char *id;             /* NULL if nothing is leased */
         pthread_mutex_t lock; /* of all that follows */
-        Wire *wire;           /* of the call; fixed, NULL if nothing is leased */
+        Wire *wire;           /* of the call; fixed, NULL if nothing is leased, or */
+        RemoteLink *remote;   /* it is another machine's: fixed, NULL likewise */
         int end;              /* a doorward_close_reason, 0 as long as it lives */
         int event_fd;         /* the program's copy of the wire, -EBADF before it is wanted */
         LeaseListener *listener;
@@ -42,6 +47,12 @@ typedef struct Lease {
 /* Ends it. In a child process, where it is but a copy, that changes nothing for the parent, and the
  * program's own data are left alone. */
 void lease_deinit(Lease *lease, bool is_copy);
+
+/* Makes it that of another machine. The link is taken, and then as empty. -ENOMEM. */
+int lease_take_remote(Lease *lease, RemoteLink *link) _must_check_;
+
+/* What to poll for input; -EBADF if nothing is leased. */
+int lease_get_fd(const Lease *lease);
 
 /* Looks whether it has ended: 0 if not, 1 if so, or if that was known; -errno and the error, once,
  * if it has because the broker is gone or talks nonsense. */

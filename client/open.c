@@ -6,6 +6,11 @@
 #include "client/log.h"
 #include "client/naming.h"
 
+/* Whom ssh is to log in as, its own affair, is none of this machine's users. */
+static bool wants_proof(const Uri *uri) {
+        return uri->has_user && !uri_is_remote(uri);
+}
+
 /* To be somebody else is to prove it, and nobody can be asked to. */
 static int fail_unasked(doorward_error *error, const Uri *uri) {
         error_set(error, DOORWARD_DOMAIN_AUTH, DOORWARD_ERR_AUTH_NEEDED, EACCES,
@@ -14,14 +19,6 @@ static int fail_unasked(doorward_error *error, const Uri *uri) {
         error_set_hint(error, "Leave the user out of the URI, or open it in a way that may ask for "
                               "a password.");
         return -EACCES;
-}
-
-static int fail_remote(doorward_error *error, const Uri *uri) {
-        error_set(error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_UNSUPPORTED, EOPNOTSUPP,
-                  "%s cannot be opened: this version does not support %s.", uri->endpoint,
-                  uri_scheme(uri->transport));
-        error_set_hint(error, "Endpoints of this machine are written doorward:///ENDPOINT.");
-        return -EOPNOTSUPP;
 }
 
 /* Whether it was for want of permission that it was refused. */
@@ -76,11 +73,9 @@ static int open_look(doorward_opening *open, Access access, doorward_error *erro
                 return r;
 
         open->way = way_of(uri);
-        if (!open->way)
-                return fail_remote(error, uri);
-
         open_log(open);
-        r = uri->has_user && !open->spec.auth ? fail_unasked(error, uri) : open_begin(open, error);
+        r = wants_proof(uri) && !open->spec.auth ? fail_unasked(error, uri)
+                                                 : open_begin(open, error);
         if (r < 0)
                 error_set_endpoint(error, uri->endpoint);
         return r;
@@ -140,7 +135,7 @@ static int open_list(doorward_opening *open) {
 /* Who has dismissed a prompt is not asked again. */
 static bool open_falls_back(const doorward_opening *open, const doorward_error *error) {
         return open->may_fall_back && is_refusal(error) &&
-               (error->code != DOORWARD_ERR_AUTH_CANCELLED || !open->uri.has_user);
+               (error->code != DOORWARD_ERR_AUTH_CANCELLED || !wants_proof(&open->uri));
 }
 
 static void open_fall_back(doorward_opening *open, int r, doorward_error *refused) {

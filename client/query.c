@@ -12,6 +12,9 @@
 
 int query_begin(Query *query, const doorward_conn *conn, doorward_error *error) {
         query->timeout_ms = QUERY_TIMEOUT_MS;
+        if (conn && conn->lease.remote)
+                return conn_fail_remote(conn, "its broker cannot be asked through this connection", error);
+
         return wire_open(conn ? conn->socket : NULL, query->timeout_ms, &query->wire, error);
 }
 

@@ -40,7 +40,9 @@ doorward_security_model *security_model_new(const doorward_conn *conn) {
         char label[LABEL_SIZE + 1];
         SecurityModel *block;
 
-        peer_label(__atomic_load_n(&conn->fd, __ATOMIC_ACQUIRE), label);
+        /* Of another machine's there is none: the socket is ours at both ends. */
+        peer_label(conn->lease.remote ? -EBADF : __atomic_load_n(&conn->fd, __ATOMIC_ACQUIRE),
+                   label);
         n_label = strlen(label) + 1;
 
         block = calloc(1, sizeof(*block) + n_connect_as + n_label);

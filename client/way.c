@@ -2,6 +2,7 @@
 
 #include "client/way.h"
 #include "client/conn.h"
+#include "client/remote.h"
 
 static int local_new(const OpeningSpec *spec, void **ret, doorward_error *error) {
         Opening *opening;
@@ -51,15 +52,5 @@ const Way way_local = {
 };
 
 const Way *way_of(const Uri *uri) {
-        switch (uri->transport) {
-        case URI_LOCAL:
-        case URI_UNIX:
-                return &way_local;
-        case URI_SSH:
-        case URI_EXT:
-        case _URI_TRANSPORT_MAX:
-                break;
-        }
-
-        return NULL;
+        return uri_is_remote(uri) ? &way_remote : &way_local;
 }

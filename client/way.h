@@ -43,5 +43,4 @@ typedef struct Way {
 /* A broker of this machine: the system's, or another's socket. */
 extern const Way way_local;
 
-/* NULL: this version has none. */
 const Way *way_of(const Uri *uri);

@@ -13,3 +13,6 @@
 /* Cleans it where it stands: a newline or tab becomes a space, anything else that may not be in it
  * a question mark. What is beyond max bytes is cut, between characters. */
 void utf8_clean(char *text, size_t max);
+
+/* Whether it is well-formed, whatever is in it. */
+bool utf8_is_valid(const char *text);

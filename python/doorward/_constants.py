@@ -44,6 +44,7 @@ class ErrorDomain(enum.IntEnum):
     POLICY = 4
     AUTH = 5
     ENDPOINT = 6
+    TRANSPORT = 7
 
 
 class CredentialType(enum.IntEnum):
@@ -74,6 +75,7 @@ class CloseReason(enum.IntEnum):
     SHUTDOWN = 10
     BROKER = 11
     OTHER = 12
+    TRANSPORT = 13
 
 
 class Flags(enum.IntFlag):

@@ -44,7 +44,8 @@
         "\"continues\":true}"
 #define CONNECTED                                                                               \
         "{\"parameters\":{\"state\":\"connected\",\"access\":\"full\",\"kind\":\"stream\","     \
-        "\"mode\":\"revocable\",\"kept\":true,\"logout\":false,\"lease\":\"l1\",\"requestId\":" \
+        "\"mode\":\"revocable\",\"kept\":true,\"logout\":false,\"pam\":false,\"lease\":\"l1\"," \
+        "\"requestId\":"                                                                        \
         "\"r1\",\"action\":\"a.b\",\"how\":\"implicit\",\"connectAs\":\"service\",\"expires\":" \
         "1700000000000000}}"
 #define PROMPT(kind, text, choices)                                            \
@@ -659,6 +660,20 @@ static void test_passed_on(void **state) {
         assert_int_equal(finish(&relay), 0);
 }
 
+/* What machine it is, whatever that is. */
+static void test_host_info(void **state) {
+        Relay relay;
+        char c;
+
+        start(&relay, NULL, NULL);
+        call(&relay, "{\"method\":\"org.doorward.Relay.GetHostInfo\"}");
+        expect_bytes(relay.out, "{\"parameters\":{\"info\":{\"hostname\":\"");
+        while (next(relay.out, &c) && c)
+                ;
+        relay.in = close_fd(relay.in);
+        assert_int_equal(finish(&relay), 0);
+}
+
 static void test_service(void **state) {
         Relay relay;
         char c;
@@ -729,6 +744,7 @@ int main(void) {
                 cmocka_unit_test(test_seqpacket),
                 cmocka_unit_test(test_bytes_before_connected),
                 cmocka_unit_test(test_passed_on),
+                cmocka_unit_test(test_host_info),
                 cmocka_unit_test(test_service),
                 cmocka_unit_test(test_garbage),
         };

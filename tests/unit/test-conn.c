@@ -268,16 +268,6 @@ static void test_another_broker(void **state) {
         assert_int_equal(unsetenv("DOORWARD_SOCKET"), 0);
 }
 
-/* Known, and not to be opened yet. */
-static void test_remote(void **state) {
-        assert_null(doorward_open("doorward+ssh://bob@host/docker"));
-        check_error(DOORWARD_ERR_UNSUPPORTED, EOPNOTSUPP);
-        assert_non_null(strstr(doorward_get_last_error_message(), "doorward+ssh"));
-        assert_null(doorward_open("doorward+ext:///docker?command=/bin/true"));
-        check_error(DOORWARD_ERR_UNSUPPORTED, EOPNOTSUPP);
-        assert_non_null(strstr(doorward_get_last_error_message(), "doorward+ext"));
-}
-
 /* Without anybody to ask there is nothing to ask the broker, either. */
 static void test_another_user(void **state) {
         assert_int_equal(setenv("DOORWARD_SOCKET", "/proc/nonexistent/broker", 1), 0);
@@ -1230,7 +1220,6 @@ int main(void) {
                 TEST(test_open_read_only),
                 TEST(test_open_as_the_uri_says),
                 TEST(test_another_broker),
-                TEST(test_remote),
                 TEST(test_another_user),
                 TEST(test_no_lease),
                 TEST(test_hold),

@@ -53,12 +53,12 @@ static void test_codes(void **state) {
 
 static void test_domains(void **state) {
         static const char *const words[] = {
-                "none", "library", "system", "broker", "policy", "auth", "endpoint",
+                "none", "library", "system", "broker", "policy", "auth", "endpoint", "transport",
         };
 
         for (int i = 0; i < (int)ELEMENTSOF(words); i++)
                 assert_string_equal(doorward_error_domain_to_string(i), words[i]);
-        assert_int_equal(DOORWARD_DOMAIN_ENDPOINT, ELEMENTSOF(words) - 1);
+        assert_int_equal(DOORWARD_DOMAIN_TRANSPORT, ELEMENTSOF(words) - 1);
 
         assert_string_equal(doorward_error_domain_to_string(-1), "unknown");
         assert_string_equal(doorward_error_domain_to_string(ELEMENTSOF(words)), "unknown");

@@ -234,7 +234,9 @@ static void test_words(void **state) {
         assert_string_equal(doorward_close_reason_to_string(DOORWARD_CLOSE_NONE), "none");
         assert_string_equal(doorward_close_reason_to_string(DOORWARD_CLOSE_BROKER), "broker");
         assert_string_equal(doorward_close_reason_to_string(DOORWARD_CLOSE_OTHER), "other");
-        assert_string_equal(doorward_close_reason_to_string(DOORWARD_CLOSE_OTHER + 1), "unknown");
+        assert_string_equal(doorward_close_reason_to_string(DOORWARD_CLOSE_TRANSPORT), "transport");
+        assert_string_equal(doorward_close_reason_to_string(DOORWARD_CLOSE_TRANSPORT + 1),
+                            "unknown");
         assert_string_equal(doorward_close_reason_to_string(-1), "unknown");
 }
 

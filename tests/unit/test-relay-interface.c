@@ -103,6 +103,7 @@ static void test_enums(void **state) {
         const IdlMember *mode = idl_find(&relay, IDL_ENUM, "Mode");
         const IdlMember *how = idl_find(&relay, IDL_ENUM, "How");
         const IdlMember *kind = idl_find(&relay, IDL_ENUM, "Kind");
+        const IdlMember *means = idl_find(&relay, IDL_ENUM, "Means");
 
         assert_int_equal(prompts->in.n, _RELAY_PROMPT_MAX - 1);
         for (int i = 1; i < _RELAY_PROMPT_MAX; i++) {
@@ -122,6 +123,9 @@ static void test_enums(void **state) {
         assert_int_equal(how->in.n, _HOW_MAX - 1);
         for (int i = 1; i < _HOW_MAX; i++)
                 assert_string_equal(how->in.fields[i - 1].name, how_to_wire((How)i));
+        assert_int_equal(means->in.n, _MEANS_MAX - 1);
+        for (int i = 1; i < _MEANS_MAX; i++)
+                assert_string_equal(means->in.fields[i - 1].name, means_to_wire((Means)i));
         for (size_t i = 0; i < kind->in.n; i++)
                 assert_true(kind_from_wire(kind->in.fields[i].name) > 0);
 }

@@ -22,8 +22,8 @@
 /* The helper itself, started as the library starts it, with a shell in place of ssh. */
 
 #define TIMEOUT_MS 10000
-/* For what happens at once. */
-#define SOON_MS 1000
+/* For what happens at once, on a machine that has other things to do. */
+#define SOON_MS 5000
 
 extern char **environ;
 
@@ -221,13 +221,13 @@ static void test_hang_up(void **state) {
         start_shell(&t, "trap '' TERM; echo $$; while :; do sleep 0.1; done");
         pid = expect_pid(&t);
         stop(&t);
-        assert_true(is_gone(pid, 4000));
+        assert_true(is_gone(pid, 9000));
 
         /* Nobody wants the bytes any more. */
         start_shell(&t, "echo $$; exec sleep 1000");
         pid = expect_pid(&t);
         assert_int_equal(shutdown(t.data, SHUT_RDWR), 0);
-        assert_true(is_gone(pid, 5000));
+        assert_true(is_gone(pid, 9000));
         expect_end(&t, TRANSPORT_KILLED, SIGTERM, "");
         stop(&t);
 }
@@ -282,10 +282,10 @@ static void test_end_is_told_at_once(void **state) {
         expect_end(&t, TRANSPORT_KILLED, SIGKILL, "");
         stop(&t);
 
-        start_shell(&t, "sleep 5 & exit 4");
+        start_shell(&t, "sleep 20 & exit 4");
         expect_end(&t, TRANSPORT_EXITED, 4, "");
         (void)clock_gettime(CLOCK_MONOTONIC, &after);
-        assert_true(after.tv_sec - before.tv_sec <= 3);
+        assert_true(after.tv_sec - before.tv_sec <= 10);
         stop(&t);
 }
 

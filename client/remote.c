@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "client/remote.h"
+#include "client/channel.h"
+#include "client/conn.h"
+#include "client/log.h"
+#include "client/remote-error.h"
+#include "client/remote-link.h"
+#include "client/remote-program.h"
+#include "client/remote-prompt.h"
+#include "common/utf8.h"
+
+/* What is quoted of what is no answer. */
+#define QUOTE_SIZE 64U
+
+/* For each answer of the far side. */
+#ifndef REMOTE_TIMEOUT_MS
+#define REMOTE_TIMEOUT_MS WIRE_TIMEOUT_MS
+#endif
+
+typedef enum RemoteState {
+        REMOTE_START = 1,
+        REMOTE_CALL,
+        REMOTE_ASK,
+        REMOTE_OVER,
+} RemoteState;
+
+typedef struct Remote {
+        const OpeningSpec *spec;
+        RemoteState state;
+        RemoteLink link;
+        bool silent; /* it will say no more */
+        RemotePrompts prompts;
+        int64_t deadline;
+        char origin[REMOTE_ORIGIN_SIZE];
+} Remote;
+
+/* The reply that says connected. Borrowed from it. */
+typedef struct Connected {
+        int access;
+        int kind;
+        int mode;
+        const char *lease;
+        bool kept;
+        int64_t expires;
+        const char *action;
+        int how;
+        const char *connect_as;
+        bool logout;
+        int means;
+        bool pam;
+        const char *request_id;
+} Connected;
+
+/* The beginning. */
+
+static int fail_unsupported(const OpeningSpec *spec, const char *what, doorward_error *error) {
+        error_set(error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_UNSUPPORTED, EOPNOTSUPP,
+                  "%s is on another machine: it cannot be %s.", spec->uri->endpoint, what);
+        error_set_hint(error, "What leads there has to stay, and each connection has its own.");
+        return -EOPNOTSUPP;
+}
+
+static int remote_new(const OpeningSpec *spec, void **ret, doorward_error *error) {
+        Remote *remote;
+
+        if (spec->detached || spec->hold)
+                return fail_unsupported(spec, spec->hold ? "held" : "detached", error);
+
+        remote = malloc(sizeof(*remote));
+        if (!remote)
+                return error_no_memory(error);
+
+        *remote = (Remote){
+                .spec = spec,
+                .state = REMOTE_START,
+                .link = REMOTE_LINK_NULL,
+                .deadline = spec->deadline,
+        };
+        remote_origin(spec->uri, remote->origin);
+        remote->prompts.auth = spec->auth;
+        remote->prompts.origin = remote->origin;
+        *ret = remote;
+        return 0;
+}
+
+static json_t *open_parameters(const OpeningSpec *spec) {
+        return json_pack("{s:s, s:s, s:b}", "endpoint", spec->uri->endpoint, "access",
+                         access_to_wire((Access)spec->uri->access), "interactive", !!spec->auth);
+}
+
+static int remote_start(Remote *remote, doorward_error *error) {
+        const OpeningSpec *spec = remote->spec;
+        int control, data, r;
+
+        r = remote_program_launch(spec->uri, spec->auth && !spec->uri->no_tty, &control, &data,
+                                  error);
+        if (r < 0)
+                return r;
+
+        log_debug(LOG_CATEGORY_REMOTE, "Started what leads to %s", remote->origin);
+        remote_link_init_consume_fds(&remote->link, control, data);
+        remote->state = REMOTE_CALL;
+        r = remote_link_call(&remote->link, RELAY_PREFIX "Open", open_parameters(spec));
+        return r < 0 ? error_system(error, r, "The far side cannot be asked") : 0;
+}
+
+/* The end. */
+
+static int connected_read(const json_t *parameters, Connected *ret) {
+        Connected read = {};
+        const WireField fields[] = {
+                {"access", WIRE_ENUM, false, &read.access, access_from_wire},
+                {"kind", WIRE_ENUM, false, &read.kind, kind_from_wire},
+                {"mode", WIRE_ENUM, false, &read.mode, lease_mode_from_wire},
+                {"lease", WIRE_STRING, true, &read.lease},
+                {"kept", WIRE_BOOL, true, &read.kept},
+                {"expires", WIRE_INT, true, &read.expires},
+                {"action", WIRE_STRING, true, &read.action},
+                {"how", WIRE_ENUM, true, &read.how, how_from_wire},
+                {"connectAs", WIRE_STRING, true, &read.connect_as},
+                {"logout", WIRE_BOOL, true, &read.logout},
+                {"means", WIRE_ENUM, true, &read.means, means_from_wire},
+                {"pam", WIRE_BOOL, true, &read.pam},
+                {"requestId", WIRE_STRING, true, &read.request_id},
+                {},
+        };
+        int r;
+
+        r = wire_read(parameters, fields);
+        if (r < 0 || read.expires < 0 || read.kind == KIND_SEQPACKET || read.kind == KIND_TAP)
+                return -EBADMSG;
+
+        *ret = read;
+        return 0;
+}
+
+/* Texts of the far side's are kept as they can be shown. */
+static int text_copy(const char *text, char **ret) {
+        int r;
+
+        r = copy_string(text, ret);
+        if (*ret)
+                utf8_clean(*ret, ERROR_TEXT_MAX);
+        return r;
+}
+
+static int conn_copy_texts(doorward_conn *conn, const Connected *connected) {
+        int r;
+
+        r = text_copy(connected->lease, &conn->lease.id);
+        if (r == 0)
+                r = text_copy(connected->request_id, &conn->request_id);
+        if (r == 0)
+                r = text_copy(connected->action, &conn->action);
+        if (r == 0)
+                r = text_copy(connected->connect_as, &conn->connect_as);
+        return r;
+}
+
+/* What the far side has is there; here is a socket. */
+static int remote_connect(Remote *remote, const json_t *parameters, doorward_conn **ret,
+                          doorward_error *error) {
+        const OpeningSpec *spec = remote->spec;
+        _cleanup_(conn_unrefp) doorward_conn *conn = NULL;
+        Connected connected;
+
+        if (connected_read(parameters, &connected) < 0)
+                return remote_fail_protocol(spec->uri, "what was opened cannot be read", error);
+        if (connected.access != spec->uri->access)
+                return remote_fail_protocol(spec->uri,
+                                            "another access was granted than was asked for", error);
+
+        conn = malloc(sizeof(*conn));
+        if (!conn)
+                return error_no_memory(error);
+        *conn = (doorward_conn){
+                .n_ref = 1,
+                .pid = getpid(),
+                .fd = -EBADF,
+                .uri = *spec->uri,
+                .kind = KIND_STREAM,
+                .mode = (LeaseMode)connected.mode,
+                .lease = LEASE_NULL,
+                .another = ANOTHER_NULL,
+                .kept = connected.kept,
+                .ends_at_logout = connected.logout,
+                .expires = connected.expires,
+                .how = connected.how,
+                .means = connected.means,
+                .pam = connected.pam,
+                /* A program may lead anywhere, and in any way. */
+                .encrypted = spec->uri->transport == URI_SSH,
+        };
+        if (conn_copy_texts(conn, &connected) < 0)
+                return error_no_memory(error);
+        if (lease_take_remote(&conn->lease, &remote->link) < 0)
+                return error_no_memory(error);
+
+        conn->fd = TAKE_FD(conn->lease.remote->data);
+        *ret = TAKE_PTR(conn);
+        return 0;
+}
+
+/* Replies. */
+
+/* Whoever was asked may have taken all of the time. */
+static void remote_go_on(Remote *remote) {
+        int64_t deadline = channel_deadline(REMOTE_TIMEOUT_MS);
+
+        if (remote->deadline < deadline)
+                remote->deadline = deadline;
+        remote->state = REMOTE_CALL;
+}
+
+static int remote_continue(Remote *remote, doorward_error *error) {
+        RemotePrompts *prompts = &remote->prompts;
+        bool cancelled = prompts->answer.cancelled;
+        int r;
+
+        r = remote_link_continue(&remote->link, prompts->has_answer ? &prompts->answer : NULL);
+        remote_prompts_clear(prompts);
+        if (cancelled)
+                return auth_fail_cancelled(error);
+        if (r == -EILSEQ)
+                return auth_fail_program(error, "gave a result that is not UTF-8, and cannot be "
+                                                "carried to another machine");
+        if (r < 0)
+                return error_system(error, r, "The far side cannot be answered");
+
+        remote_go_on(remote);
+        return 0;
+}
+
+static int remote_ask(Remote *remote, doorward_error *error) {
+        int r;
+
+        r = remote_prompts_ask(&remote->prompts, remote->link.data, error);
+        if (r == AUTH_E_LATER) {
+                remote->state = REMOTE_ASK;
+                return 0;
+        }
+        /* It is gone, and that is what is heard next. */
+        if (r == -EPIPE) {
+                remote_prompts_clear(&remote->prompts);
+                remote_go_on(remote);
+                return 0;
+        }
+        if (r == -EBADMSG && error->code == DOORWARD_ERR_OK)
+                return remote_fail_protocol(remote->spec->uri, "what is asked cannot be read",
+                                            error);
+
+        return r < 0 ? r : remote_continue(remote, error);
+}
+
+/* 1: there is the connection; 0: more is to come; -errno and the error. */
+static int remote_reply(Remote *remote, const VarlinkReply *reply, doorward_conn **ret,
+                        doorward_error *error) {
+        const Uri *uri = remote->spec->uri;
+        const char *state;
+        const WireField fields[] = {{"state", WIRE_STRING, false, &state}, {}};
+        int r;
+
+        if (reply->error)
+                return remote_fail_refused(uri, reply, error);
+        if (reply->continues || wire_read(reply->parameters, fields) < 0)
+                return remote_fail_protocol(uri, "what was answered cannot be read", error);
+
+        log_debug(LOG_CATEGORY_REMOTE, "The far side says: %s",
+                  streq(state, "connected") || streq(state, "prompt") ? state : "something else");
+        if (streq(state, "connected")) {
+                r = remote_connect(remote, reply->parameters, ret, error);
+                return r < 0 ? r : 1;
+        }
+        if (!streq(state, "prompt") ||
+            remote_prompts_take(&remote->prompts, json_object_get(reply->parameters, "prompts")) <
+                    0)
+                return remote_fail_protocol(uri, "what was answered cannot be read", error);
+
+        return remote_ask(remote, error);
+}
+
+/* What ssh says before there is an answer may be what somebody waits to read: that a key is to be
+ * touched. */
+static int remote_hear(Remote *remote, doorward_error *error) {
+        TransportMessage line;
+        int r = 0;
+
+        while (r == 0 && remote_link_hear(&remote->link, &line) > 0) {
+                Prompt prompt = {.kind = PROMPT_INFO};
+
+                if (!remote->spec->auth)
+                        continue;
+                prompt_set_text(&prompt, line.text);
+                r = auth_ask_prompt(remote->spec->auth, remote->origin, &prompt, NULL,
+                                    &remote->prompts.answer, error);
+        }
+
+        return r < 0 ? r : 0;
+}
+
+/* 1: something was done; 0: there is nothing to be done; -errno and the error. */
+static int remote_receive(Remote *remote, doorward_conn **ret, doorward_error *error) {
+        _cleanup_(varlink_incoming_deinit) VarlinkIncoming incoming = VARLINK_INCOMING_NULL;
+        VarlinkReply reply;
+        char quote[QUOTE_SIZE];
+        int r;
+
+        r = remote->silent ? 0 : remote_link_receive(&remote->link, &incoming);
+        if (r == -EPIPE) {
+                remote->silent = true;
+                return 0;
+        }
+        if (r == 0)
+                return 0;
+        if (r == -EMSGSIZE)
+                return remote_fail_protocol(remote->spec->uri, "what was answered is too long",
+                                            error);
+        if (r < 0 && r != -EBADMSG)
+                return error_system(error, r, "The far side cannot be heard");
+        if (r < 0 || varlink_reply_parse(incoming.object, &reply) < 0) {
+                remote_link_quote(&remote->link, quote, sizeof(quote));
+                return remote_fail_garbage(remote->spec->uri, quote, error);
+        }
+
+        r = remote_reply(remote, &reply, ret, error);
+        return r < 0 ? r : 1;
+}
+
+/* As remote_receive(). */
+static int remote_call(Remote *remote, doorward_conn **ret, doorward_error *error) {
+        int r;
+
+        r = remote_hear(remote, error);
+        if (r == 0)
+                r = remote_receive(remote, ret, error);
+        if (r != 0)
+                return r;
+
+        if (remote->silent && remote->link.ended)
+                return remote_fail_ended(remote->spec->uri,
+                                         remote->link.end.type != 0 ? &remote->link.end : NULL,
+                                         error);
+        if (channel_deadline_left(remote->deadline) == 0)
+                return remote_fail_late(remote->spec->uri, error);
+        return 0;
+}
+
+/* Whoever asked may have gone. */
+static int remote_wait_for_answer(Remote *remote, doorward_error *error) {
+        struct pollfd p = {.fd = remote->link.data};
+
+        if (remote->prompts.answered)
+                return remote_continue(remote, error) < 0 ? -ECANCELED : 1;
+        if (poll(&p, 1, 0) <= 0)
+                return 0;
+
+        remote_prompts_clear(&remote->prompts);
+        remote_go_on(remote);
+        return 1;
+}
+
+static int remote_process(void *attempt, doorward_conn **ret, doorward_error *error) {
+        Remote *remote = attempt;
+        doorward_conn *conn = NULL;
+        int r = 1;
+
+        if (remote->state == REMOTE_START)
+                r = remote_start(remote, error) < 0 ? -ECONNABORTED : 1;
+        while (r > 0 && !conn)
+                r = remote->state == REMOTE_ASK ? remote_wait_for_answer(remote, error)
+                                                : remote_call(remote, &conn, error);
+        if (r == 0)
+                return WAY_E_WAIT;
+
+        remote->state = REMOTE_OVER;
+        if (r > 0)
+                *ret = conn;
+        return r < 0 ? r : 0;
+}
+
+static void remote_wait(const void *attempt, Wait *wait) {
+        const Remote *remote = attempt;
+
+        switch (remote->state) {
+        case REMOTE_START:
+        case REMOTE_OVER:
+                wait_add_deadline(wait, 0);
+                break;
+        case REMOTE_CALL:
+                if (!remote->silent)
+                        wait_add_fd(wait, remote->link.data, POLLIN);
+                if (!remote->link.ended)
+                        wait_add_fd(wait, remote->link.control, POLLIN);
+                wait_add_deadline(wait, remote->deadline);
+                break;
+        case REMOTE_ASK:
+                wait_add_fd(wait, remote->link.data, 0);
+                if (remote->prompts.answered)
+                        wait_add_deadline(wait, 0);
+                break;
+        }
+}
+
+static bool remote_is_asking(const void *attempt) {
+        const Remote *remote = attempt;
+
+        return remote->state == REMOTE_ASK && remote->prompts.asking;
+}
+
+static int remote_answer(void *attempt, const doorward_credential *cred, doorward_error *error) {
+        Remote *remote = attempt;
+
+        return remote_prompts_answer(&remote->prompts, cred, error);
+}
+
+static void remote_free(void *attempt, bool is_copy) {
+        Remote *remote = attempt;
+
+        remote_link_deinit(&remote->link, is_copy);
+        remote_prompts_deinit(&remote->prompts);
+        free(remote);
+}
+
+const Way way_remote = {
+        .new = remote_new,
+        .process = remote_process,
+        .wait = remote_wait,
+        .is_asking = remote_is_asking,
+        .answer = remote_answer,
+        .free = remote_free,
+};
