@@ -26,8 +26,8 @@ from typing import Any, Callable, Optional
 
 from . import _constants, _library
 from ._auth import Answer, Auth, Credential, auth_default
-from ._connection import Connection, GrantInfo, open, open_auth, open_read_only
-from ._constants import CloseReason, CredentialType, ErrorCode, ErrorDomain, Flags
+from ._connection import Connection, GrantInfo
+from ._constants import AUTH_LATER, CloseReason, CredentialType, ErrorCode, ErrorDomain, Flags
 from ._errors import *  # noqa: F403
 from ._errors import CLASSES, Error
 from ._facts import (
@@ -40,6 +40,7 @@ from ._facts import (
     get_hostname,
     get_limits,
 )
+from ._opening import Opening, open, open_auth, open_read_only, open_start
 from ._socket import Socket
 
 globals().update(_constants.C_NAMES)
@@ -94,6 +95,7 @@ def _forget_error_func() -> None:
 
 
 __all__ = [
+    "AUTH_LATER",
     "Answer",
     "Auth",
     "CloseReason",
@@ -107,6 +109,7 @@ __all__ = [
     "GrantInfo",
     "HostInfo",
     "HostNode",
+    "Opening",
     "Limit",
     "SecurityModel",
     "Socket",
@@ -121,6 +124,7 @@ __all__ = [
     "open",
     "open_auth",
     "open_read_only",
+    "open_start",
     "set_error_func",
     "version",
     *_constants.C_NAMES,

@@ -5,9 +5,10 @@ import ctypes
 from typing import Any, Callable, Iterable, NamedTuple, Optional, Union
 
 from . import _library
-from ._constants import CredentialType, known
+from ._constants import AUTH_LATER, CredentialType, known
 
 Answer = Union[str, bytes, bytearray, memoryview, None]
+_Told = Union[Answer, int]
 
 _SHOWN = (CredentialType.EXTERNAL, CredentialType.INFO, CredentialType.ERROR_MSG)
 
@@ -47,13 +48,13 @@ def _pieces(answer: Answer) -> Iterable[int]:
     return memoryview(answer).cast("B")
 
 
-def _wipe(answer: Answer) -> None:
+def wipe(answer: Answer) -> None:
     if isinstance(answer, (bytearray, memoryview)) and not memoryview(answer).readonly:
         view = memoryview(answer).cast("B")
         view[:] = bytes(len(view))
 
 
-def _put(answer: Answer, record: _library.CredentialRecord) -> None:
+def put(answer: Answer, record: _library.CredentialRecord) -> None:
     """The answer as the library wants it: memory of malloc(3), which it erases and frees."""
     length = sum(1 for _ in _pieces(answer))
     address = _library.libc.malloc(length + 1)
@@ -70,8 +71,9 @@ class Auth:
     """Who collects credentials, and which.
 
     callback(credential) is called by the open that wants one, in its thread, and returns the answer,
-    or None to cancel: the open then raises AuthenticationCancelled. What it returns for one that has
-    nothing to collect (Credential.wants_answer) does not matter. What it raises, the open raises.
+    or None to cancel: the open then raises AuthenticationCancelled. In what open_start() began it may
+    return AUTH_LATER, and Opening.answer() answers. What it returns for one that has nothing to
+    collect (Credential.wants_answer) does not matter. What it raises, the open raises.
 
     An answer is a str, which counts as UTF-8, or bytes, of at most 511 bytes. A bytearray is filled
     with zeros as soon as the library has its copy, which the library erases, too. A str or bytes
@@ -80,7 +82,7 @@ class Auth:
     """
 
     def __init__(
-        self, credtypes: Iterable[int], callback: Optional[Callable[[Credential], Answer]] = None
+        self, credtypes: Iterable[int], callback: Optional[Callable[[Credential], _Told]] = None
     ) -> None:
         self.credtypes = tuple(int(number) for number in credtypes)
         self.callback = callback
@@ -90,24 +92,30 @@ class Auth:
 
     def _ask(self, records: Any, count: int, _: Any) -> int:
         try:
-            return 0 if all(self._collect(records[i]) for i in range(count)) else -1
+            for index in range(count):
+                status = self._collect(records[index])
+                if status != 0:
+                    return status
+            return 0
         except BaseException as raised:  # pylint: disable=broad-except
             _library.keep(raised)
             return -1
 
-    def _collect(self, record: _library.CredentialRecord) -> bool:
+    def _collect(self, record: _library.CredentialRecord) -> int:
         assert self.callback
         credential = _credential(record)
         answer = self.callback(credential)
         if not credential.wants_answer:
-            return True
+            return 0
         if answer is None:
-            return False
+            return -1
+        if isinstance(answer, int) and answer == AUTH_LATER:
+            return AUTH_LATER
         try:
-            _put(answer, record)
+            put(answer, record)
         finally:
-            _wipe(answer)
-        return True
+            wipe(answer)
+        return 0
 
     def _pointer(self) -> Any:
         return ctypes.pointer(self._record)
@@ -138,9 +146,7 @@ class _Terminal:
             memoryview(answer)[:] = memoryview(memory).cast("B")
             return answer
         finally:
-            if record.result:
-                _library.libc.explicit_bzero(record.result, record.resultlen)
-                _library.libc.free(record.result)
+            _library.erase(record)
 
 
 auth_default = _Terminal()

@@ -8,12 +8,11 @@ import itertools
 import os
 import warnings
 import weakref
-from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 from . import _facts, _library
-from ._auth import Auth, _Terminal
 from ._constants import CloseReason, known
-from ._library import call, decode, encode
+from ._library import call, decode
 from ._socket import Socket
 
 CloseFunction = Callable[["Connection", int], object]
@@ -248,6 +247,17 @@ class Connection:
         stays the connection's, and is not the connected descriptor."""
         return self._call("get_event_fd")
 
+    def get_events(self) -> int:
+        """What to wait for on that descriptor: select.POLLIN, or 0 once the lease has ended and nothing
+        is left to be told."""
+        return self._call("get_events")
+
+    def get_timeout(self) -> Optional[float]:
+        """When process() is to be called although nothing was heard, as time.monotonic() has it; None:
+        at no such time, as always in this version."""
+        usec = ctypes.c_longlong()
+        return usec.value / 1e6 if self._call("get_timeout", ctypes.byref(usec)) else None
+
     def process(self) -> bool:
         """Looks whether the lease has ended, and calls the close callback if it has, once. Never
         waits, but for the callback. Whether it has ended, now or before."""
@@ -271,25 +281,3 @@ def _grant_info(record: _library.GrantInfoRecord) -> GrantInfo:
         *map(decode, texts),
         bool(record.ends_at_logout),
     )
-
-
-def open(uri: Optional[str]) -> Connection:  # pylint: disable=redefined-builtin
-    """Opens a connection with full access, or with what the URI says. Nobody is asked for a password:
-    where policy wants one it raises AuthenticationNeeded. An empty URI or None means the default, and
-    is an error whose hint lists the endpoints where there is none."""
-    return Connection(call("open", encode(uri)))
-
-
-def open_read_only(uri: Optional[str]) -> Connection:
-    """Opens a connection with read-only access; what has none raises AccessUnsupported, and never
-    becomes full. In all else like open()."""
-    return Connection(call("open_read_only", encode(uri)))
-
-
-def open_auth(
-    uri: Optional[str], auth: Union[Auth, _Terminal, None] = None, flags: int = 0
-) -> Connection:
-    """Opens a connection, and has people asked for a password where policy wants one: on the terminal
-    with auth_default, through the program with an Auth, nobody with None. flags are Flags."""
-    pointer = None if auth is None else auth._pointer()
-    return Connection(call("open_auth", encode(uri), pointer, flags))

@@ -90,6 +90,10 @@ class Flags(enum.IntFlag):
     HOLD = 64
 
 
+# What a credentials callback returns to answer later.
+AUTH_LATER = 2
+
+
 def known(kind: Type[_E], number: int) -> Union[_E, int]:
     """The number by its name; as it is, if a later library made it."""
     try:

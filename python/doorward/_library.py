@@ -169,19 +169,19 @@ class _State(threading.local):
     def __init__(self) -> None:
         self.depth = 0  # calls: in a callback there is one, and its own may come on top
         self.raised: Optional[BaseException] = None  # by a callback of the innermost call
-        self.put_off: List[int] = []  # connections to close
+        self.put_off: List[Tuple[str, int]] = []  # what is to be given back, and how
 
 
 _state = _State()
 
 
-def _close(connection: int) -> None:
-    # Closing forgets the thread's error, which a call of this thread may be about to read: the
-    # garbage collector comes whenever it likes.
+def _give_back(name: str, value: int) -> None:
+    # This forgets the thread's error, which a call of this thread may be about to read: the garbage
+    # collector comes whenever it likes.
     if _state.depth:
-        _state.put_off.append(connection)
+        _state.put_off.append((name, value))
     else:
-        _functions["close"](connection)
+        _functions[name](value)
 
 
 class Handle(c_void_p):
@@ -221,9 +221,20 @@ class Handle(c_void_p):
     def _give_back(self) -> None:
         value, self.value = self.value, None
         if value:
-            _close(value)
+            _give_back("close", value)
 
     __del__ = _give_back
+
+
+class OpeningHandle(c_void_p):
+    """A doorward_opening, given up at the latest when nobody has the handle."""
+
+    def close(self) -> None:
+        value, self.value = self.value, None
+        if value:
+            _give_back("open_free", value)
+
+    __del__ = close
 
 
 class Descriptor(c_int):
@@ -258,6 +269,7 @@ PROTOTYPES: Dict[str, Tuple[Any, List[Any]]] = {
     "get_capabilities": (Text, [c_void_p]),
     "get_close_reason": (c_int, [c_void_p]),
     "get_event_fd": (c_int, [c_void_p]),
+    "get_events": (c_int, [c_void_p]),
     "get_fd": (c_int, [c_void_p]),
     "get_grant_info": (POINTER(GrantInfoRecord), [c_void_p]),
     "get_host_info": (POINTER(HostInfoRecord), [c_void_p]),
@@ -266,6 +278,7 @@ PROTOTYPES: Dict[str, Tuple[Any, List[Any]]] = {
     "get_lib_version": (c_int, [c_void_p, POINTER(c_ulong)]),
     "get_limits": (POINTER(LimitsRecord), [c_void_p]),
     "get_security_model": (POINTER(SecurityModelRecord), [c_void_p]),
+    "get_timeout": (c_int, [c_void_p, POINTER(c_longlong)]),
     "get_type": (c_char_p, [c_void_p]),
     "get_uri": (Text, [c_void_p]),
     "get_version": (c_int, [c_void_p, POINTER(c_ulong)]),
@@ -275,10 +288,17 @@ PROTOTYPES: Dict[str, Tuple[Any, List[Any]]] = {
     "is_encrypted": (c_int, [c_void_p]),
     "is_secure": (c_int, [c_void_p]),
     "limits_free": (None, [POINTER(LimitsRecord)]),
-    "open": (Handle, [c_char_p]),
     "open_another": (Descriptor, [c_void_p]),
+    "open_answer": (c_int, [c_void_p, POINTER(CredentialRecord), c_uint]),
     "open_auth": (Handle, [c_char_p, POINTER(AuthRecord), c_uint]),
-    "open_read_only": (Handle, [c_char_p]),
+    "open_finish": (Handle, [c_void_p]),
+    "open_free": (None, [c_void_p]),
+    "open_get_event_fd": (c_int, [c_void_p]),
+    "open_get_events": (c_int, [c_void_p]),
+    "open_get_timeout": (c_int, [c_void_p, POINTER(c_longlong)]),
+    "open_is_asking": (c_int, [c_void_p]),
+    "open_process": (c_int, [c_void_p]),
+    "open_start": (OpeningHandle, [c_char_p, POINTER(AuthRecord), c_uint]),
     "process": (c_int, [c_void_p]),
     "security_model_free": (None, [POINTER(SecurityModelRecord)]),
     "set_close_callback": (c_int, [c_void_p, CloseCallback, c_void_p, FreeFunc]),
@@ -331,6 +351,19 @@ def _find(name: str) -> Callable[..., Any]:
 _functions: Dict[str, Callable[..., Any]] = {name: _find(name) for name in PROTOTYPES}
 
 
+def has(name: str) -> bool:
+    """Whether the library has doorward_NAME()."""
+    return hasattr(_library, f"doorward_{name}")
+
+
+def erase(record: CredentialRecord) -> None:
+    """What a result holds, if there is one."""
+    if record.result:
+        libc.explicit_bzero(record.result, record.resultlen)
+        libc.free(record.result)
+        record.result = None
+
+
 def error_from(record: ErrorRecord) -> Error:
     """The exception for an error of the library."""
     texts = (record.hint, record.endpoint, record.action_id, record.request_id)
@@ -372,7 +405,8 @@ def call(name: str, *args: Any) -> Any:
         raised, _state.raised = _state.raised, outer
         _state.depth -= 1
         while _state.put_off and not _state.depth:
-            _functions["close"](_state.put_off.pop())
+            name, value = _state.put_off.pop()
+            _functions[name](value)
     if raised:
         raised.__context__ = raised.__context__ or failure
         raise raised

@@ -145,6 +145,8 @@ class Broker:
             return None
         answer = ours.recv(1024)
         ours.close()
+        if not answer:  # hanging up cancels, too
+            return None
         what, number, length = struct.unpack("<BIH", answer[:7])
         assert number == 7 and length == len(answer) - 7, answer
         return answer[7:] if what == 1 else None

@@ -143,18 +143,19 @@ class Errors(broker.TestCase):
             garbage.itself = garbage
             del garbage
 
-            plain = _library._functions["open"]
+            name = "open_start"
+            plain = _library._functions[name]
 
-            def collected(uri):
-                result = plain(uri)
+            def collected(*arguments):
+                result = plain(*arguments)
                 gc.collect()
                 return result
 
-            _library._functions["open"] = collected
+            _library._functions[name] = collected
             try:
                 self.assertRaises(doorward.BadURI, doorward.open, "doorward://x")
             finally:
-                _library._functions["open"] = plain
+                _library._functions[name] = plain
             connection.close()
 
     def test_error_func(self):

@@ -26,6 +26,8 @@ from doorward import _library  # noqa: E402
 
 # What is public in C and has no counterpart.
 LEFT_OUT = {
+    "open": "open() is as open_auth() without an auth",
+    "open_read_only": "likewise, with a flag",
     "ref": "a Connection is counted by Python",
     "get_last_error_code": "an exception has it",
     "get_last_error_domain": "an exception has it",
@@ -35,15 +37,6 @@ LEFT_OUT = {
     "reset_last_error": "an exception is over where it is caught",
     "error_clear": "exceptions are freed by Python",
     "error_free": "exceptions are freed by Python",
-    "get_events": "it is readable that a descriptor becomes",
-    "get_timeout": "there is none",
-    **{
-        f"open_{name}": "a loop of Python's has an open in a thread: asyncio.to_thread()"
-        for name in (
-            "answer", "finish", "free", "get_event_fd", "get_events", "get_timeout", "is_asking",
-            "process", "start",
-        )
-    },
 }
 # What is used inside, by what it is for.
 INSIDE = {
@@ -51,6 +44,7 @@ INSIDE = {
     "get_last_error": doorward.Error,
     "grant_info_free": doorward.Connection.get_grant_info,
     "host_info_free": doorward.get_host_info,
+    "open_free": doorward.Opening.close,
     "limits_free": doorward.get_limits,
     "security_model_free": doorward.Connection.get_security_model,
 }
@@ -105,7 +99,8 @@ def check_symbols():
     for name in sorted(set(LEFT_OUT) & bound | set(LEFT_OUT) - mapped):
         failures.append(f"doorward_{name} is not left out at all")
     for name in sorted(bound - set(INSIDE)):
-        there = hasattr(doorward, name) or hasattr(doorward.Connection, name)
+        step = hasattr(doorward.Opening, name.removeprefix("open_"))
+        there = step or hasattr(doorward, name) or hasattr(doorward.Connection, name)
         expect(there, f"there is no {name}() in the module")
 
 
@@ -138,6 +133,10 @@ def check_constants(values):
             there = getattr(doorward, name, None)
             expect(there == values[name], f"{name} is {values[name]}, and not {there}")
             expect(name in doorward.__all__, f"{name} is not in __all__")
+    for name, number in re.findall(r"^#define DOORWARD_(\w+) (\d+)$", text, re.M):
+        there = getattr(doorward, name, None)
+        expect(there == int(number), f"{name} is {number}, and not {there}")
+        expect(name in doorward.__all__, f"{name} is not in __all__")
     expect(count >= 54, "the header was not understood")
 
 
@@ -209,9 +208,10 @@ def check_sources():
         expect(there is not None, f"{name} of __all__ is not there")
         if inspect.isfunction(there):
             expect(there.__doc__, f"{name} says nothing of itself")
-    for name, there in vars(doorward.Connection).items():
-        if not name.startswith("_"):
-            expect(there.__doc__, f"Connection.{name} says nothing of itself")
+    for kind in doorward.Connection, doorward.Opening:
+        for name, there in vars(kind).items():
+            if not name.startswith("_"):
+                expect(there.__doc__, f"{kind.__name__}.{name} says nothing of itself")
 
 
 values = probe()
