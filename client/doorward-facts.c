@@ -4,10 +4,10 @@
 
 #include "config.h"
 
+#include "client/broker-limits.h"
 #include "client/capabilities.h"
 #include "client/export.h"
 #include "client/host-info.h"
-#include "client/limits.h"
 #include "client/query.h"
 #include "client/security-model.h"
 
@@ -213,7 +213,7 @@ DOORWARD_EXPORT doorward_limits *doorward_get_limits(doorward_conn *conn) {
         if (!check_if_given(conn))
                 return NULL;
 
-        if (limits_get(conn, &limits, &error) < 0)
+        if (broker_limits_get(conn, &limits, &error) < 0)
                 error_raise(&error);
         return limits;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <limits.h>
 #include <stdio.h>
 #include <sys/utsname.h>
 
@@ -17,13 +18,29 @@
 /* More processors neither: of a list with larger numbers nothing is believed. */
 #define NUMBER_MAX 65535U
 
+/* The texts are as long as uname(2) has them at the most. */
 typedef struct HostInfo {
         doorward_host_info info;
-        struct utsname names;
+        char hostname[sizeof(((struct utsname *)0)->nodename)];
+        char kernel[sizeof(((struct utsname *)0)->release)];
+        char architecture[sizeof(((struct utsname *)0)->machine)];
         char machine_id[MACHINE_ID_LENGTH + 1];
         char os_name[OS_NAME_SIZE];
         doorward_host_node nodes[];
 } HostInfo;
+
+static HostInfo *host_new(size_t n_nodes) {
+        return calloc(1, sizeof(HostInfo) + n_nodes * sizeof(doorward_host_node));
+}
+
+/* Copies it where it is kept, fit to be shown and cut if it is too long, and shows it. */
+static void put_text(const char **ret, char *buf, size_t size, const char *text) {
+        (void)snprintf(buf, size, "%s", text);
+        utf8_clean(buf, size - 1);
+        *ret = buf;
+}
+#define PUT_TEXT(host, member, text) \
+        put_text(&(host)->info.member, (host)->member, sizeof((host)->member), text)
 
 /* False: it cannot be read, or is too long to be what was looked for. */
 static bool file_read(const char *root, const char *path, char text[TEXT_SIZE]) {
@@ -134,16 +151,16 @@ static void assume_node(HostInfo *host) {
 
 /* Names. */
 
+/* "uninitialized", until it has one. */
+static bool is_machine_id(const char *text) {
+        return strspn(text, "0123456789abcdef") == MACHINE_ID_LENGTH;
+}
+
 static void read_machine_id(const char *root, HostInfo *host) {
         char text[TEXT_SIZE];
 
-        /* "uninitialized", until it has one. */
-        if (!file_read(root, "/etc/machine-id", text) ||
-            strspn(text, "0123456789abcdef") != MACHINE_ID_LENGTH)
-                return;
-
-        memcpy(host->machine_id, text, MACHINE_ID_LENGTH);
-        host->info.machine_id = host->machine_id;
+        if (file_read(root, "/etc/machine-id", text) && is_machine_id(text))
+                PUT_TEXT(host, machine_id, text);
 }
 
 /* The value of PRETTY_NAME=, of which os-release(5) says that the shell must understand it: in
@@ -172,28 +189,24 @@ static bool os_release_find(const char *text, char ret[OS_NAME_SIZE]) {
 }
 
 static void read_os_name(const char *root, HostInfo *host) {
-        char text[TEXT_SIZE];
+        char text[TEXT_SIZE], name[OS_NAME_SIZE];
 
         if (!file_read(root, "/etc/os-release", text) &&
             !file_read(root, "/usr/lib/os-release", text))
                 return;
-        if (!os_release_find(text, host->os_name))
-                return;
-
-        utf8_clean(host->os_name, OS_NAME_SIZE - 1);
-        host->info.os_name = host->os_name;
+        if (os_release_find(text, name))
+                PUT_TEXT(host, os_name, name);
 }
 
 static void read_names(HostInfo *host) {
-        if (uname(&host->names) < 0)
+        struct utsname names;
+
+        if (uname(&names) < 0)
                 return;
 
-        utf8_clean(host->names.nodename, sizeof(host->names.nodename) - 1);
-        utf8_clean(host->names.release, sizeof(host->names.release) - 1);
-        utf8_clean(host->names.machine, sizeof(host->names.machine) - 1);
-        host->info.hostname = host->names.nodename;
-        host->info.kernel = host->names.release;
-        host->info.architecture = host->names.machine;
+        PUT_TEXT(host, hostname, names.nodename);
+        PUT_TEXT(host, kernel, names.release);
+        PUT_TEXT(host, architecture, names.machine);
 }
 
 doorward_host_info *host_info_new(const char *root) {
@@ -206,7 +219,7 @@ doorward_host_info *host_info_new(const char *root) {
         if (n_nodes > NODES_MAX)
                 n_nodes = NODES_MAX;
 
-        host = calloc(1, sizeof(*host) + (n_nodes > 0 ? n_nodes : 1) * sizeof(host->nodes[0]));
+        host = host_new(n_nodes > 0 ? n_nodes : 1);
         if (!host)
                 return NULL;
 
@@ -279,4 +292,66 @@ json_t *host_info_to_json(const doorward_host_info *info) {
 
         json_decref(object);
         return NULL;
+}
+
+/* Of an object. What is not of its type is not known, and so is what no machine has. */
+
+static const char *get_string(const json_t *object, const char *name) {
+        return json_string_value(json_object_get(object, name));
+}
+
+static unsigned long long get_number(const json_t *object, const char *name,
+                                     unsigned long long max) {
+        json_int_t number = json_integer_value(json_object_get(object, name));
+
+        return number > 0 && (unsigned long long)number <= max ? (unsigned long long)number : 0;
+}
+
+static void get_names(const json_t *object, HostInfo *host) {
+        const char *text;
+
+        if ((text = get_string(object, "hostname")))
+                PUT_TEXT(host, hostname, text);
+        if ((text = get_string(object, "osName")))
+                PUT_TEXT(host, os_name, text);
+        if ((text = get_string(object, "kernel")))
+                PUT_TEXT(host, kernel, text);
+        if ((text = get_string(object, "architecture")))
+                PUT_TEXT(host, architecture, text);
+        if ((text = get_string(object, "machineId")) && is_machine_id(text))
+                PUT_TEXT(host, machine_id, text);
+}
+
+static void get_node(const json_t *object, doorward_host_node *node) {
+        node->id = (unsigned)get_number(object, "id", NUMBER_MAX);
+        node->cpus = (unsigned)get_number(object, "cpus", NUMBER_MAX);
+        node->memory_total = get_number(object, "memoryTotal", LLONG_MAX);
+        node->memory_free = get_number(object, "memoryFree", LLONG_MAX);
+}
+
+int host_info_from_json(const json_t *object, doorward_host_info **ret) {
+        const json_t *nodes = json_object_get(object, "nodes");
+        size_t n = json_array_size(nodes);
+        HostInfo *host;
+
+        if (!json_is_object(object) || n > NODES_MAX)
+                return -EBADMSG;
+        host = host_new(n > 0 ? n : 1);
+        if (!host)
+                return -ENOMEM;
+
+        get_names(object, host);
+        host->info.cpus = (unsigned)get_number(object, "cpus", NUMBER_MAX);
+        host->info.memory_total = get_number(object, "memoryTotal", LLONG_MAX);
+        host->info.memory_free = get_number(object, "memoryFree", LLONG_MAX);
+        host->info.memory_available = get_number(object, "memoryAvailable", LLONG_MAX);
+        for (size_t i = 0; i < n; i++)
+                get_node(json_array_get(nodes, i), &host->nodes[i]);
+        host->info.n_nodes = (unsigned)n;
+        host->info.nodes = host->nodes;
+        if (n == 0)
+                assume_node(host);
+
+        *ret = &host->info;
+        return 0;
 }

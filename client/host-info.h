@@ -19,5 +19,9 @@
  * freed with doorward_host_info_free(). */
 doorward_host_info *host_info_new(const char *root) _must_check_;
 
+/* Of another machine, by what that says of itself: each text is made fit to be shown, and a number
+ * that cannot be is not known. -EBADMSG: it is not such an object; -ENOMEM. */
+int host_info_from_json(const json_t *object, doorward_host_info **ret) _must_check_;
+
 /* The same as an object, without what is not known. NULL: no memory. */
 json_t *host_info_to_json(const doorward_host_info *info) _must_check_;

@@ -125,7 +125,8 @@ POINTERS = {
     "error_code_to_string": ctypes.c_char_p,
     "version": ctypes.c_ulong,
 }
-HANDLES = ("open", "open_read_only", "open_auth", "get_uri", "get_hostname", "get_capabilities")
+OPENS = ("open", "open_read_only", "open_auth", "open_start")
+HANDLES = (*OPENS, "open_finish", "get_uri", "get_hostname", "get_capabilities")
 
 
 class Library:
@@ -140,7 +141,7 @@ class Library:
     def __getattr__(self, name):
         function = self._library[f"doorward_{name}"]
         function.restype = POINTERS.get(name, ctypes.c_void_p if name in HANDLES else ctypes.c_int)
-        if name.startswith("open"):
+        if name in OPENS:
             return lambda uri, *more: function(uri and uri.encode(), *more)
 
         def call(*args):
@@ -750,6 +751,56 @@ def test_virEventRegisterImpl():
 
     with echo():
         alice(body)
+
+
+def test_virEventAddHandle_virEventAddTimeout():
+    """virEventAddHandle() and virEventAddTimeout(), by which libvirt itself has the program's loop wait
+    for it, became what says what to wait for, and for how long: doorward_get_events() and
+    doorward_get_timeout(), and for an open that does not block doorward_open_start() and its like."""
+
+    def open_by(library, opening, epoll):
+        """The connection, from a loop; and how often it turned."""
+        turns = 0
+        while (r := library.open_process(opening)) == 1:
+            turns += 1
+            usec = ctypes.c_longlong(-7)
+            timed = library.open_get_timeout(opening, ctypes.byref(usec))
+            lib.expect_true(timed in (0, 1) and usec.value != -7, "a time, or that there is none")
+            left = usec.value / 1e6 - time.monotonic() if timed else 10
+            lib.expect_true(library.open_get_events(opening) in (0, select.POLLIN), "bits of poll")
+            epoll.poll(max(0, min(left, 10)))
+        lib.expect(r, 0)
+        return library.open_finish(opening), turns
+
+    def body(library):
+        conns = []
+        for uri in ("doorward:///echo", "doorward:///echo?access=read-only"):
+            opening = library.open_start(uri, None, 0)
+            with select.epoll() as epoll:
+                fd = library.open_get_event_fd(opening)
+                epoll.register(fd, select.EPOLLIN)
+                conn, turns = open_by(library, opening, epoll)
+                epoll.unregister(fd)
+            lib.expect_true(conn and turns > 0, "it was waited for, and came")
+            lib.expect(library.uri(conn), uri if "?" in uri else f"{uri}?access=full")
+            library.open_free(opening)
+            conns.append(conn)
+        for conn in conns:
+            usec = ctypes.c_longlong(-7)
+            lib.expect(library.get_events(conn), select.POLLIN)
+            lib.expect(library.get_timeout(conn, ctypes.byref(usec)), 0)
+            lib.expect(usec.value, 2**63 - 1)
+            lib.expect(library.close(conn), 0)
+
+        # What is given up leaves nothing; what cannot be is an error of the first call.
+        opening = library.open_start("doorward:///echo", None, 0)
+        lib.expect(library.open_process(opening), 1)
+        library.open_free(opening)
+        library.refused(library.open_start("doorward:///echo?nonsense=1", None, 0), BAD_URI)
+
+    with echo() as backend:
+        alice(body)
+        backend.expect_deserted()
 
 
 # 3.6: the security model.

@@ -246,6 +246,76 @@ static void test_json(void **state) {
         doorward_host_info_free(info);
 }
 
+/* What is told by another machine comes to the same. */
+static void test_from_json(void **state) {
+        const Tree *tree = *state;
+        doorward_host_info *info, *told;
+        json_t *object, *again;
+
+        put_machine(tree);
+        info = host_info_new(tree->path);
+        object = host_info_to_json(info);
+        assert_int_equal(host_info_from_json(object, &told), 0);
+        again = host_info_to_json(told);
+        assert_true(json_equal(object, again));
+        assert_int_equal(told->nodes[1].memory_total, info->nodes[1].memory_total);
+        json_decref(object);
+        json_decref(again);
+        doorward_host_info_free(told);
+        doorward_host_info_free(info);
+}
+
+static doorward_host_info *told_of(const char *text) {
+        json_t *object = json_loads(text, JSON_DECODE_ANY, NULL);
+        doorward_host_info *info = NULL;
+
+        assert_non_null(object);
+        (void)!host_info_from_json(object, &info);
+        json_decref(object);
+        return info;
+}
+
+/* It is not believed: neither what a terminal would obey, nor what no machine has. */
+static void test_hostile_json(void **state) {
+        char text[70000], *end = text;
+        doorward_host_info *info;
+
+        info = told_of(
+                "{\"hostname\":\"a\\u001b[2J\\n\",\"osName\":7,\"kernel\":null,\"machineId\":"
+                "\"../../x\",\"cpus\":-1,\"memoryTotal\":\"much\",\"memoryFree\":1.5,"
+                "\"nodes\":[7,{\"id\":70000,\"cpus\":3}]}");
+        assert_non_null(info);
+        assert_string_equal(info->hostname, "a?[2J ");
+        assert_null(info->os_name);
+        assert_null(info->kernel);
+        assert_null(info->machine_id);
+        assert_int_equal(info->cpus, 0);
+        assert_int_equal(info->memory_total, 0);
+        assert_int_equal(info->memory_free, 0);
+        assert_int_equal(info->n_nodes, 2);
+        assert_int_equal(info->nodes[0].cpus, 0);
+        assert_int_equal(info->nodes[1].id, 0);
+        assert_int_equal(info->nodes[1].cpus, 3);
+        doorward_host_info_free(info);
+
+        /* A name without an end is cut. */
+        end = stpcpy(end, "{\"hostname\":\"");
+        memset(end, 'a', 60000);
+        (void)strcpy(end + 60000, "\"}");
+        info = told_of(text);
+        assert_int_equal(strlen(info->hostname), 64);
+        assert_int_equal(info->n_nodes, 1);
+        doorward_host_info_free(info);
+
+        assert_null(told_of("[]"));
+        assert_null(told_of("7"));
+        end = stpcpy(text, "{\"nodes\":[0");
+        for (size_t i = 0; i < 1024; i++)
+                end = stpcpy(end, ",0");
+        (void)strcpy(end, "]}");
+        assert_null(told_of(text));
+}
+
 /* Of this machine, and what the C library knows of it, too. */
 static void test_this_machine(void **state) {
         doorward_host_info *info = host_info_new("");
@@ -277,6 +347,8 @@ int main(void) {
                 TEST(test_many_nodes),
                 TEST(test_long_file),
                 TEST(test_json),
+                TEST(test_from_json),
+                cmocka_unit_test(test_hostile_json),
                 cmocka_unit_test(test_this_machine),
         };
 

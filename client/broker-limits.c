@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "client/limits.h"
+#include "client/broker-limits.h"
 #include "client/query.h"
 #include "common/utf8.h"
 
@@ -42,7 +42,7 @@ static Limits *limits_new(const json_t *maxima, const json_t *uses) {
         return block;
 }
 
-int limits_get(const doorward_conn *conn, doorward_limits **ret, doorward_error *error) {
+int broker_limits_get(const doorward_conn *conn, doorward_limits **ret, doorward_error *error) {
         _cleanup_(wire_reply_deinit) WireReply reply = WIRE_REPLY_NULL;
         json_t *maxima, *uses = NULL;
         const WireField fields[] = {
