@@ -253,14 +253,18 @@ def test_asyncio():
 def test_collected():
     """A connection that a program loses ends with it, in the record, too."""
 
-    def body():
+    def body(child):
         import doorward
 
         doorward.open("echo").get_uri()
+        child.hear()
 
     with lib.echo(FULL) as full:
         journal = lib.Journal()
-        lib.as_user("alice", body)
-        full.expect_deserted()
-        (entry,) = journal.wait("the end", MESSAGE_ID=lib.ENDED)
-        lib.expect(entry["DOORWARD_REASON"], "client")
+        # It goes on until that is recorded: of one that has ended, too, that would be the reason.
+        with lib.Child("alice", body) as child:
+            full.expect_deserted()
+            (entry,) = journal.wait("the end", MESSAGE_ID=lib.ENDED)
+            lib.expect(entry["DOORWARD_REASON"], "client")
+            child.tell()
+            child.result()
