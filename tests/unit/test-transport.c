@@ -234,12 +234,13 @@ static void test_hang_up(void **state) {
 
 /* Nor does it outlive the transport. */
 static void test_transport_killed(void **state) {
+        pid_t transport, pid;
         Transport t;
-        pid_t pid;
 
         start_shell(&t, "echo $PPID; echo $$; exec sleep 1000");
-        assert_int_equal(kill(expect_pid(&t), SIGKILL), 0);
+        transport = expect_pid(&t);
         pid = expect_pid(&t);
+        assert_int_equal(kill(transport, SIGKILL), 0);
         assert_true(is_gone(pid, SOON_MS));
         assert_true(is_readable(t.control, SOON_MS));
         assert_int_equal(recv(t.control, &pid, sizeof(pid), 0), 0);
