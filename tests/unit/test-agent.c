@@ -495,6 +495,92 @@ static void test_choice_withdrawn(void **state) {
         check_error(f, DOORWARD_ERR_AUTH_UNAVAILABLE, "it has ended");
 }
 
+/* A choice that the program puts off. */
+
+static int answer_later(Fixture *f, const char *name) {
+        _cleanup_free_ char *result = strdup(name);
+        doorward_credential cred = {.result = result};
+
+        return agent_answer(f->agent, &cred, &f->error);
+}
+
+static void test_choice_later(void **state) {
+        Fixture *f = *state;
+
+        asked.later = true;
+        start_well(f, "/x/three");
+        assert_false(agent_is_asking(f->agent));
+        assert_int_equal(process(f), 0);
+        assert_true(agent_is_asking(f->agent));
+        assert_int_equal(agent_process(f->agent, &f->error), 0);
+
+        assert_int_equal(answer_later(f, "mallory"), -EINVAL);
+        assert_true(agent_is_asking(f->agent));
+        assert_int_equal(answer_later(f, "erin"), 0);
+        assert_false(agent_is_asking(f->agent));
+        assert_int_equal(process(f), 0);
+        assert_true(agent_explain(f->agent, &f->error));
+        check_error(f, DOORWARD_ERR_AUTH_FAILED, "chose 2");
+}
+
+static void test_choice_cancelled_later(void **state) {
+        Fixture *f = *state;
+
+        asked.later = true;
+        start_well(f, "/x/three");
+        assert_int_equal(process(f), 0);
+        assert_int_equal(agent_answer(f->agent, NULL, &f->error), 0);
+        assert_false(agent_is_asking(f->agent));
+        assert_int_equal(process(f), -ECANCELED);
+        check_error(f, DOORWARD_ERR_AUTH_CANCELLED, "no");
+        assert_int_equal(process(f), 0);
+        assert_true(agent_explain(f->agent, &f->error));
+        check_error(f, DOORWARD_ERR_AUTH_FAILED, "cancelled");
+}
+
+static void test_choice_withdrawn_before_later(void **state) {
+        Fixture *f = *state;
+
+        asked.later = true;
+        start_well(f, "/x/withdraws");
+        assert_int_equal(process(f), 0);
+        assert_true(agent_is_asking(f->agent));
+        assert_int_equal(process(f), 0);
+        assert_false(agent_is_asking(f->agent));
+        f->agent = stop(f->agent);
+
+        start_well(f, "/x/dies-asking");
+        assert_int_equal(process(f), 0);
+        assert_int_equal(process(f), AGENT_E_GONE);
+        assert_false(agent_is_asking(f->agent));
+}
+
+static void test_choice_too_late(void **state) {
+        Fixture *f = *state;
+
+        asked.later = true;
+        the_deadline = channel_deadline(1000);
+        assert_int_equal(start_until(&f->agent, "/x/three", &auth_all, the_deadline, &f->error), 0);
+        assert_int_equal(process(f), 0);
+        assert_int_equal(process(f), -ETIMEDOUT);
+        check_error(f, DOORWARD_ERR_TIMEOUT, "late");
+}
+
+static void test_conversation_later(void **state) {
+        Fixture *f = *state;
+
+        asked.later = true;
+        start_well(f, "/x/ours");
+        assert_int_equal(process(f), 0);
+        assert_true(agent_is_conversing(f->agent));
+        assert_true(agent_is_asking(f->agent));
+        assert_int_equal(answer_later(f, "secret"), 0);
+        assert_false(agent_is_asking(f->agent));
+        assert_int_equal(agent_process(f->agent, &f->error), 0);
+        assert_false(agent_is_conversing(f->agent));
+        assert_string_equal(asked.word, "hello");
+}
+
 static void check_conversation(Fixture *f, const char *script, ConversationTrust trust) {
         start_well(f, script);
         asked.r = 0;
@@ -743,6 +829,11 @@ int main(void) {
                 TEST(test_several_names_without_authname),
                 TEST(test_no_choice),
                 TEST(test_choice_withdrawn),
+                TEST(test_choice_later),
+                TEST(test_choice_cancelled_later),
+                TEST(test_choice_withdrawn_before_later),
+                TEST(test_choice_too_late),
+                TEST(test_conversation_later),
                 TEST(test_conversations),
                 TEST(test_conversation_without_streams),
                 TEST(test_end),

@@ -398,6 +398,57 @@ static void test_external(void **state) {
         doorward_error_clear(&error);
 }
 
+/* Questions that are left open. */
+
+static void test_later(void **state) {
+        char alice[] = "alice", bob[] = "bob", *names[] = {alice, bob, NULL};
+        Script script = {.result = "half a sec", .size = 64, .returns = DOORWARD_AUTH_LATER};
+        doorward_auth auth = auth_of(all, ELEMENTSOF(all), &script);
+        doorward_error error = {};
+        Answer answer = {.text = "before"};
+        size_t choice = 77;
+
+        assert_int_equal(ask(&script, PROMPT_ECHO_OFF, &answer, &error), AUTH_E_LATER);
+        assert_int_equal(n_erased, 1);
+        assert_string_equal(answer.text, "before");
+        script.result = NULL;
+        assert_int_equal(auth_ask_choice(&auth, "Who? ", names, NULL, &choice, &error),
+                         AUTH_E_LATER);
+        assert_int_equal(choice, 77);
+
+        /* What is only told is told. */
+        assert_int_equal(ask(&script, PROMPT_INFO, &answer, &error), 0);
+        assert_int_equal(auth_tell_external(&auth, "Somebody asks.", &error), 0);
+        assert_null(error.message);
+}
+
+static void test_taken_later(void **state) {
+        char alice[] = "alice", bob[] = "bob", *names[] = {alice, bob, NULL};
+        _cleanup_free_ char *secret = strdup("secret"), *name = strdup("bob"),
+                            *nobody = strdup("mallory");
+        doorward_credential cred = {.result = secret};
+        doorward_error error = {};
+        Answer answer = {.cancelled = true};
+        size_t choice = 77;
+
+        assert_int_equal(auth_take_answer(&cred, 7, &answer, &error), 0);
+        assert_string_equal(answer.text, "secret");
+        assert_int_equal(answer.number, 7);
+        assert_false(answer.cancelled);
+        cred.result = name;
+        assert_int_equal(auth_take_choice(&cred, names, &choice, &error), 0);
+        assert_int_equal(choice, 1);
+
+        cred.result = nobody;
+        assert_int_equal(auth_take_choice(&cred, names, &choice, &error), -EINVAL);
+        assert_int_equal(error.code, DOORWARD_ERR_INVALID_ARG);
+        cred.result = NULL;
+        assert_int_equal(auth_take_answer(&cred, 7, &answer, &error), -EINVAL);
+        assert_int_equal(choice, 1);
+        assert_string_equal(answer.text, "secret");
+        doorward_error_clear(&error);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void) {
@@ -406,6 +457,7 @@ int main(void) {
                 TEST(test_nobody_to_ask), TEST(test_origin),       TEST(test_answers),
                 TEST(test_mistakes),      TEST(test_unterminated), TEST(test_cancelled),
                 TEST(test_choice),        TEST(test_no_choice),    TEST(test_external),
+                TEST(test_later),         TEST(test_taken_later),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

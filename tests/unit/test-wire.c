@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/time.h>
@@ -151,6 +152,67 @@ static void test_without_waiting(void **state) {
         }
         assert_true(wire_get_fd(f.wire) >= 0);
         f.wire = wire_free(f.wire);
+        fixture_stop(&f);
+}
+
+/* A broker that does not read for a while: what did not go at once goes with what follows. */
+static void script_reads_late(FakeBroker *b) {
+        char buf[4096];
+        ssize_t n;
+
+        fake_accept(b);
+        /* Long after the client has found that there is no room. */
+        (void)poll(NULL, 0, SHORT_MS);
+        do
+                n = read(b->fd, buf, sizeof(buf));
+        while (n > 0 && buf[n - 1] != 0);
+        if (n <= 0)
+                fake_fail(b, "the call was not all there");
+        fake_send(b, "{\"parameters\":{\"n\":1}}");
+        fake_expect_hang_up(b);
+}
+
+static void script_never_reads(FakeBroker *b) {
+        fake_accept(b);
+        while (!fake_broker_is_stopping(b))
+                (void)poll(NULL, 0, 5);
+}
+
+static json_t *long_parameters(void) {
+        _cleanup_free_ char *text = malloc(1 << 20);
+
+        assert_non_null(text);
+        memset(text, 'x', 1 << 20);
+        return json_pack("{s:s#}", "text", text, 1 << 20);
+}
+
+static void test_sending_without_waiting(void **state) {
+        struct pollfd p;
+        bool waited = false;
+        Fixture f;
+        int r;
+
+        fixture_start(&f, script_reads_late, NULL);
+        assert_int_equal(wire_get_events(f.wire), POLLIN);
+        assert_int_equal(
+                wire_call_more(f.wire, METHOD_LIST_ENDPOINTS, long_parameters(), 0, &f.error), 0);
+        while ((r = fixture_next(&f, 0)) == -EAGAIN) {
+                p = (struct pollfd){.fd = wire_get_fd(f.wire), .events = wire_get_events(f.wire)};
+                waited = waited || p.events == POLLOUT;
+                assert_int_equal(poll(&p, 1, FAKE_TIMEOUT_MS), 1);
+        }
+        assert_int_equal(r, 1);
+        assert_true(waited);
+        assert_null(f.error.message);
+        f.wire = wire_free(f.wire);
+        fixture_stop(&f);
+
+        /* With a time-out it is a failure. */
+        fixture_start(&f, script_never_reads, NULL);
+        r = wire_call_more(f.wire, METHOD_LIST_ENDPOINTS, long_parameters(), 10, &f.error);
+        assert_int_equal(r, -ETIMEDOUT);
+        assert_int_equal(f.error.code, DOORWARD_ERR_TIMEOUT);
+        fixture_check_dead(&f);
         fixture_stop(&f);
 }
 
@@ -618,6 +680,7 @@ int main(void) {
                 cmocka_unit_test(test_more),
                 cmocka_unit_test(test_no_parameters_is_no_memory),
                 cmocka_unit_test(test_without_waiting),
+                cmocka_unit_test(test_sending_without_waiting),
                 cmocka_unit_test(test_timeout),
                 cmocka_unit_test(test_signals),
                 cmocka_unit_test(test_blocking),
