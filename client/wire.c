@@ -191,6 +191,8 @@ static int wire_take(Wire *wire, int64_t deadline, VarlinkIncoming *ret, doorwar
         if (r == -EMSGSIZE)
                 return channel_fail_protocol(&wire->channel, error,
                                              "sent a reply that is too long");
+        if (r == -ENOMEM)
+                return channel_fail_memory(&wire->channel, error);
         if (r < 0)
                 return channel_fail_protocol(&wire->channel, error, TEXT_UNREADABLE);
         return 0;

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "common/jsontext.h"
 #include "common/varlink.h"
 
 /* Space for a read is offered in pieces of this size, so that an idle connection holds no more. */
@@ -71,33 +72,6 @@ int varlink_input_commit_consume_fds(VarlinkInput *input, size_t n, const int *f
         return r;
 }
 
-/* jansson bounds nesting at 2048 and recurses; we know better what we need. Brackets in strings do
- * not count, and what is not JSON at all is jansson's to refuse. */
-static bool text_is_shallow(const char *text, size_t n) {
-        unsigned depth = 0;
-        bool in_string = false;
-
-        for (size_t i = 0; i < n; i++) {
-                if (in_string) {
-                        if (text[i] == '\\')
-                                i++;
-                        else if (text[i] == '"')
-                                in_string = false;
-                        continue;
-                }
-
-                if (text[i] == '"')
-                        in_string = true;
-                else if (text[i] == '{' || text[i] == '[') {
-                        if (++depth > VARLINK_DEPTH_MAX)
-                                return false;
-                } else if ((text[i] == '}' || text[i] == ']') && depth > 0)
-                        depth--;
-        }
-
-        return true;
-}
-
 /* Moves the descriptors that came with bytes up to and including this position. */
 static void input_take_fds(VarlinkInput *input, uint64_t position, VarlinkIncoming *incoming) {
         size_t n = 0;
@@ -113,19 +87,7 @@ static void input_take_fds(VarlinkInput *input, uint64_t position, VarlinkIncomi
 }
 
 int varlink_parse(const char *text, size_t n, json_t **ret) {
-        json_t *object;
-
-        if (!text_is_shallow(text, n))
-                return -EBADMSG;
-
-        object = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
-        if (!json_is_object(object)) {
-                json_decref(object);
-                return -EBADMSG;
-        }
-
-        *ret = object;
-        return 0;
+        return jsontext_read(text, n, VARLINK_DEPTH_MAX, ret);
 }
 
 int varlink_input_next(VarlinkInput *input, VarlinkIncoming *ret) {
@@ -133,14 +95,16 @@ int varlink_input_next(VarlinkInput *input, VarlinkIncoming *ret) {
         size_t held = input->end - input->start, n;
         VarlinkIncoming incoming = VARLINK_INCOMING_NULL;
         const char *nul;
+        int r;
 
         nul = held > 0 ? memchr(text, 0, held < input->max ? held : input->max) : NULL;
         if (!nul)
                 return held >= input->max ? -EMSGSIZE : 0;
 
         n = (size_t)(nul - text);
-        if (varlink_parse(text, n, &incoming.object) < 0)
-                return -EBADMSG;
+        r = varlink_parse(text, n, &incoming.object);
+        if (r < 0)
+                return r;
 
         input_take_fds(input, input->base + input->start + n, &incoming);
         input->start += n + 1;

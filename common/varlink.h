@@ -86,8 +86,8 @@ int varlink_input_commit_consume_fds(VarlinkInput *input, size_t n, const int *f
                                      size_t n_fds) _must_check_;
 
 /* Takes the next message: 1 and *ret, 0 if it is not all there. -EMSGSIZE if it is longer than the
- * maximum, -EBADMSG if it is not one JSON object, has a key twice or nests too deep. Nothing can be
- * read after a failure. */
+ * maximum, -EBADMSG if it is not one JSON object, has a key twice or nests too deep; -ENOMEM. Nothing
+ * can be read after a failure. */
 int varlink_input_next(VarlinkInput *input, VarlinkIncoming *ret) _must_check_;
 
 /* Whether part of a message waits for its rest. */
@@ -98,7 +98,7 @@ bool varlink_input_is_partial(const VarlinkInput *input);
 bool varlink_input_is_full(const VarlinkInput *input);
 
 /* One JSON object of these bytes, within the bounds: what varlink_input_next() takes for a message.
- * The reference is the caller's. -EBADMSG. */
+ * The reference is the caller's. -EBADMSG, -ENOMEM. */
 int varlink_parse(const char *text, size_t n, json_t **ret) _must_check_;
 
 void varlink_incoming_deinit(VarlinkIncoming *incoming);

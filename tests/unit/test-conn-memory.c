@@ -23,6 +23,7 @@
 #include "tests/support/fake-agent.h"
 #include "tests/support/fake-broker.h"
 #include "tests/support/fds.h"
+#include "tests/support/no-memory.h"
 
 #define READ_ONLY                                                                           \
         "{\"parameters\":{\"state\":\"granted\",\"connection\":0,\"access\":\"read_only\"," \
@@ -30,56 +31,6 @@
         "\"connectAs\":\"client\",\"requestId\":\"r\"}"
 #define GRANT_READ_ONLY READ_ONLY ",\"continues\":true}"
 #define ENDED "{\"parameters\":{\"state\":\"ended\",\"reason\":\"revoked\",\"requestId\":\"r\"}}"
-
-/* How many allocations of this thread succeed before one does not; negative: all do. */
-static _Thread_local long countdown = -1;
-static _Thread_local bool fired;
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-char *__real_strdup(const char *text);
-int __real_vasprintf(char **ret, const char *format, va_list args);
-
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-char *__wrap_strdup(const char *text);
-int __wrap_vasprintf(char **ret, const char *format, va_list args) _printf_(2, 0);
-int __wrap___vasprintf_chk(char **ret, int flag, const char *format, va_list args) _printf_(3, 0);
-
-static bool denied(void) {
-        if (countdown < 0 || countdown-- > 0)
-                return false;
-
-        fired = true;
-        errno = ENOMEM;
-        return true;
-}
-
-void *__wrap_malloc(size_t n) {
-        return denied() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size) {
-        return denied() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t n) {
-        return denied() ? NULL : __real_realloc(p, n);
-}
-
-char *__wrap_strdup(const char *text) {
-        return denied() ? NULL : __real_strdup(text);
-}
-
-int __wrap_vasprintf(char **ret, const char *format, va_list args) {
-        return denied() ? -1 : __real_vasprintf(ret, format, args);
-}
-
-int __wrap___vasprintf_chk(char **ret, int flag, const char *format, va_list args) {
-        return denied() ? -1 : __real_vasprintf(ret, format, args);
-}
 
 static unsigned n_fds_before;
 
@@ -111,54 +62,15 @@ static void script_serve(FakeBroker *b) {
         }
 }
 
-typedef bool (*Attempt)(void);
-
-/* Runs it with the first allocation failing, then the second, and so on until none is left. */
-static void check_all(Attempt attempt, long at_least) {
-        long n = 0;
-
-        for (;; n++) {
-                bool done;
-
-                fired = false;
-                countdown = n;
-                done = attempt();
-                countdown = -1;
-
-                if (!fired) {
-                        assert_true(done);
-                        break;
-                }
-                doorward_reset_last_error();
-        }
-
-        /* Else it would be the test that has stopped working. */
-        assert_true(n >= at_least);
-}
-
-/* jansson does not tell a text that it has no memory for from one that it cannot read. */
-static bool is_failure_of_memory(const doorward_error *error) {
-        return (error->code == DOORWARD_ERR_SYSTEM && error->errnum == ENOMEM) ||
-               error->code == DOORWARD_ERR_PROTOCOL;
-}
-
-static void check_no_memory(void) {
-        countdown = -1;
-        assert_non_null(doorward_get_last_error());
-        assert_true(is_failure_of_memory(doorward_get_last_error()));
-        assert_int_equal(errno, doorward_get_last_error()->errnum);
-        assert_non_null(doorward_get_last_error()->message);
-}
-
 static bool attempt_open(void) {
         doorward_conn *conn = doorward_open_read_only("doorward:///docker");
 
         if (!conn) {
-                check_no_memory();
+                no_memory_check_error();
                 return false;
         }
 
-        assert_false(fired);
+        assert_false(no_memory_has_struck());
         assert_int_equal(doorward_close(conn), 0);
         return true;
 }
@@ -166,7 +78,7 @@ static bool attempt_open(void) {
 static void test_open(void **state) {
         FakeBroker *broker = fake_broker_start(script_serve, NULL);
 
-        check_all(attempt_open, 30);
+        no_memory_sweep(attempt_open, 30);
         fake_broker_stop(broker);
 }
 
@@ -198,7 +110,7 @@ static bool attempt_another(void) {
                 int fd = doorward_open_another(leased);
 
                 if (fd < 0) {
-                        check_no_memory();
+                        no_memory_check_error();
                         return false;
                 }
                 close_fd(fd);
@@ -224,8 +136,8 @@ static bool attempt_callback(void) {
         n_frees = 0;
         r = doorward_set_close_callback(leased, never_told, NULL, count_free);
         if (r < 0)
-                check_no_memory();
-        countdown = -1;
+                no_memory_check_error();
+        no_memory_set_countdown(-1);
         assert_int_equal(doorward_set_close_callback(leased, NULL, NULL, NULL), 0);
         assert_int_equal(n_frees, r < 0 ? 0 : 1);
         return r == 0;
@@ -235,7 +147,7 @@ static bool attempt_grant_info(void) {
         doorward_grant_info *info = doorward_get_grant_info(leased);
 
         if (!info)
-                check_no_memory();
+                no_memory_check_error();
         doorward_grant_info_free(info);
         return info;
 }
@@ -244,7 +156,7 @@ static bool attempt_grant_info(void) {
 static bool attempt_look(void) {
         assert_int_equal(doorward_is_alive(leased), 1);
         assert_int_equal(doorward_process(leased), 0);
-        assert_false(fired);
+        assert_false(no_memory_has_struck());
         return true;
 }
 
@@ -253,11 +165,11 @@ static void test_lease(void **state) {
 
         leased = doorward_open_read_only("docker");
         assert_non_null(leased);
-        check_all(attempt_look, 0);
-        check_all(attempt_another, 15);
-        check_all(attempt_callback, 1);
-        check_all(attempt_grant_info, 1);
-        check_all(attempt_look, 0);
+        no_memory_sweep(attempt_look, 0);
+        no_memory_sweep(attempt_another, 15);
+        no_memory_sweep(attempt_callback, 1);
+        no_memory_sweep(attempt_grant_info, 1);
+        no_memory_sweep(attempt_look, 0);
         assert_int_equal(doorward_close(leased), 0);
         fake_broker_stop(broker);
 }
@@ -273,24 +185,25 @@ static void script_end(FakeBroker *b) {
 }
 
 static void told(doorward_conn *conn, int reason, void *userdata) {
-        countdown = -1;
-        assert_int_equal(reason, fired ? DOORWARD_CLOSE_BROKER : DOORWARD_CLOSE_REVOKED);
+        no_memory_set_countdown(-1);
+        assert_int_equal(reason,
+                         no_memory_has_struck() ? DOORWARD_CLOSE_BROKER : DOORWARD_CLOSE_REVOKED);
         ++*(int *)userdata;
 }
 
 static bool attempt_end(void) {
-        long n_before = countdown;
+        long n_before = no_memory_get_countdown();
         doorward_conn *conn;
         int n = 0;
 
-        countdown = -1;
+        no_memory_set_countdown(-1);
         conn = doorward_open_read_only("docker");
         assert_non_null(conn);
         assert_int_equal(doorward_set_close_callback(conn, told, &n, NULL), 0);
-        countdown = n_before;
+        no_memory_set_countdown(n_before);
         while (doorward_process(conn) == 0)
                 ;
-        countdown = -1;
+        no_memory_set_countdown(-1);
         assert_int_equal(n, 1);
         assert_int_equal(doorward_close(conn), 0);
         return true;
@@ -299,7 +212,7 @@ static bool attempt_end(void) {
 static void test_end(void **state) {
         FakeBroker *broker = fake_broker_start(script_end, NULL);
 
-        check_all(attempt_end, 5);
+        no_memory_sweep(attempt_end, 5);
         fake_broker_stop(broker);
 }
 
@@ -340,14 +253,14 @@ static bool attempt_open_auth(void) {
         doorward_conn *conn = doorward_open_auth("doorward://bob@/docker", &auth, DOORWARD_RO);
 
         if (!conn) {
-                countdown = -1;
+                no_memory_set_countdown(-1);
                 /* The callback's own memory is the callback's own matter. */
                 if (doorward_get_last_error_code() != DOORWARD_ERR_AUTH_CANCELLED)
-                        check_no_memory();
+                        no_memory_check_error();
                 return false;
         }
 
-        assert_false(fired);
+        assert_false(no_memory_has_struck());
         assert_int_equal(doorward_close(conn), 0);
         return true;
 }
@@ -356,7 +269,7 @@ static void test_open_auth(void **state) {
         FakeBroker *broker = fake_broker_start(script_converse, NULL);
 
         fake_agent_init();
-        check_all(attempt_open_auth, 40);
+        no_memory_sweep(attempt_open_auth, 40);
         fake_agent_deinit();
         fake_broker_stop(broker);
 }
@@ -383,9 +296,9 @@ static bool attempt_agent(void) {
         static const doorward_auth auth = {types, 1, collect, NULL};
         doorward_conn *conn = doorward_open_auth("docker", &auth, DOORWARD_RO);
 
-        countdown = -1;
+        no_memory_set_countdown(-1);
         if (!conn) {
-                check_no_memory();
+                no_memory_check_error();
                 return false;
         }
 
@@ -398,7 +311,7 @@ static void test_agent(void **state) {
         FakeBroker *broker = fake_broker_start(script_need_agent, NULL);
 
         fake_agent_init();
-        check_all(attempt_agent, 40);
+        no_memory_sweep(attempt_agent, 40);
         assert_int_equal(fake_agent.n_freed, fake_agent.n_starts);
         fake_agent_deinit();
         fake_broker_stop(broker);
@@ -414,15 +327,15 @@ static bool attempt_choice(void) {
         int r;
 
         r = auth_ask_choice(&auth, "Who? ", names, NULL, &choice, &error);
-        countdown = -1;
+        no_memory_set_countdown(-1);
         assert_int_equal(r == 0 ? 1 : 77, choice);
         if (r < 0 && r != -ECANCELED)
-                assert_true(is_failure_of_memory(&error));
+                assert_true(no_memory_is(&error));
         return r == 0;
 }
 
 static void test_choice(void **state) {
-        check_all(attempt_choice, 2);
+        no_memory_sweep(attempt_choice, 2);
 }
 
 static bool attempt_get_uri(void) {
@@ -430,13 +343,13 @@ static bool attempt_get_uri(void) {
         char *uri = doorward_get_uri(&conn);
 
         if (!uri)
-                check_no_memory();
+                no_memory_check_error();
         free(uri);
         return uri;
 }
 
 static void test_get_uri(void **state) {
-        check_all(attempt_get_uri, 1);
+        no_memory_sweep(attempt_get_uri, 1);
 }
 
 /* A refusal stays one, though it may have to be told in fewer words. */
@@ -445,11 +358,11 @@ static bool attempt_refused(void) {
         const doorward_error *error;
 
         assert_null(conn);
-        countdown = -1;
+        no_memory_set_countdown(-1);
         error = doorward_get_last_error();
         assert_non_null(error);
         assert_non_null(error->message);
-        assert_true(error->code == DOORWARD_ERR_DENIED || is_failure_of_memory(error));
+        assert_true(error->code == DOORWARD_ERR_DENIED || no_memory_is(error));
         return true;
 }
 
@@ -458,14 +371,15 @@ static void test_refused(void **state) {
                 script_serve, "{\"error\":\"org.doorward.Broker.PermissionDenied\",\"parameters\":"
                               "{\"action\":\"a.b\",\"hint\":\"h\",\"requestId\":\"r\"}}");
 
-        check_all(attempt_refused, 30);
+        no_memory_sweep(attempt_refused, 30);
         fake_broker_stop(broker);
 }
 
 static bool attempt_unnamed(void) {
         assert_null(doorward_open(NULL));
-        countdown = -1;
-        assert_int_equal(doorward_get_last_error_code(), DOORWARD_ERR_BAD_URI);
+        no_memory_set_countdown(-1);
+        assert_true(doorward_get_last_error_code() == DOORWARD_ERR_BAD_URI ||
+                    no_memory_is(doorward_get_last_error()));
         assert_non_null(doorward_get_last_error()->message);
         return true;
 }
@@ -474,7 +388,7 @@ static void test_unnamed(void **state) {
         FakeBroker *broker = fake_broker_start(
                 script_serve, "{\"parameters\":{\"endpoint\":{\"name\":\"docker\"}}}");
 
-        check_all(attempt_unnamed, 10);
+        no_memory_sweep(attempt_unnamed, 10);
         fake_broker_stop(broker);
 }
 
@@ -484,7 +398,7 @@ static bool attempt_copies(void) {
 
         saved = doorward_save_last_error();
         code = doorward_copy_last_error(&copy);
-        countdown = -1;
+        no_memory_set_countdown(-1);
 
         if (code < 0)
                 assert_null(copy.message);
@@ -504,16 +418,16 @@ static void raise_one(void) {
 }
 
 static bool attempt_raised_copies(void) {
-        long n = countdown;
+        long n = no_memory_get_countdown();
 
-        countdown = -1;
+        no_memory_set_countdown(-1);
         raise_one();
-        countdown = n;
+        no_memory_set_countdown(n);
         return attempt_copies();
 }
 
 static void test_copies(void **state) {
-        check_all(attempt_raised_copies, 5);
+        no_memory_sweep(attempt_raised_copies, 5);
         doorward_reset_last_error();
 }
 
@@ -531,7 +445,6 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_copies, setup, teardown),
         };
 
-        /* What jansson allocates is the library's, too. */
-        json_set_alloc_funcs(__wrap_malloc, free);
+        no_memory_init();
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

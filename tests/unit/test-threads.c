@@ -13,17 +13,15 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
-#include <sys/socket.h>
 
 #include <cmocka.h>
 
 #include "client/doorward.h"
-#include "tests/support/fake-broker.h"
 #include "tests/support/fds.h"
+#include "tests/support/wires.h"
 
 #define N_THREADS 16
 #define N_ROUNDS 40
-#define WIRES_MAX 1024U
 
 #define GRANTED                                                                             \
         "{\"parameters\":{\"state\":\"granted\",\"connection\":0,\"access\":\"read_only\"," \
@@ -48,31 +46,7 @@ static bool is_ending;      /* atomic: the broker is to end the leases that ther
                 }                                                                   \
         } while (false)
 
-/* The broker: any number of wires at once. */
-
-typedef struct Wires {
-        struct pollfd
-                polls[WIRES_MAX]; /* the listener, and the wires; -EBADF where one has ended */
-        bool leased[WIRES_MAX];
-        unsigned n;
-} Wires;
-
-static void wires_accept(Wires *wires, FakeBroker *b) {
-        int fd = accept4(b->listener, NULL, NULL, SOCK_CLOEXEC);
-
-        for (unsigned i = 1; i < WIRES_MAX; i++)
-                if (i == wires->n || wires->polls[i].fd < 0) {
-                        wires->polls[i] = (struct pollfd){.fd = fd, .events = POLLIN};
-                        wires->leased[i] = false;
-                        wires->n = i == wires->n ? i + 1 : wires->n;
-                        return;
-                }
-
-        fake_fail(b, "too many wires");
-        close_fd(fd);
-}
-
-static void wires_answer(Wires *wires, unsigned i, FakeBroker *b, const char *call) {
+static void answer(FakeBroker *b, const char *call) {
         bool is_more = strstr(call, "\"more\":true");
         int fd;
 
@@ -83,55 +57,11 @@ static void wires_answer(Wires *wires, unsigned i, FakeBroker *b, const char *ca
         else {
                 fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
                 fake_send_fds(b, is_more ? GRANTED ",\"continues\":true}" : GRANTED "}", &fd, 1);
-                wires->leased[i] = is_more;
         }
-}
-
-/* Calls are short, and come whole. */
-static void wires_serve(Wires *wires, unsigned i, FakeBroker *b) {
-        char call[4096];
-        ssize_t n = recv(wires->polls[i].fd, call, sizeof(call) - 1, 0);
-
-        if (n <= 0) {
-                wires->polls[i].fd = close_fd(wires->polls[i].fd);
-                return;
-        }
-
-        call[n] = 0;
-        b->fd = wires->polls[i].fd;
-        wires_answer(wires, i, b, call);
-        b->fd = -EBADF;
-}
-
-static void wires_end_leases(Wires *wires, FakeBroker *b) {
-        for (unsigned i = 1; i < wires->n; i++)
-                if (wires->polls[i].fd >= 0 && wires->leased[i]) {
-                        b->fd = wires->polls[i].fd;
-                        fake_send(b, ENDED);
-                        b->fd = -EBADF;
-                        wires->leased[i] = false;
-                }
 }
 
 static void script_serve(FakeBroker *b) {
-        static Wires wires;
-
-        wires.polls[0] = (struct pollfd){.fd = b->listener, .events = POLLIN};
-        wires.n = 1;
-        while (!fake_broker_is_stopping(b)) {
-                if (poll(wires.polls, wires.n, 10) < 0)
-                        fake_fail(b, "poll: %s", strerror(errno));
-                for (unsigned i = 1; i < wires.n; i++)
-                        if (wires.polls[i].fd >= 0 && wires.polls[i].revents)
-                                wires_serve(&wires, i, b);
-                if (wires.polls[0].revents)
-                        wires_accept(&wires, b);
-                if (__atomic_load_n(&is_ending, __ATOMIC_ACQUIRE))
-                        wires_end_leases(&wires, b);
-        }
-
-        for (unsigned i = 1; i < wires.n; i++)
-                close_fd(wires.polls[i].fd);
+        wires_serve(b, answer, &is_ending, ENDED);
 }
 
 /* The threads. */
