@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "client/auth.h"
+#include "client/log.h"
 #include "client/terminal.h"
 
 /* What a program is told that could be asked and was not, or not in the right way. */
@@ -91,6 +92,8 @@ void auth_erase(doorward_credential *cred) {
 /* The credential is to be deinitialised in any case. */
 static int auth_call(const doorward_auth *auth, doorward_credential *cred, const AuthWatch *watch,
                      doorward_error *error) {
+        log_info(LOG_CATEGORY_AUTH, "The %s is asked, for a credential of type %d",
+                 terminal_is_callback(auth) ? "terminal" : "program", cred->type);
         if (terminal_is_callback(auth))
                 return terminal_ask(cred, watch, error);
 

@@ -4,6 +4,7 @@
 
 #include "client/channel.h"
 #include "client/conversation.h"
+#include "client/log.h"
 #include "client/trust.h"
 #include "common/peer.h"
 #include "common/socket.h"
@@ -121,6 +122,8 @@ static int send_answer(Conversation *conversation, doorward_error *error) {
         if (send_message(conversation, &conversation->answer) == -EAGAIN && !cancelled)
                 return -EAGAIN;
 
+        log_debug(LOG_CATEGORY_CONVERSATION, "Prompt %u was %s",
+                  (unsigned)conversation->answer.number, cancelled ? "cancelled" : "answered");
         answer_erase(&conversation->answer);
         conversation->answered = false;
         return cancelled ? auth_fail_cancelled(error) : 1;

@@ -4,6 +4,7 @@
 #include "client/agent.h"
 #include "client/channel.h"
 #include "client/conversation.h"
+#include "client/log.h"
 
 /* Without an answer for so long, somebody else may be asking a person. */
 #define EXTERNAL_DELAY_MS 500
@@ -182,6 +183,7 @@ static void opening_leave(Opening *opening, OpeningState next) {
  * said only if one turns out to be needed. */
 static int opening_lacks_agent(Opening *opening, int r, doorward_error *why,
                                doorward_error *error) {
+        log_info(LOG_CATEGORY_AGENT, "There is no agent: %s", why->message);
         if (opening->refusal.code != DOORWARD_ERR_OK) {
                 error_replace(error, &opening->refusal);
                 error_replace(error, why);
@@ -260,6 +262,7 @@ static bool external_is_to_be_told(const Opening *opening) {
 
 static int tell_external(Opening *opening, doorward_error *error) {
         opening->external_told = true;
+        log_info(LOG_CATEGORY_AUTH, "Somebody else may be asking: the program is told");
         return auth_tell_external(opening->spec->auth,
                                   "Somebody else may be asking for a password now: an "
                                   "authentication agent of the desktop, say.",
@@ -274,6 +277,7 @@ static int begin_conversation(Opening *opening, WireReply *reply, doorward_error
         if (!spec->auth || !reply->continues || reply->conversation < 0 || reply->connection >= 0)
                 return fail_protocol(opening, error, "began a conversation out of turn");
 
+        log_info(LOG_CATEGORY_CONVERSATION, "PAM has something to ask for %s", spec->uri->endpoint);
         json_decref(opening->beginning);
         opening->beginning = json_incref(reply->parameters);
         opening->conversation = conversation_free(opening->conversation);
@@ -459,15 +463,29 @@ static int opening_step(Opening *opening, doorward_error *error) {
         return 0;
 }
 
+static void opening_log(const Opening *opening, OpeningState before) {
+        static const char *const names[] = {
+                [OPENING_PREPARE] = "prepare", [OPENING_AGENT] = "agent",
+                [OPENING_CONNECT] = "connect", [OPENING_CALL] = "call",
+                [OPENING_LEAVE] = "leave",     [OPENING_OVER] = "over",
+        };
+
+        if (opening->state != before)
+                log_debug(LOG_CATEGORY_OPENING, "%s: %s, then %s", opening->spec->uri->endpoint,
+                          names[before], names[opening->state]);
+}
+
 int opening_process(Opening *opening, OpeningGrant *ret, doorward_error *error) {
         int r;
 
         do {
                 _cleanup_error_ doorward_error why = {};
+                OpeningState before = opening->state;
 
                 r = opening_step(opening, &why);
                 if (r < 0)
                         opening_fail(opening, r, &why);
+                opening_log(opening, before);
         } while (r != 0);
 
         if (opening->state != OPENING_OVER)

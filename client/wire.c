@@ -5,6 +5,7 @@
 
 #include "client/channel.h"
 #include "client/failure.h"
+#include "client/log.h"
 #include "client/seed.h"
 #include "client/wire.h"
 
@@ -124,6 +125,8 @@ static int wire_flush(Wire *wire, int64_t deadline, doorward_error *error) {
 static int wire_send(Wire *wire, int64_t deadline, doorward_error *error) {
         json_t *call;
 
+        log_debug(LOG_CATEGORY_WIRE, "Calling %s%s at %s", interface_methods[wire->method].name,
+                  wire->may_prove ? "" : ", with the proof of who asks", wire_get_path(wire));
         call = varlink_call_new(interface_methods[wire->method].name, json_incref(wire->parameters),
                                 wire->more);
         if (varlink_output_push_consume(&wire->output, call, -EBADF) < 0)
@@ -261,6 +264,10 @@ static int wire_take_reply(Wire *wire, VarlinkIncoming *incoming, const VarlinkR
         if (!reply.parameters)
                 return channel_fail_memory(&wire->channel, error);
 
+        log_debug(LOG_CATEGORY_WIRE, "An answer%s%s, request %s",
+                  reply.connection >= 0 || reply.conversation >= 0 ? " with a descriptor" : "",
+                  message->continues ? "; the call goes on" : "",
+                  json_string_value(json_object_get(reply.parameters, "requestId")) ?: "unknown");
         wire->calling = message->continues;
         wire->may_prove = false;
         *ret = reply;
