@@ -120,8 +120,7 @@ static int answer(RelayLink *link, const RelayCall *call, doorward_conn **ret_co
         case RELAY_GET_HOST_INFO:
                 return answer_host_info(link);
         default:
-                return relay_link_fail_service(link, ERROR_METHOD_NOT_IMPLEMENTED, "method",
-                                               relay_methods[call->method].name);
+                return -ENOSYS; /* there are no others */
         }
 }
 
