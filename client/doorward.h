@@ -46,8 +46,10 @@
  *
  * Threads. A connection may be used by several threads at once, by every function here; only the
  * last doorward_close() must be the last use. What doorward_open_start() began is for one at a
- * time. Errors are the thread's own. The library has no thread: what it calls, it calls in the
- * thread that called it.
+ * time. What each function allows is said with it; those that free something, and those that have
+ * a word or a number for something, may be called by any thread, for what no other thread uses at
+ * that time. Errors are the thread's own. The library has no thread: what it calls, it calls in
+ * the thread that called it.
  *
  * Fork. A connection belongs to the process that opened it, since it was that process whom policy
  * judged. In a child every function that is given one fails with DOORWARD_ERR_INVALID_CONN, but for
@@ -288,6 +290,8 @@ extern const doorward_auth *const doorward_auth_default;
  * uri is a URI, an alias, or NULL or "" for the default. Where there is no default, that is an
  * error whose hint lists the endpoints; nothing is guessed.
  *
+ * May be called by any thread; threads that open do not wait for each other.
+ *
  * Returns a connection that the caller owns and ends with doorward_close(), or NULL.
  */
 doorward_conn *doorward_open(const char *uri);
@@ -398,6 +402,8 @@ doorward_opening *doorward_open_start(const char *uri, const doorward_auth *auth
  * It stays the library's, and the same, until doorward_open_free(): take it out of a loop before
  * that. Do nothing else with it. It has close-on-exec, and is never 0, 1 or 2.
  *
+ * For one thread at a time, which may be another each time.
+ *
  * Returns it, or -1.
  */
 int doorward_open_get_event_fd(doorward_opening *opening);
@@ -405,6 +411,8 @@ int doorward_open_get_event_fd(doorward_opening *opening);
 /*
  * What to wait for on it: POLLIN, or 0 if it is only to become late. To be asked again after each
  * doorward_open_process() and doorward_open_answer(); to wait for POLLIN in any case does no harm.
+ *
+ * For one thread at a time, which may be another each time.
  *
  * Returns the bits, as poll(2) has them, or -1.
  */
@@ -414,6 +422,8 @@ int doorward_open_get_events(doorward_opening *opening);
  * When doorward_open_process() is to be called although nothing was heard: *usec is a point in
  * time, in microseconds of CLOCK_MONOTONIC, not a length; what has passed, 0 too, means at once. To
  * be asked again as above.
+ *
+ * For one thread at a time, which may be another each time.
  *
  * Returns 1; 0 if there is no such time, and *usec is then LLONG_MAX; or -1, and *usec is
  * unchanged.
@@ -425,6 +435,8 @@ int doorward_open_get_timeout(doorward_opening *opening, long long *usec);
  * something is to be asked or shown. To be called first, and whenever there is something to do; at
  * any other time it does no harm.
  *
+ * For one thread at a time, which may be another each time.
+ *
  * Returns 1 if there is more to be waited for; 0 if the open is over, well or not, which
  * doorward_open_finish() says; or -1 if it cannot be called: DOORWARD_ERR_INVALID_CONN for NULL or
  * in a child, DOORWARD_ERR_INVALID_ARG (errnum EBUSY) in a callback of its own.
@@ -435,6 +447,8 @@ int doorward_open_process(doorward_opening *opening);
  * Whether a question is open, of which the callback said DOORWARD_AUTH_LATER. It is over when it is
  * answered, when whoever asked wants no answer any more, or when the callback is asked another: a
  * program that shows it can look after each doorward_open_process().
+ *
+ * For one thread at a time, which may be another each time.
  *
  * Returns 1, 0, or -1 as doorward_open_process().
  */
@@ -448,6 +462,8 @@ int doorward_open_is_asking(doorward_opening *opening);
  *
  * Then go on as after doorward_open_process().
  *
+ * For one thread at a time, which may be another each time.
+ *
  * Returns 0; 1 if no question is open, since nobody wants the answer any more; or -1: with
  * DOORWARD_ERR_INVALID_ARG for what is no answer, the question is still open.
  */
@@ -455,6 +471,8 @@ int doorward_open_answer(doorward_opening *opening, doorward_credential *cred, u
 
 /*
  * What came of it, once doorward_open_process() has returned 0. It can be asked once.
+ *
+ * For one thread at a time, which may be another each time.
  *
  * Returns a connection that the caller owns and ends with doorward_close(), or NULL, with the error
  * that doorward_open_auth() would have; DOORWARD_ERR_INVALID_ARG (errnum EINPROGRESS) is that it is
@@ -479,6 +497,8 @@ void doorward_open_free(doorward_opening *opening);
 /*
  * Takes one more reference, to be given back with doorward_close(). Atomic.
  *
+ * May be called by any thread.
+ *
  * Returns 0, or -1 with DOORWARD_ERR_INVALID_CONN.
  */
 int doorward_ref(doorward_conn *conn);
@@ -495,6 +515,8 @@ int doorward_ref(doorward_conn *conn);
  * In a child of the process that opened it, this closes the child's copies and frees its memory. No
  * free_func is called there.
  *
+ * May be called by any thread that has a reference.
+ *
  * Returns 1 if references remain, 0 if it was the last, or -1 with DOORWARD_ERR_INVALID_CONN for
  * NULL. Do not take 1 for the number of references.
  */
@@ -504,6 +526,8 @@ int doorward_close(doorward_conn *conn);
  * The connected descriptor. It stays the connection's: do not close it, and do not use it after the
  * last doorward_close(). It has close-on-exec, is never 0, 1 or 2, and is in blocking mode unless
  * its user changes that.
+ *
+ * May be called by any thread.
  *
  * Returns it, or -1 with DOORWARD_ERR_INVALID_CONN (errnum EBADF) if it was taken out, or if there
  * is none because of DOORWARD_HOLD.
@@ -517,6 +541,8 @@ int doorward_get_fd(doorward_conn *conn);
  * On a revocable lease this fails: the broker would hang up on the descriptor at the end of the
  * lease, so it cannot outlive the connection. Keep the connection, and use doorward_get_fd().
  *
+ * May be called by any thread; of several at once, one gets it.
+ *
  * Returns it, or -1 with DOORWARD_ERR_INVALID_CONN: errnum is EBUSY on a revocable lease, and EBADF
  * if it was taken out before, or if there is none because of DOORWARD_HOLD.
  */
@@ -527,6 +553,8 @@ int doorward_steal_fd(doorward_conn *conn);
  * "doorward:///libvirt?access=read-only". An alias and the default stand in it as what they came
  * to. It can be given to doorward_open() again, and leads to the same thing.
  *
+ * May be called by any thread.
+ *
  * Returns a string that the caller owns and frees with free(3), or NULL.
  */
 char *doorward_get_uri(doorward_conn *conn);
@@ -534,6 +562,8 @@ char *doorward_get_uri(doorward_conn *conn);
 /*
  * What kind of thing the descriptor is: "stream" or "seqpacket" (unix sockets), "device", "fifo",
  * "file" or "tap". Expect others in later versions.
+ *
+ * May be called by any thread.
  *
  * Returns a static string that is not to be freed, or NULL: with DOORWARD_HOLD there was nothing
  * yet to look at, and it is DOORWARD_ERR_INVALID_CONN.
@@ -543,6 +573,8 @@ const char *doorward_get_type(doorward_conn *conn);
 /*
  * The version of the broker, as major * 1000000 + minor * 1000 + micro. The broker is asked each
  * time, on a connection of its own.
+ *
+ * May be called by any thread.
  *
  * Returns 0 and *version, which is 0 if the broker's version is not such a number; or -1, and
  * *version is unchanged.
@@ -556,6 +588,8 @@ unsigned long doorward_version(void);
  * The version of the library at the other end of the connection, in the same format: this one's,
  * but for a connection to another machine. conn may be NULL. It asks nobody.
  *
+ * May be called by any thread.
+ *
  * Returns 0 and *version; or -1, and *version is unchanged.
  */
 int doorward_get_lib_version(doorward_conn *conn, unsigned long *version);
@@ -563,6 +597,8 @@ int doorward_get_lib_version(doorward_conn *conn, unsigned long *version);
 /*
  * Whether what goes through the descriptor is encrypted on its way to the machine that has the
  * endpoint. On this machine it does not leave the kernel, and is not.
+ *
+ * May be called by any thread.
  *
  * Returns 1, 0, or -1 with DOORWARD_ERR_INVALID_CONN.
  */
@@ -576,6 +612,8 @@ int doorward_is_encrypted(doorward_conn *conn);
  * belong.
  *
  * It is of the moment of the open, and asks nobody.
+ *
+ * May be called by any thread.
  *
  * Returns 1, 0, or -1 with DOORWARD_ERR_INVALID_CONN.
  */
@@ -606,6 +644,8 @@ typedef struct doorward_security_model {
  * What stands between the connection and more than was granted. It is of the moment of the grant,
  * but for the label, which the kernel is asked for: it is "" once the descriptor was taken out.
  * Nobody else is asked.
+ *
+ * May be called by any thread.
  *
  * Returns a model that the caller owns and frees with doorward_security_model_free(), or NULL.
  */
@@ -650,6 +690,8 @@ typedef struct doorward_host_info {
  * neither the broker nor a service. It is what the kernel shows this process: in a container, the
  * container's name, and the machine's processors and memory.
  *
+ * May be called by any thread.
+ *
  * Returns an info that the caller owns and frees with doorward_host_info_free(), or NULL.
  */
 doorward_host_info *doorward_get_host_info(doorward_conn *conn);
@@ -661,6 +703,8 @@ void doorward_host_info_free(doorward_host_info *info);
 /*
  * The name of the machine that has the endpoint, as that machine has it; conn NULL: of this
  * machine.
+ *
+ * May be called by any thread.
  *
  * Returns a string that the caller owns and frees with free(3), or NULL.
  */
@@ -674,6 +718,8 @@ char *doorward_get_hostname(doorward_conn *conn);
  * both levels of access. Expect members that you do not know. Nobody is asked for a password.
  *
  * The broker is asked on a connection of its own, and given a minute for each answer.
+ *
+ * May be called by any thread.
  *
  * Returns a string that the caller owns and frees with free(3), or NULL.
  */
@@ -703,6 +749,8 @@ typedef struct doorward_limits {
  * The question itself counts: it is a connection.
  *
  * The broker is asked each time, on a connection of its own, and given a minute to answer.
+ *
+ * May be called by any thread.
  *
  * Returns limits that the caller owns and frees with doorward_limits_free(), or NULL.
  */
@@ -875,6 +923,8 @@ int doorward_process(doorward_conn *conn);
 /*
  * Why the lease ended, as far as doorward_process(), doorward_is_alive() or a call that failed for
  * it has noticed; this call itself does not look.
+ *
+ * May be called by any thread.
  *
  * Returns a doorward_close_reason, DOORWARD_CLOSE_NONE if none is known to have ended the lease; or
  * -1 with DOORWARD_ERR_INVALID_CONN.

@@ -97,6 +97,7 @@ static void see_error(void *userdata, const doorward_error *error) {
 static void check_facts(doorward_conn *conn) {
         doorward_grant_info *grant = doorward_get_grant_info(conn);
         char *uri = doorward_get_uri(conn), *hostname = doorward_get_hostname(conn);
+        doorward_security_model *model;
         unsigned long version = 0;
 
         CHECK(grant && strcmp(grant->lease_id, "l") == 0);
@@ -104,6 +105,10 @@ static void check_facts(doorward_conn *conn) {
         CHECK(hostname);
         CHECK(doorward_get_version(conn, &version) == 0 && version == 1002003);
         CHECK(strcmp(doorward_get_type(conn), "device") == 0);
+        CHECK(doorward_is_secure(conn) >= 0 && doorward_is_encrypted(conn) == 0);
+        model = doorward_get_security_model(conn);
+        CHECK(model);
+        doorward_security_model_free(model);
         free(uri);
         free(hostname);
         doorward_grant_info_free(grant);
@@ -138,9 +143,22 @@ static void use_errors(unsigned round) {
         doorward_set_error_func(NULL, see_error);
 }
 
+/* As a program with a loop does it. */
+static doorward_conn *open_stepwise(void) {
+        doorward_opening *opening = doorward_open_start("docker", NULL, DOORWARD_RO);
+        struct pollfd p = {.fd = doorward_open_get_event_fd(opening), .events = POLLIN};
+        doorward_conn *conn;
+
+        while (doorward_open_process(opening) > 0)
+                (void)poll(&p, 1, 10);
+        conn = doorward_open_finish(opening);
+        doorward_open_free(opening);
+        return conn;
+}
+
 static void *run_own(void *userdata) {
         for (unsigned i = 0; i < N_ROUNDS; i++) {
-                doorward_conn *conn = doorward_open_read_only("docker");
+                doorward_conn *conn = i % 2 ? doorward_open_read_only("docker") : open_stepwise();
 
                 CHECK(conn);
                 if (!conn)
