@@ -4,9 +4,12 @@
 import asyncio
 import errno
 import os
+import select
 import selectors
+import signal
 import socket
 import stat
+import time
 
 import lib
 
@@ -268,3 +271,60 @@ def test_collected():
             lib.expect(entry["DOORWARD_REASON"], "client")
             child.tell()
             child.result()
+
+
+@lib.time_limit(90)
+def test_step_by_step():
+    """An open in steps, whose question is answered when the program has the answer; and one that is
+    given up while somebody is asked, which leaves no prompt behind."""
+
+    def wait(opening, until):
+        while opening.process() and not until():
+            timeout = opening.get_timeout()
+            left = 10 if timeout is None else max(0, timeout - time.monotonic())
+            select.select([opening], [], [], min(left, 10))
+
+    def body():
+        import doorward
+
+        auth = doorward.Auth([doorward.CRED_PASSPHRASE], lambda _: doorward.AUTH_LATER)
+        for answered in False, True:
+            with doorward.open_start("echo", auth) as opening:
+                wait(opening, opening.is_asking)
+                lib.expect(opening.is_asking(), True)
+                if answered:
+                    lib.expect(opening.answer(bytearray(PASSWORD.encode())), True)
+                    wait(opening, lambda: False)
+                    with opening.finish() as connection:
+                        lib.expect(connection.get_grant_info().how, "challenged")
+            # polkit knows an agent for some moments more.
+            time.sleep(1)
+
+    lib.restart_broker()
+    with lib.echo(ask()):
+        lib.as_user("alice", body, timeout=80)
+
+
+def test_interrupted():
+    """^C ends an open that waits for polkit, at once, and the broker asks no more."""
+
+    def body(child):
+        import doorward
+
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        child.tell()
+        try:
+            doorward.open("echo")
+        except KeyboardInterrupt:
+            return "interrupted"
+        return "opened"
+
+    with lib.echo(FULL):
+        before = lib.kinds(lib.broker_pid())
+        with lib.frozen("polkit.service"), lib.Child("alice", body) as alice:
+            alice.hear()
+            time.sleep(0.5)
+            lib.expect(alice.is_told(), False, "it waits")
+            alice.kill(signal.SIGINT)
+            lib.expect(alice.result(timeout=5), "interrupted")
+        lib.expect_no_more(lib.broker_pid(), before, "the broker")
