@@ -167,10 +167,12 @@ static int on_waiter_timer(sd_event_source *source, uint64_t usec, void *userdat
         return 0;
 }
 
-/* Tells those who waited for this reading. They may ask, wait again or forget others meanwhile. */
+/* Tells those who waited for this reading. They may ask, wait again or forget others meanwhile: who
+ * waits by then waits for the next. */
 static void waiters_notify(PolkitActions *actions, int error) {
         PolkitWaiter **p = &actions->waiters, *waiter;
 
+        actions->telling = true;
         while ((waiter = *p)) {
                 if (!waiter->served_by_this_load) {
                         p = &waiter->next;
@@ -184,6 +186,8 @@ static void waiters_notify(PolkitActions *actions, int error) {
                 waiter_free(waiter);
                 p = &actions->waiters;
         }
+        actions->telling = false;
+        actions_begin(actions);
 }
 
 static void waiters_are_served(PolkitActions *actions) {
@@ -218,8 +222,6 @@ static int on_actions(sd_bus_message *reply, void *userdata, sd_bus_error *error
         actions->known = r >= 0;
         (void)sd_event_source_set_enabled(actions->trim, SD_EVENT_ONESHOT);
         waiters_notify(actions, r < 0 ? r : 0);
-        if (actions->waiters)
-                actions_begin(actions);
         return 1;
 }
 
@@ -259,7 +261,7 @@ static void actions_begin(PolkitActions *actions) {
         struct timespec mtime;
         bool changed = folder_changed(actions, &mtime);
 
-        if (!actions->waiters || actions->loading || actions->timer)
+        if (!actions->waiters || actions->loading || actions->timer || actions->telling)
                 return;
         if (actions->link->state != POLKIT_LINK_UP) {
                 if (polkit_link_up(actions->link) >= 0)

@@ -27,6 +27,7 @@ typedef struct PolkitActions {
         bool known;   /* they were read, and no reading failed since */
         bool changed; /* polkit said so since the last reading began */
         bool told;    /* who waited for a reading looks at what was read, now */
+        bool telling; /* as long as they do, none begins: it would be taken for the one before */
         sd_bus_slot *loading;
         struct timespec mtime;  /* of the folder when that reading began */
         uint64_t time;          /* when it began; monotonic, µs */

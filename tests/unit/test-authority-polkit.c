@@ -504,6 +504,44 @@ static void test_endless_changes_hold_up_nobody(void **state) {
         assert_int_equal(authority_find_action(f->authority, OWN, &(AuthorityAction){}), -EAGAIN);
 }
 
+/* Waits once more from inside, as who finds that something has changed again does. */
+static void on_loaded_again(int error, void *userdata) {
+        Loaded *loaded = userdata;
+
+        assert_int_equal(error, 0);
+        loaded->calls++;
+        if (loaded->tries++ == 0)
+                assert_int_equal(authority_load_actions(loaded->fixture->authority, LONG_USEC,
+                                                        on_loaded_again, loaded),
+                                 0);
+}
+
+/* What was read may be older than the second question: an action that is there by now would be
+ * taken for one that is not, and the generic one asked in its place. */
+static void test_who_waits_again_gets_the_next_reading(void **state) {
+        AuthorityAction action;
+        Fixture *f = *state;
+        Loaded loaded = {.fixture = f};
+
+        start(f);
+        f->polkit.load_waits = true;
+        assert_int_equal(
+                authority_load_actions(f->authority, LONG_USEC, on_loaded_again, &loaded), 0);
+        assert_true(turn_until(f, &f->polkit.n_loads, 1));
+        /* For so long that the next reading may begin at once. */
+        turn_for(f, 400);
+        polkit_answer_waiting(&f->polkit);
+        f->polkit.actions[1] = OWN;
+        assert_true(turn_until(f, &f->polkit.n_loads, 2));
+        turn_for(f, 50);
+        assert_int_equal(loaded.calls, 1);
+
+        polkit_answer_waiting(&f->polkit);
+        assert_true(turn_until(f, &loaded.calls, 2));
+        assert_int_equal(authority_find_action(f->authority, OWN, &action), 0);
+        assert_true(action.registered);
+}
+
 /* polkit is there, and does not answer; then the bus goes. Nobody waits on for an answer. */
 static void test_the_bus_goes_in_mid_connection(void **state) {
         Fixture *f = *state;
@@ -811,6 +849,7 @@ int main(void) {
                 TEST(test_a_failed_reading_leaves_nothing_known),
                 TEST(test_without_a_bus_nothing_is_known),
                 TEST(test_endless_changes_hold_up_nobody),
+                TEST(test_who_waits_again_gets_the_next_reading),
                 TEST(test_the_bus_goes_in_mid_connection),
                 TEST(test_the_bus_goes_and_comes),
                 TEST(test_polkit_says_nothing),
