@@ -13,6 +13,8 @@
 
 /* For a program that has closed its streams to end, too. */
 #define PATIENCE_MS 3000
+/* pipe(7) */
+#define PIPE_CAPACITY 65536U
 
 typedef struct Session {
         int control;
@@ -80,15 +82,19 @@ static void session_forget(Session *session, int fd) {
         (void)epoll_ctl(session->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
-/* Until there is nothing more for now. */
+/* What there is for now, and no more than a pipe holds: all that a program has said by its end. Who
+ * goes on as fast as it is read would otherwise be all that is heard. */
 static void hear_errors(Session *session) {
         char buf[4096];
-        ssize_t n;
+        ssize_t n = 1;
 
-        while ((n = read(session->program.errors, buf, sizeof(buf))) > 0 ||
-               (n < 0 && errno == EINTR))
+        for (size_t i = 0; i < PIPE_CAPACITY / sizeof(buf) && n > 0; i++) {
+                do
+                        n = read(session->program.errors, buf, sizeof(buf));
+                while (n < 0 && errno == EINTR);
                 if (n > 0)
                         lines_add(&session->lines, buf, (size_t)n, tell_line, session);
+        }
 
         if (n == 0)
                 session_forget(session, session->program.errors);

@@ -324,6 +324,27 @@ static void test_many_lines(void **state) {
         stop(&t);
 }
 
+/* However much is said on standard error, and however fast, the bytes pass, and who hangs up is
+ * heard. */
+static void test_endless_lines(void **state) {
+        Transport t;
+        pid_t pid;
+
+        start_shell(&t, "echo $$; for i in 1 2 3; do yes x >&2 & done; read x; echo \"got $x\"; "
+                        "exec yes >&2");
+        pid = expect_pid(&t);
+        say(&t, "hello\n");
+        expect(&t, "got hello\n");
+        assert_int_equal(shutdown(t.control, SHUT_RDWR), 0);
+        assert_true(is_gone(pid, SOON_MS));
+        stop(&t);
+
+        /* Nor does the end wait for those who go on. */
+        start_shell(&t, "for i in 1 2 3; do yes x >&2 & done; exit 4");
+        expect_end(&t, TRANSPORT_EXITED, 4, "x; x; x");
+        stop(&t);
+}
+
 /* The user's own: the environment, the folder, the session; no descriptor but the streams. */
 static void test_what_it_finds(void **state) {
         char expected[512], cwd[256];
@@ -368,6 +389,7 @@ int main(void) {
                 cmocka_unit_test(test_end_is_told_at_once),
                 cmocka_unit_test(test_lines),
                 cmocka_unit_test(test_many_lines),
+                cmocka_unit_test(test_endless_lines),
                 cmocka_unit_test(test_what_it_finds),
                 cmocka_unit_test(test_signals_of_the_terminal),
                 cmocka_unit_test(test_alone),
