@@ -11,7 +11,8 @@
  *   ended  u32 version, u8 2, u8 how, u32 number, str text
  *
  * A str is a u16 length and that many bytes, none of them NUL, 512 at most. Lines come as they are
- * said, as many as TRANSPORT_LINES_MAX. Ended comes once, and last: whether the program exited or
+ * said, as many as TRANSPORT_LINES_MAX for people and as many of news: a program that says much
+ * does not hide why the lease has ended. Ended comes once, and last: whether the program exited or
  * was killed, with which number; or that it could not be started, with an errno; and the last lines
  * of standard error that were not news. What the program said is of others, and made fit to be
  * shown.
@@ -27,7 +28,7 @@
 #define TRANSPORT_TEXT_MAX 512U
 /* The longest message, rounded up. */
 #define TRANSPORT_MESSAGE_SIZE 528
-/* Of one program: more is not passed on. */
+/* Of one program and one sort: more is not passed on. */
 #define TRANSPORT_LINES_MAX 64U
 
 typedef enum TransportMessageType {

@@ -21,9 +21,9 @@ typedef struct Session {
         int epoll_fd;
         TransportProgram program;
         Lines lines;
-        unsigned n_lines; /* that were passed on */
-        bool unwanted;    /* the library has hung up */
-        bool told;        /* how it has ended */
+        unsigned n_lines[2]; /* that were passed on: for people, and news */
+        bool unwanted;       /* the library has hung up */
+        bool told;           /* how it has ended */
 } Session;
 
 /* Telling. The library may be slow, and nobody here waits for it: what does not fit is lost, and if
@@ -39,11 +39,12 @@ static void session_tell(Session *session, const TransportMessage *message) {
 static void tell_line(const char *line, void *userdata) {
         TransportMessage message = {.type = TRANSPORT_LINE};
         Session *session = userdata;
+        unsigned *n = &session->n_lines[transport_line_is_news(line)];
 
-        if (session->n_lines >= TRANSPORT_LINES_MAX)
+        if (*n >= TRANSPORT_LINES_MAX)
                 return;
 
-        session->n_lines++;
+        ++*n;
         transport_message_set_text(&message, line);
         session_tell(session, &message);
 }

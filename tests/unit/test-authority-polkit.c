@@ -525,8 +525,8 @@ static void test_who_waits_again_gets_the_next_reading(void **state) {
 
         start(f);
         f->polkit.load_waits = true;
-        assert_int_equal(
-                authority_load_actions(f->authority, LONG_USEC, on_loaded_again, &loaded), 0);
+        assert_int_equal(authority_load_actions(f->authority, LONG_USEC, on_loaded_again, &loaded),
+                         0);
         assert_true(turn_until(f, &f->polkit.n_loads, 1));
         /* For so long that the next reading may begin at once. */
         turn_for(f, 400);

@@ -324,6 +324,24 @@ static void test_many_lines(void **state) {
         stop(&t);
 }
 
+/* Who says much to people (ssh, for debugging) does not hide why the lease has ended. */
+static void test_news_after_many_lines(void **state) {
+        TransportMessage message;
+        Transport t;
+
+        start_shell(&t, "yes debug | head -n 200 >&2; read x; echo '{\"ended\":\"revoked\"}' >&2");
+        for (unsigned i = 0; i < TRANSPORT_LINES_MAX; i++) {
+                assert_true(hear(&t, &message));
+                assert_string_equal(message.text, "debug");
+        }
+        say(&t, "\n");
+        assert_true(hear(&t, &message));
+        assert_int_equal(message.type, TRANSPORT_LINE);
+        assert_string_equal(message.text, "{\"ended\":\"revoked\"}");
+        expect_end(&t, TRANSPORT_EXITED, 0, "debug; debug; debug");
+        stop(&t);
+}
+
 /* However much is said on standard error, and however fast, the bytes pass, and who hangs up is
  * heard. */
 static void test_endless_lines(void **state) {
@@ -389,6 +407,7 @@ int main(void) {
                 cmocka_unit_test(test_end_is_told_at_once),
                 cmocka_unit_test(test_lines),
                 cmocka_unit_test(test_many_lines),
+                cmocka_unit_test(test_news_after_many_lines),
                 cmocka_unit_test(test_endless_lines),
                 cmocka_unit_test(test_what_it_finds),
                 cmocka_unit_test(test_signals_of_the_terminal),
