@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -136,8 +137,23 @@ static void use_agent(const doorward_auth *auth) {
         CHECK(doorward_get_last_error_code() == DOORWARD_ERR_AUTH_FAILED);
 }
 
+/* As a program with a loop does it. */
+static doorward_conn *open_stepwise(const char *uri, const doorward_auth *auth) {
+        doorward_opening *opening = doorward_open_start(uri, auth, DOORWARD_RO);
+        struct pollfd p = {.fd = doorward_open_get_event_fd(opening), .events = POLLIN};
+        doorward_conn *conn;
+
+        while (doorward_open_process(opening) > 0) {
+                CHECK(has_no_child());
+                (void)poll(&p, 1, 10);
+        }
+        conn = doorward_open_finish(opening);
+        doorward_open_free(opening);
+        return conn;
+}
+
 static void use_grant(const doorward_auth *auth) {
-        doorward_conn *conn = doorward_open_auth("doorward://bob@/docker", auth, DOORWARD_RO);
+        doorward_conn *conn = open_stepwise("doorward://bob@/docker", auth);
         doorward_host_info *info;
         unsigned long version;
 
