@@ -22,6 +22,7 @@
 
 #define N_THREADS 16
 #define N_ROUNDS 40
+#define N_OPENINGS 4
 
 #define GRANTED                                                                             \
         "{\"parameters\":{\"state\":\"granted\",\"connection\":0,\"access\":\"read_only\"," \
@@ -171,6 +172,59 @@ static void *run_own(void *userdata) {
         return NULL;
 }
 
+/* Several side by side, in each of the threads. */
+static void wait_for_any(doorward_opening *openings[N_OPENINGS]) {
+        struct pollfd polls[N_OPENINGS];
+
+        for (int i = 0; i < N_OPENINGS; i++)
+                polls[i] = (struct pollfd){
+                        .fd = openings[i] ? doorward_open_get_event_fd(openings[i]) : -1,
+                        .events = POLLIN,
+                };
+        /* It may be time that one waits for. */
+        CHECK(poll(polls, N_OPENINGS, 10) >= 0);
+}
+
+static bool go_on(doorward_opening *opening) {
+        doorward_conn *conn;
+
+        if (doorward_open_process(opening) != 0)
+                return true;
+
+        conn = doorward_open_finish(opening);
+        CHECK(conn && doorward_get_fd(conn) >= 0);
+        doorward_open_free(opening);
+        CHECK(doorward_close(conn) == 0);
+        return false;
+}
+
+static void *run_openings(void *userdata) {
+        for (unsigned round = 0; round < N_ROUNDS / N_OPENINGS; round++) {
+                doorward_opening *openings[N_OPENINGS];
+                int n = N_OPENINGS;
+
+                for (int i = 0; i < N_OPENINGS; i++) {
+                        openings[i] = doorward_open_start("docker", NULL, DOORWARD_RO);
+                        CHECK(openings[i]);
+                }
+                while (n > 0) {
+                        for (int i = 0; i < N_OPENINGS; i++)
+                                if (openings[i] && !go_on(openings[i])) {
+                                        openings[i] = NULL;
+                                        n--;
+                                }
+                        wait_for_any(openings);
+                }
+
+                /* And one that nobody waits for. */
+                openings[0] = doorward_open_start("docker", NULL, DOORWARD_RO);
+                CHECK(doorward_open_process(openings[0]) >= 0);
+                doorward_open_free(openings[0]);
+        }
+
+        return NULL;
+}
+
 /* The last of them closes it, whoever that is. */
 static void *run_shared(void *userdata) {
         Shared *shared = userdata;
@@ -221,6 +275,16 @@ static void test_own(void **state) {
         assert_int_equal(n_failures, 0);
         /* All but those that failed before anybody had set it. */
         assert_in_range(n_seen, N_THREADS * (N_ROUNDS - 1), N_THREADS * N_ROUNDS);
+}
+
+static void test_openings(void **state) {
+        FakeBroker *broker = fake_broker_start(script_serve, NULL);
+        pthread_t threads[N_THREADS];
+
+        start(threads, run_openings, NULL);
+        join(threads);
+        fake_broker_stop(broker);
+        assert_int_equal(n_failures, 0);
 }
 
 static void shared_open(Shared *shared, unsigned n) {
@@ -283,6 +347,7 @@ static int group_teardown(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_own),
+                cmocka_unit_test(test_openings),
                 cmocka_unit_test(test_shared),
                 cmocka_unit_test(test_end),
         };
