@@ -98,19 +98,31 @@ static int step(Agent *agent, int pidfd, doorward_error *error) {
         return r < 0 ? r : agent_process(agent, error);
 }
 
-/* Until it is ready: 0. Then, with a pidfd, until pkcheck has its status, which is returned. -errno
- * and the error. */
-static int serve(Agent *agent, int pidfd, int64_t deadline, doorward_error *error) {
+/* Whether it has ended, and with what status. */
+static bool ended(int pidfd, int *ret_status) {
         siginfo_t info = {};
-        int r;
+
+        if (pidfd < 0 || waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG) < 0 ||
+            info.si_pid == 0)
+                return false;
+
+        *ret_status = info.si_status;
+        return true;
+}
+
+/* Until it is ready: 0. Then, with a pidfd, until pkcheck has its status, which is returned; of a
+ * "no" the agent knows the reason, and its last words may come after polkit's. -errno and the
+ * error. */
+static int serve(Agent *agent, int pidfd, int64_t deadline, doorward_error *error) {
+        int r, status = -1;
 
         for (;;) {
-                r = step(agent, pidfd, error);
+                r = step(agent, status < 0 ? pidfd : -EBADF, error);
                 if (r < 0 || (r == AGENT_E_READY && pidfd < 0))
                         return r < 0 ? r : 0;
-                if (pidfd >= 0 && waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG) == 0 &&
-                    info.si_pid != 0)
-                        return agent_explain(agent, error) ? -EACCES : info.si_status;
+                if ((status >= 0 || ended(pidfd, &status)) &&
+                    (status == 0 || !agent_is_conversing(agent)))
+                        return agent_explain(agent, error) ? -EACCES : status;
                 if (channel_deadline_left(deadline) == 0)
                         return -ETIMEDOUT;
         }
