@@ -12,6 +12,8 @@ CONTAINER_PID=''    # of systemd-nspawn
 CONTAINER_LEADER='' # of PID 1 inside
 CONTAINER_SCOPE=''  # what has all of its processes; where PID 1 is not systemd, the groups
 CONTAINER_CGROUPS=()
+OTHER_PID='' OTHER_LEADER='' OTHER_SCOPE='' # of a second one: container_swap
+OTHER_CGROUPS=()
 
 # Runs in the new mount namespace, and becomes systemd-nspawn.
 # shellcheck disable=SC2016
@@ -115,6 +117,28 @@ container_enter() {
         nsenter --target "$CONTAINER_LEADER" --mount --uts --ipc --net --pid --cgroup --root \
                 env -i --chdir=/ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
                 TERM="${TERM-dumb}" LANG=C.UTF-8 HOME=/root "$@"
+}
+
+# container_swap: there can be two. From now on the other is meant, or none where it was not booted.
+container_swap() {
+        local pid=$CONTAINER_PID leader=$CONTAINER_LEADER scope=$CONTAINER_SCOPE
+        local -a groups=("${CONTAINER_CGROUPS[@]}")
+        CONTAINER_PID=$OTHER_PID CONTAINER_LEADER=$OTHER_LEADER CONTAINER_SCOPE=$OTHER_SCOPE
+        CONTAINER_CGROUPS=("${OTHER_CGROUPS[@]}")
+        OTHER_PID=$pid OTHER_LEADER=$leader OTHER_SCOPE=$scope
+        OTHER_CGROUPS=("${groups[@]}")
+}
+
+# container_join: the two get a wire, and to know each other (tests/integration/join).
+container_join() {
+        local join=/opt/doorward/tests/integration/join keys
+        nsenter --target "$CONTAINER_LEADER" --net ip link add doorward0 type veth \
+                peer name doorward0 netns "$OTHER_LEADER"
+        keys=$(container_enter "$join" near)
+        container_swap
+        keys=$(container_enter "$join" far <<<"$keys")
+        container_swap
+        container_enter "$join" known <<<"$keys"
 }
 
 # container_down: ends it. Nothing in it is worth an orderly shutdown: PID 1 inside takes all with
