@@ -9,6 +9,8 @@
 #include "client/export.h"
 #include "client/host-info.h"
 #include "client/query.h"
+#include "client/remote-ask.h"
+#include "client/remote-error.h"
 #include "client/security-model.h"
 
 /* The exported functions that say what there is: of the connection, of its broker, of its machine.
@@ -145,30 +147,82 @@ DOORWARD_EXPORT doorward_security_model *doorward_get_security_model(doorward_co
 
 /* The machine. */
 
-DOORWARD_EXPORT doorward_host_info *doorward_get_host_info(doorward_conn *conn) {
-        doorward_host_info *info;
+/* Another machine says it of itself. */
+static int remote_get_host_info(const doorward_conn *conn, doorward_host_info **ret,
+                                doorward_error *error) {
+        json_t *parameters;
+        int r;
 
-        error_begin();
-        if (!check_if_given(conn))
-                return NULL;
+        r = remote_ask(&conn->uri, RELAY_PREFIX "GetHostInfo", json_object(), &parameters, error);
+        if (r < 0)
+                return r;
 
-        info = host_info_new("");
-        if (!info)
-                raise_no_memory();
+        r = host_info_from_json(json_object_get(parameters, "info"), ret);
+        json_decref(parameters);
+        if (r == -ENOMEM)
+                return error_no_memory(error);
+        return r < 0 ? remote_fail_protocol(&conn->uri, "what it says of itself cannot be read",
+                                            error)
+                     : 0;
+}
+
+static doorward_host_info *get_host_info(const doorward_conn *conn) {
+        _cleanup_error_ doorward_error error = {};
+        doorward_host_info *info = NULL;
+        int before, r;
+
+        /* A thread that was cancelled would leave what leads there behind. */
+        before = export_hold_cancel();
+        if (conn && conn->lease.remote)
+                r = remote_get_host_info(conn, &info, &error);
+        else {
+                info = host_info_new("");
+                r = info ? 0 : error_no_memory(&error);
+        }
+        if (r < 0)
+                error_raise(&error);
+        export_release_cancel(before);
+
         return info;
 }
 
+DOORWARD_EXPORT doorward_host_info *doorward_get_host_info(doorward_conn *conn) {
+        error_begin();
+        return check_if_given(conn) ? get_host_info(conn) : NULL;
+}
+
+static char *copy_name(const char *text) {
+        char *name = strdup(text);
+
+        if (!name)
+                raise_no_memory();
+        return name;
+}
+
+/* The kernel's, and nothing else needs to be read for it. */
+static char *own_name(void) {
+        struct utsname names = {};
+
+        (void)uname(&names);
+        return copy_name(names.nodename);
+}
+
 DOORWARD_EXPORT char *doorward_get_hostname(doorward_conn *conn) {
-        struct utsname names;
+        doorward_host_info *info;
         char *name;
 
         error_begin();
         if (!check_if_given(conn))
                 return NULL;
+        if (!conn || !conn->lease.remote)
+                return own_name();
 
-        name = uname(&names) == 0 ? strdup(names.nodename) : NULL;
-        if (!name)
-                raise_no_memory();
+        info = get_host_info(conn);
+        if (!info)
+                return NULL;
+
+        name = copy_name(info->hostname ?: "");
+        doorward_host_info_free(info);
         return name;
 }
 

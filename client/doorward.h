@@ -688,7 +688,8 @@ typedef struct doorward_host_info {
  * What is known of the machine that has the endpoint; conn NULL: of this machine. The library reads
  * it itself, each time, from files that anybody can read (/proc, /sys, /etc/os-release), and asks
  * neither the broker nor a service. It is what the kernel shows this process: in a container, the
- * container's name, and the machine's processors and memory.
+ * container's name, and the machine's processors and memory. Another machine is asked, in the way
+ * that leads there, anew and without prompts; that waits for a minute at most.
  *
  * May be called by any thread.
  *

@@ -149,6 +149,13 @@ int remote_link_hear(RemoteLink *link, TransportMessage *ret) {
         return r;
 }
 
+void remote_link_wait(const RemoteLink *link, Wait *wait) {
+        if (!link->silent)
+                wait_add_fd(wait, link->data, POLLIN);
+        if (!link->ended)
+                wait_add_fd(wait, link->control, POLLIN);
+}
+
 /* Sending. There is room: it is the only message that is on its way. */
 
 static int link_send(RemoteLink *link, const char *data, size_t n) {

@@ -13,6 +13,7 @@
  */
 
 #include "client/error.h"
+#include "client/wait.h"
 #include "common/conversation-protocol.h"
 #include "common/relay-interface.h"
 #include "common/transport-protocol.h"
@@ -22,8 +23,9 @@ typedef struct RemoteLink {
         int control;
         int data; /* taken by who has opened it */
         VarlinkInput input;
-        int reason; /* why the lease has ended there, a doorward_close_reason; or 0 */
-        bool ended; /* the transport, in this way: */
+        bool silent; /* there are no more messages */
+        int reason;  /* why the lease has ended there, a doorward_close_reason; or 0 */
+        bool ended;  /* the transport, in this way: */
         TransportMessage end;
 } RemoteLink;
 
@@ -47,8 +49,11 @@ void remote_link_quote(const RemoteLink *link, char *buf, size_t size);
  * reason. Once the transport has ended, ended is set, and there is no more. */
 int remote_link_hear(RemoteLink *link, TransportMessage *ret) _must_check_;
 
-/* Calls, by the qualified name, with upgrade. Takes the reference to parameters (NULL: no memory). -errno; that nobody
- * takes it is no failure. */
+/* What there is to wait for, for either. */
+void remote_link_wait(const RemoteLink *link, Wait *wait);
+
+/* Calls, by the qualified name, with upgrade. Takes the reference to parameters (NULL: no memory).
+ * -errno; that nobody takes it is no failure. */
 int remote_link_call(RemoteLink *link, const char *method, json_t *parameters) _must_check_;
 
 /* Continues, with an answer, without one (NULL), or by a cancel. Nothing of the answer stays in

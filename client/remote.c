@@ -4,14 +4,12 @@
 #include "client/channel.h"
 #include "client/conn.h"
 #include "client/log.h"
+#include "client/remote-ask.h"
 #include "client/remote-error.h"
 #include "client/remote-link.h"
 #include "client/remote-program.h"
 #include "client/remote-prompt.h"
 #include "common/utf8.h"
-
-/* What is quoted of what is no answer. */
-#define QUOTE_SIZE 64U
 
 /* For each answer of the far side. */
 #ifndef REMOTE_TIMEOUT_MS
@@ -29,7 +27,6 @@ typedef struct Remote {
         const OpeningSpec *spec;
         RemoteState state;
         RemoteLink link;
-        bool silent; /* it will say no more */
         RemotePrompts prompts;
         int64_t deadline;
         char origin[REMOTE_ORIGIN_SIZE];
@@ -232,7 +229,7 @@ static int remote_continue(Remote *remote, doorward_error *error) {
         return 0;
 }
 
-static int remote_ask(Remote *remote, doorward_error *error) {
+static int remote_prompt(Remote *remote, doorward_error *error) {
         int r;
 
         r = remote_prompts_ask(&remote->prompts, remote->link.data, error);
@@ -277,7 +274,7 @@ static int remote_reply(Remote *remote, const VarlinkReply *reply, doorward_conn
                     0)
                 return remote_fail_protocol(uri, "what was answered cannot be read", error);
 
-        return remote_ask(remote, error);
+        return remote_prompt(remote, error);
 }
 
 /* What ssh says before there is an answer may be what somebody waits to read: that a key is to be
@@ -300,50 +297,24 @@ static int remote_hear(Remote *remote, doorward_error *error) {
 }
 
 /* 1: something was done; 0: there is nothing to be done; -errno and the error. */
-static int remote_receive(Remote *remote, doorward_conn **ret, doorward_error *error) {
+static int remote_call(Remote *remote, doorward_conn **ret, doorward_error *error) {
         _cleanup_(varlink_incoming_deinit) VarlinkIncoming incoming = VARLINK_INCOMING_NULL;
         VarlinkReply reply;
-        char quote[QUOTE_SIZE];
-        int r;
-
-        r = remote->silent ? 0 : remote_link_receive(&remote->link, &incoming);
-        if (r == -EPIPE) {
-                remote->silent = true;
-                return 0;
-        }
-        if (r == 0)
-                return 0;
-        if (r == -EMSGSIZE)
-                return remote_fail_protocol(remote->spec->uri, "what was answered is too long",
-                                            error);
-        if (r < 0 && r != -EBADMSG)
-                return error_system(error, r, "The far side cannot be heard");
-        if (r < 0 || varlink_reply_parse(incoming.object, &reply) < 0) {
-                remote_link_quote(&remote->link, quote, sizeof(quote));
-                return remote_fail_garbage(remote->spec->uri, quote, error);
-        }
-
-        r = remote_reply(remote, &reply, ret, error);
-        return r < 0 ? r : 1;
-}
-
-/* As remote_receive(). */
-static int remote_call(Remote *remote, doorward_conn **ret, doorward_error *error) {
         int r;
 
         r = remote_hear(remote, error);
         if (r == 0)
-                r = remote_receive(remote, ret, error);
-        if (r != 0)
+                r = remote_take(&remote->link, remote->spec->uri, &incoming, &reply, error);
+        if (r > 0) {
+                r = remote_reply(remote, &reply, ret, error);
+                return r < 0 ? r : 1;
+        }
+        if (r < 0)
                 return r;
 
-        if (remote->silent && remote->link.ended)
-                return remote_fail_ended(remote->spec->uri,
-                                         remote->link.end.type != 0 ? &remote->link.end : NULL,
-                                         error);
-        if (channel_deadline_left(remote->deadline) == 0)
-                return remote_fail_late(remote->spec->uri, error);
-        return 0;
+        return channel_deadline_left(remote->deadline) == 0
+                       ? remote_fail_late(remote->spec->uri, error)
+                       : 0;
 }
 
 /* Whoever asked may have gone. */
@@ -388,10 +359,7 @@ static void remote_wait(const void *attempt, Wait *wait) {
                 wait_add_deadline(wait, 0);
                 break;
         case REMOTE_CALL:
-                if (!remote->silent)
-                        wait_add_fd(wait, remote->link.data, POLLIN);
-                if (!remote->link.ended)
-                        wait_add_fd(wait, remote->link.control, POLLIN);
+                remote_link_wait(&remote->link, wait);
                 wait_add_deadline(wait, remote->deadline);
                 break;
         case REMOTE_ASK:

@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import re
 import select
 import time
 
@@ -109,6 +110,8 @@ def test_open():
             line = first_line(connection)
             info = connection.get_grant_info()
             kind = connection.get_type(), info.mode, connection.is_encrypted()
+            lib.expect(connection.get_hostname(), "far")
+            lib.expect(connection.get_host_info().hostname, "far")
             return line, connection.get_uri(), kind, first_line(connection)
 
     with far.having(*ECHO_FULL):
@@ -357,3 +360,54 @@ def test_ext():
         line, encrypted = lib.as_user("alice", body)
         lib.expect(line, "uid=")
         lib.expect(bool(encrypted), False)
+
+
+def example(kind):
+    """The shell blocks of docs/fleet.md for that machine, with the names that there are here."""
+    text = lib.read(f"{lib.SOURCE}/docs/fleet.md")
+    for before, after in (
+        ("alice@vm1", "bob@far"),
+        ("ssh root@vm1", lib.shlex.join(far.SSH)),
+        ("qemu+ext:///system", "test+ext:///default"),
+    ):
+        text = text.replace(before, after)
+    return re.findall(rf"^```sh {kind}\n(.*?)^```$", text, re.M | re.S)
+
+
+def of_bob(block):
+    return re.sub(r"\balice\b", "bob", block)
+
+
+@lib.time_limit(120)
+def test_fleet():
+    """The example of docs/fleet.md, as it stands there, with the two machines for its three."""
+    rules = "/etc/polkit-1/rules.d/60-vm-operators.rules"
+    folder = "/var/log/journal/remote"
+    (host,) = example("host")
+    settings, virsh_list = example("desk")
+    gather, revoke = example("collector")
+    far.prepare()
+    try:
+        far.run(f"lib.ok('/bin/sh', '-ec', {of_bob(host)!r})\nlib.polkit_settle()")
+        lib.ok("/bin/sh", "-ec", settings, user="alice")
+        result = lib.login("alice", "/bin/sh", "-ec", virsh_list).expect_status(0)
+        lib.expect_in("running", result.out)
+
+        lib.expect_in("libvirt", lib.ok("/bin/sh", "-ec", gather))
+        uid = far.value("lib.pwd.getpwnam('bob').pw_uid")
+        entries = lib.ok(
+            "journalctl", f"--file={folder}/vm1.journal", "--output=json",
+            "DOORWARD_ENDPOINT=libvirt", f"DOORWARD_SUBJECT_UID={uid}",
+        )
+        lib.expect_in(lib.GRANTED, entries)
+
+        lib.ok("/bin/sh", "-ec", of_bob(revoke))
+        result = lib.login("alice", "/bin/sh", "-ec", virsh_list)
+        lib.expect(result.status, 1, f"kept out: {result!r}")
+    finally:
+        far.run(
+            "lib.run('doorward', 'revoke', '--user=bob', '--endpoint=libvirt', '--block=0')\n"
+            f"lib.run('rm', '-f', {rules!r})\nlib.run('groupdel', 'vm-operators')\n"
+            "lib.polkit_settle()"
+        )
+        lib.run("rm", "-rf", folder, "/home/alice/.config/doorward", "/home/alice/bin")

@@ -54,7 +54,7 @@
         "    reply('{\"state\":\"connected\",\"access\":\"' + access + '\",'\n"            \
         "          '\"kind\":\"stream\",\"mode\":\"revocable\",\"lease\":\"l1\"' + rest\n" \
         "          + '}')\n"                                                               \
-        "call()\n"
+        "asked = call()\n"
 
 typedef struct Asked {
         int type;
@@ -294,6 +294,63 @@ static void test_relay(void **state) {
         far_close(&far);
         fake_broker_stop(broker);
         far_stop(&far);
+}
+
+/* What machine it is, that one says itself. */
+static void script_open(FakeBroker *b) {
+        int fd;
+
+        fake_accept(b);
+        fake_expect(b, CALL);
+        fd = fake_send_socket(b, GRANT);
+        fake_expect_hang_up(b);
+        close_fd(fd);
+}
+
+static void test_host_info(void **state) {
+        FakeBroker *broker;
+        doorward_host_info *info;
+        char *name, *own;
+        Far far;
+
+        far_init(&far, DOORWARD);
+        broker = fake_broker_start(script_open, NULL);
+        check_opens(&far);
+        info = doorward_get_host_info(far.conn);
+        assert_non_null(info);
+        own = doorward_get_hostname(NULL);
+        name = doorward_get_hostname(far.conn);
+        assert_string_equal(name, own);
+        assert_string_equal(info->hostname, own);
+        assert_true(info->memory_total > 0);
+        doorward_host_info_free(info);
+        free(own);
+        free(name);
+        far_close(&far);
+        fake_broker_stop(broker);
+        far_stop(&far);
+}
+
+static void test_bad_host_info(void **state) {
+        static const char *const scripts[] = {
+                "if asked.count('GetHostInfo'): reply('{\"info\":7}')\n",
+                "if asked.count('GetHostInfo'): reply('{}')\n",
+                "if asked.count('GetHostInfo'): say('no\\n')\n",
+                "if asked.count('GetHostInfo'): sys.exit(1)\n",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(scripts); i++) {
+                char script[256];
+                Far far;
+
+                (void)snprintf(script, sizeof(script), "%selse: connected()\ncall()\n", scripts[i]);
+                far_script(&far, script);
+                check_opens(&far);
+                assert_null(doorward_get_host_info(far.conn));
+                assert_non_null(strstr(doorward_get_last_error_message(), "far"));
+                assert_null(doorward_get_hostname(far.conn));
+                far_stop(&far);
+        }
 }
 
 /* What the program hands over ends the lease there, at once. */
@@ -988,6 +1045,8 @@ static void test_fork(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_relay),
+                cmocka_unit_test(test_host_info),
+                cmocka_unit_test(test_bad_host_info),
                 cmocka_unit_test(test_close),
                 cmocka_unit_test(test_refused),
                 cmocka_unit_test(test_revoked),
