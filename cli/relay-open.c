@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <poll.h>
 #include <stdio.h>
 
 #include "cli/relay-open.h"
+#include "client/open.h"
 #include "common/conversation-protocol.h"
 
 /* As in relay_methods. */
@@ -114,7 +116,7 @@ static int answer_receive(RelayLink *link, RelayPrompt kind, doorward_credential
         }
 }
 
-static int open_ask(doorward_credential *cred, unsigned n, void *userdata) {
+static int relay_open_ask(doorward_credential *cred, unsigned n, void *userdata) {
         RelayOpen *open = userdata;
         RelayPrompt kind = prompt_of_credential(cred->type);
         int r;
@@ -183,7 +185,7 @@ static int fail_kind(RelayLink *link, const doorward_conn *conn) {
         return relay_link_fail(link, &error);
 }
 
-static int open_answer(RelayLink *link, doorward_conn *conn) {
+static int answer_opened(RelayLink *link, doorward_conn *conn) {
         int r;
 
         if (conn->kind == KIND_TAP || conn->kind == KIND_SEQPACKET)
@@ -194,6 +196,48 @@ static int open_answer(RelayLink *link, doorward_conn *conn) {
 
         r = relay_link_reply(link, connected_new(conn), false);
         return r < 0 ? r : 1;
+}
+
+/* Whoever wanted it may have gone: then nobody is to be asked any more, and nothing opened. What it
+ * has sent before counts as little. */
+static bool near_is_gone(const RelayLink *link) {
+        struct pollfd p = {.fd = link->input, .events = POLLRDHUP};
+
+        return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLRDHUP | POLLERR));
+}
+
+/* -EPIPE, with no error set, if it has. */
+static int relay_open_wait(const RelayLink *link, doorward_opening *opening,
+                           doorward_error *error) {
+        while (open_process(opening) > 0) {
+                Wait wait;
+                int r;
+
+                wait_init(&wait);
+                open_wait(opening, &wait);
+                wait_add_fd(&wait, link->input, POLLRDHUP);
+                r = wait_block(&wait);
+                if (r < 0)
+                        return error_system(error, r, "Waiting failed");
+                if (near_is_gone(link))
+                        return -EPIPE;
+        }
+
+        return 0;
+}
+
+static int relay_open_run(const RelayLink *link, const char *uri, Access access,
+                          const doorward_auth *auth, doorward_conn **ret, doorward_error *error) {
+        doorward_opening opening;
+        int r;
+
+        r = open_init(&opening, uri, access, auth, 0, error);
+        if (r == 0)
+                r = relay_open_wait(link, &opening, error);
+        if (r == 0)
+                r = open_take(&opening, ret, error);
+        open_deinit(&opening, false);
+        return r;
 }
 
 /* Of names that were looked at. */
@@ -214,7 +258,7 @@ int relay_open(RelayLink *link, const RelayCall *call, doorward_conn **ret) {
         const doorward_auth auth = {
                 .credtype = types,
                 .ncredtype = ELEMENTSOF(types),
-                .cb = open_ask,
+                .cb = relay_open_ask,
                 .cbdata = &open,
         };
         const char *user = call->values[OPEN_USER].string;
@@ -233,14 +277,14 @@ int relay_open(RelayLink *link, const RelayCall *call, doorward_conn **ret) {
                 return fail_name(link, "a user", user);
 
         uri_write(endpoint, user, uri);
-        r = conn_open(uri, (Access)call->values[OPEN_ACCESS].access,
-                      call->values[OPEN_INTERACTIVE].boolean ? &auth : NULL, 0, &conn, &error);
-        if (open.failure < 0)
-                return open.failure;
+        r = relay_open_run(link, uri, (Access)call->values[OPEN_ACCESS].access,
+                           call->values[OPEN_INTERACTIVE].boolean ? &auth : NULL, &conn, &error);
+        if (open.failure < 0 || (r == -EPIPE && error.code == DOORWARD_ERR_OK))
+                return open.failure < 0 ? open.failure : r;
         if (r < 0)
                 return relay_link_fail(link, &error);
 
-        r = open_answer(link, conn);
+        r = answer_opened(link, conn);
         if (r > 0)
                 *ret = TAKE_PTR(conn);
         return r;

@@ -332,6 +332,27 @@ static void test_near_end_gone_while_it_is_asked(void **state) {
         assert_int_equal(finish(&relay), 0);
 }
 
+/* Nor one that waits for somebody else, who may be asked for minutes. */
+static void script_silent(FakeBroker *b) {
+        fake_accept(b);
+        fake_expect(b, CALL(INTERACTIVE));
+        *(bool *)b->data = true;
+        fake_expect_hang_up(b);
+}
+
+static void test_near_end_gone_while_others_are_asked(void **state) {
+        bool asked = false;
+        Relay relay;
+
+        start(&relay, script_silent, &asked);
+        call(&relay, NEAR_OPEN(",\"interactive\":true"));
+        while (!__atomic_load_n(&asked, __ATOMIC_ACQUIRE))
+                (void)usleep(10000);
+        relay.in = close_fd(relay.in);
+        expect_end(relay.out);
+        assert_int_equal(finish(&relay), 0);
+}
+
 /* Prompts. */
 
 static void script_password(FakeBroker *b) {
@@ -734,6 +755,7 @@ int main(void) {
                 cmocka_unit_test(test_broker_gone),
                 cmocka_unit_test(test_near_end_gone),
                 cmocka_unit_test(test_near_end_gone_while_it_is_asked),
+                cmocka_unit_test(test_near_end_gone_while_others_are_asked),
                 cmocka_unit_test(test_password),
                 cmocka_unit_test(test_bad_answers),
                 cmocka_unit_test(test_nul_in_answer),
