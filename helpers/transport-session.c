@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 
 #include "common/pump.h"
@@ -13,16 +14,19 @@
 
 /* For a program that has closed its streams to end, too. */
 #define PATIENCE_MS 3000
+/* Once the library has hung up: for what the host program had written to get through. */
+#define GRACE_MS 1000
 /* pipe(7) */
 #define PIPE_CAPACITY 65536U
 
 typedef struct Session {
         int control;
         int epoll_fd;
+        int timer_fd; /* once the library has hung up */
         TransportProgram program;
         Lines lines;
         unsigned n_lines[2]; /* that were passed on: for people, and news */
-        bool unwanted;       /* the library has hung up */
+        bool late;           /* it has waited long enough, or there is nothing to wait for */
         bool told;           /* how it has ended */
 } Session;
 
@@ -79,6 +83,12 @@ static void tell_not_run(Session *session, int error, const char *program) {
 
 /* Watching. */
 
+static int session_add(Session *session, int fd) {
+        struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+
+        return epoll_ctl(session->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
 static void session_forget(Session *session, int fd) {
         (void)epoll_ctl(session->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
@@ -111,28 +121,36 @@ static void hear_end(Session *session) {
         tell_end(session);
 }
 
+/* What was written before may be on its way yet: it gets through, and the end behind it, if that
+ * does not take long. */
+static int hear_hang_up(Session *session) {
+        const struct itimerspec grace = {.it_value = {.tv_sec = GRACE_MS / 1000}};
+
+        session_forget(session, session->control);
+        session->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+        if (session->timer_fd < 0 || timerfd_settime(session->timer_fd, 0, &grace, NULL) < 0)
+                return -errno;
+
+        return session_add(session, session->timer_fd);
+}
+
 static PumpWatch session_watch(void *userdata) {
         Session *session = userdata;
         struct epoll_event events[3];
         int n;
 
         n = epoll_wait(session->epoll_fd, events, ELEMENTSOF(events), 0);
-        for (int i = 0; i < n; i++)
-                if (events[i].data.fd == session->control) {
-                        session->unwanted = true;
-                        return PUMP_WATCH_END;
-                } else if (events[i].data.fd == session->program.errors)
+        for (int i = 0; i < n && !session->late; i++)
+                if (events[i].data.fd == session->control)
+                        session->late = hear_hang_up(session) < 0;
+                else if (events[i].data.fd == session->timer_fd)
+                        session->late = true;
+                else if (events[i].data.fd == session->program.errors)
                         hear_errors(session);
                 else
                         hear_end(session);
 
-        return PUMP_WATCH_ON;
-}
-
-static int session_add(Session *session, int fd) {
-        struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
-
-        return epoll_ctl(session->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+        return session->late ? PUMP_WATCH_END : PUMP_WATCH_ON;
 }
 
 static int session_init(Session *session) {
@@ -164,12 +182,13 @@ static void session_pump(Session *session, int data) {
 
         /* Whatever fails, it is the end. */
         if (pump_run(&spec, &side) < 0)
-                session->unwanted = true;
+                session->late = true;
 }
 
 static void session_deinit(Session *session) {
         transport_program_deinit(&session->program);
         close_fd(session->epoll_fd);
+        close_fd(session->timer_fd);
         close_fd(session->control);
 }
 
@@ -177,6 +196,7 @@ void transport_session_run_consume_fds(char *const *arguments, int control, int 
         _cleanup_(session_deinit) Session session = {
                 .control = control,
                 .epoll_fd = -EBADF,
+                .timer_fd = -EBADF,
                 .program = TRANSPORT_PROGRAM_NULL,
         };
         _cleanup_close_ int owned = data;
@@ -193,7 +213,9 @@ void transport_session_run_consume_fds(char *const *arguments, int control, int 
         session_pump(&session, owned);
         /* Nobody is to wait for more. */
         (void)shutdown(owned, SHUT_RDWR);
-        transport_program_stop(&session.program, session.unwanted ? 0 : PATIENCE_MS);
+        transport_program_stop(&session.program, session.late            ? 0
+                                                 : session.timer_fd >= 0 ? GRACE_MS
+                                                                         : PATIENCE_MS);
         hear_errors(&session);
         tell_end(&session);
 }

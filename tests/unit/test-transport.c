@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -232,6 +233,32 @@ static void test_hang_up(void **state) {
         stop(&t);
 }
 
+/* As of any socket: what was written before it was closed gets there. */
+static void test_what_was_written_before(void **state) {
+        enum { SIZE = 50000 };
+        static char written[SIZE];
+        char name[] = "/tmp/test-transport-XXXXXX", script[128];
+        int fd = mkstemp(name);
+        struct stat st;
+        Transport t;
+        pid_t pid;
+
+        assert_true(fd >= 0);
+        (void)snprintf(script, sizeof(script), "echo $$; exec cat >%s", name);
+        for (unsigned i = 0; i < 20; i++) {
+                start_shell(&t, script);
+                pid = expect_pid(&t);
+                assert_int_equal(send(t.data, written, SIZE, MSG_NOSIGNAL), SIZE);
+                assert_int_equal(shutdown(t.control, SHUT_RDWR), 0);
+                stop(&t);
+                assert_true(is_gone(pid, SOON_MS));
+                assert_int_equal(fstat(fd, &st), 0);
+                assert_int_equal(st.st_size, SIZE);
+        }
+        close_fd(fd);
+        (void)unlink(name);
+}
+
 /* Nor does it outlive the transport. */
 static void test_transport_killed(void **state) {
         pid_t transport, pid;
@@ -402,6 +429,7 @@ int main(void) {
                 cmocka_unit_test(test_half_close),
                 cmocka_unit_test(test_much),
                 cmocka_unit_test(test_hang_up),
+                cmocka_unit_test(test_what_was_written_before),
                 cmocka_unit_test(test_transport_killed),
                 cmocka_unit_test(test_ends),
                 cmocka_unit_test(test_end_is_told_at_once),
