@@ -5,7 +5,7 @@
 #include "client/uri-input.h"
 
 /* How much of what was written is repeated to whoever wrote it. */
-#define QUOTE "\"%.100s\""
+#define QUOTE_MAX 100
 
 static const char *const forms[_URI_TRANSPORT_MAX] = {
         [URI_LOCAL] = "Write it as doorward:///ENDPOINT; 'doorward list' shows which endpoints "
@@ -16,9 +16,22 @@ static const char *const forms[_URI_TRANSPORT_MAX] = {
         [URI_EXT] = "Write it as doorward+ext:///ENDPOINT?command=PATH.",
 };
 
+/* Where something begins that may be a password, of a kind of URI that none of ours is: between a
+ * colon and an @, whatever stands there beside. NULL if nothing does. */
+static const char *find_secret(const char *text) {
+        const char *colon = strchr(text, ':');
+
+        /* That of a scheme. */
+        if (colon && (colon[1] == '/' || strncmp(text, "doorward", strlen("doorward")) == 0))
+                colon = strchr(colon + 1, ':');
+        return colon && strchr(colon, '@') ? colon + 1 : NULL;
+}
+
 int uri_input_fail(const UriInput *input, const char *format, ...) {
+        const char *secret = find_secret(input->text);
         char why[256];
         va_list args;
+        int n;
 
         if (!input->error)
                 return -EINVAL;
@@ -27,8 +40,10 @@ int uri_input_fail(const UriInput *input, const char *format, ...) {
         (void)vsnprintf(why, sizeof(why), format, args);
         va_end(args);
 
+        n = secret && secret - input->text < QUOTE_MAX ? (int)(secret - input->text) : QUOTE_MAX;
         error_set(input->error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_BAD_URI, EINVAL,
-                  QUOTE " does not name an endpoint: %s.", input->text, why);
+                  "\"%.*s%s\" does not name an endpoint: %s.", n, input->text, secret ? "..." : "",
+                  why);
         error_set_hint(input->error, "%s", forms[input->transport]);
         return -EINVAL;
 }
@@ -59,7 +74,7 @@ bool uri_input_suggest(const UriInput *input, const char *format, ...) {
         Uri uri;
         int r;
 
-        if (!input->error)
+        if (!input->error || find_secret(input->text))
                 return false;
 
         va_start(args, format);

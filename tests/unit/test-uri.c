@@ -162,6 +162,34 @@ static void test_passwords(void **state) {
         }
 }
 
+/* In the places where none can be told from what else may stand there, it is not repeated. */
+static void test_what_may_be_a_password(void **state) {
+        static const char *const texts[] = {
+                "doorward+ssh://bob:sec/ret@host/x",
+                "doorward+ssh://bob:sec?ret@host/x",
+                "doorward://bob:sec/ret@host/x",
+                "bob:secret@host/docker",
+                "ssh:secret@host/docker",
+                "dorward://bob:sec/ret@host/docker",
+                "doorward+ssh:bob:secret@host/x",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                doorward_error error = {};
+                Uri uri;
+
+                assert_int_equal(uri_parse(texts[i], &uri, &error), -EINVAL);
+                assert_int_equal(error.code, DOORWARD_ERR_BAD_URI);
+                assert_null(strstr(error.message, "sec"));
+                assert_null(strstr(error.message, "ret"));
+                assert_null(strstr(error.hint, "sec"));
+                doorward_error_clear(&error);
+        }
+
+        check_bad("doorward:serial@ttyUSB0", "three slashes",
+                  "Did you mean doorward:///serial@ttyUSB0?");
+}
+
 static void test_slashes(void **state) {
         const char *meant = "Did you mean doorward:///docker?";
 
@@ -585,14 +613,23 @@ static void test_message_is_clean(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_good),       cmocka_unit_test(test_users),
-                cmocka_unit_test(test_passwords),  cmocka_unit_test(test_slashes),
-                cmocka_unit_test(test_schemes),    cmocka_unit_test(test_unix),
-                cmocka_unit_test(test_ssh),        cmocka_unit_test(test_ssh_hostile),
-                cmocka_unit_test(test_ext),        cmocka_unit_test(test_longest),
-                cmocka_unit_test(test_round_trip), cmocka_unit_test(test_names),
-                cmocka_unit_test(test_parameters), cmocka_unit_test(test_characters),
-                cmocka_unit_test(test_length),     cmocka_unit_test(test_message_is_clean),
+                cmocka_unit_test(test_good),
+                cmocka_unit_test(test_users),
+                cmocka_unit_test(test_passwords),
+                cmocka_unit_test(test_what_may_be_a_password),
+                cmocka_unit_test(test_slashes),
+                cmocka_unit_test(test_schemes),
+                cmocka_unit_test(test_unix),
+                cmocka_unit_test(test_ssh),
+                cmocka_unit_test(test_ssh_hostile),
+                cmocka_unit_test(test_ext),
+                cmocka_unit_test(test_longest),
+                cmocka_unit_test(test_round_trip),
+                cmocka_unit_test(test_names),
+                cmocka_unit_test(test_parameters),
+                cmocka_unit_test(test_characters),
+                cmocka_unit_test(test_length),
+                cmocka_unit_test(test_message_is_clean),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
