@@ -121,11 +121,11 @@ container_enter() {
 
 # container_swap: there can be two. From now on the other is meant, or none where it was not booted.
 container_swap() {
-        local pid=$CONTAINER_PID leader=$CONTAINER_LEADER scope=$CONTAINER_SCOPE
+        local pid=$CONTAINER_PID leader=$CONTAINER_LEADER unit=$CONTAINER_SCOPE
         local -a groups=("${CONTAINER_CGROUPS[@]}")
         CONTAINER_PID=$OTHER_PID CONTAINER_LEADER=$OTHER_LEADER CONTAINER_SCOPE=$OTHER_SCOPE
         CONTAINER_CGROUPS=("${OTHER_CGROUPS[@]}")
-        OTHER_PID=$pid OTHER_LEADER=$leader OTHER_SCOPE=$scope
+        OTHER_PID=$pid OTHER_LEADER=$leader OTHER_SCOPE=$unit
         OTHER_CGROUPS=("${groups[@]}")
 }
 
