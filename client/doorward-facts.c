@@ -99,21 +99,52 @@ DOORWARD_EXPORT int doorward_get_version(doorward_conn *conn, unsigned long *ver
         return 0;
 }
 
+/* Of the relay at the other end, which has the library in it. */
+static int remote_get_version(const doorward_conn *conn, unsigned long *ret,
+                              doorward_error *error) {
+        const char *version;
+        const WireField fields[] = {{"version", WIRE_STRING, false, &version}, {}};
+        json_t *parameters;
+        int r;
+
+        r = remote_ask(&conn->uri, INTERFACE_SERVICE_PREFIX "GetInfo", json_object(), &parameters,
+                       error);
+        if (r < 0)
+                return r;
+
+        r = wire_read(parameters, fields);
+        if (r < 0)
+                r = remote_fail_protocol(&conn->uri, "its version cannot be read", error);
+        else
+                *ret = version_number(version);
+        json_decref(parameters);
+        return r;
+}
+
+static int lib_get_version(const doorward_conn *conn, unsigned long *ret, doorward_error *error) {
+        if (!ret)
+                return export_fail_argument(error, "There is nowhere to write the version to.");
+        if (conn && conn->lease.remote)
+                return remote_get_version(conn, ret, error);
+
+        *ret = doorward_version();
+        return 0;
+}
+
 DOORWARD_EXPORT int doorward_get_lib_version(doorward_conn *conn, unsigned long *version) {
         _cleanup_error_ doorward_error error = {};
+        int before, r;
 
         error_begin();
         if (!check_if_given(conn))
                 return -1;
 
-        if (!version) {
-                (void)export_fail_argument(&error, "There is nowhere to write the version to.");
+        before = export_hold_cancel();
+        r = lib_get_version(conn, version, &error);
+        if (r < 0)
                 error_raise(&error);
-                return -1;
-        }
-
-        *version = doorward_version();
-        return 0;
+        export_release_cancel(before);
+        return r < 0 ? -1 : 0;
 }
 
 DOORWARD_EXPORT unsigned long doorward_version(void) {

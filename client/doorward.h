@@ -586,7 +586,8 @@ unsigned long doorward_version(void);
 
 /*
  * The version of the library at the other end of the connection, in the same format: this one's,
- * but for a connection to another machine. conn may be NULL. It asks nobody.
+ * but for a connection to another machine, which is asked as doorward_get_host_info() asks it. conn
+ * may be NULL.
  *
  * May be called by any thread.
  *
@@ -718,7 +719,8 @@ char *doorward_get_hostname(doorward_conn *conn);
  * polkit, the ways to be asked for a password, and the endpoints, each with what policy says about
  * both levels of access. Expect members that you do not know. Nobody is asked for a password.
  *
- * The broker is asked on a connection of its own, and given a minute for each answer.
+ * The broker is asked on a connection of its own, and given a minute for each answer. That of
+ * another machine cannot be asked: DOORWARD_ERR_UNSUPPORTED.
  *
  * May be called by any thread.
  *
@@ -749,7 +751,8 @@ typedef struct doorward_limits {
  * now; conn NULL: the broker that doorward_open() would ask. What other users have nobody is told.
  * The question itself counts: it is a connection.
  *
- * The broker is asked each time, on a connection of its own, and given a minute to answer.
+ * The broker is asked each time, on a connection of its own, and given a minute to answer. That of
+ * another machine cannot be asked: DOORWARD_ERR_UNSUPPORTED.
  *
  * May be called by any thread.
  *

@@ -443,6 +443,15 @@ def test_URI_local_and_remote():
             again = library.opened(canonical)
             lib.expect(library.uri(again), canonical)
             lib.expect((library.close(again), library.close(conn)), (0, 0))
+        # "Another machine" is this one here: whatever leads to a relay leads to an endpoint.
+        conn = library.opened("doorward+ext:///echo?command=/usr/bin/doorward")
+        lib.expect(os.read(library.get_fd(conn), 4), b"uid=")
+        lib.expect(library.text(library.get_hostname(conn)), os.uname().nodename)
+        lib.expect(version_of("get_lib_version", library, conn), library.version())
+        lib.expect((library.is_secure(conn), library.is_encrypted(conn)), (0, 0))
+        lib.expect(bool(library.get_limits(conn)), False)
+        lib.expect(library.code(), UNSUPPORTED)
+        lib.expect(library.close(conn), 0)
         for uri in ("doorward+ssh://alice@host.invalid/echo", "doorward+ext:///echo?command=/x"):
             error = library.refused(library.open_auth(uri, None, FLAG_LOCAL_ONLY), BAD_URI)
             lib.expect(error.errnum, errno.EREMOTE)
