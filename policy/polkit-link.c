@@ -60,23 +60,6 @@ static int link_set_owner(PolkitLink *link, const char *owner) {
         return copy_string(owner && owner[0] ? owner : NULL, &link->owner);
 }
 
-/* polkit has come, gone, or both. A newer one takes a pidfd as an older one did not, and is not
- * asked again: without one it answers as well. */
-static int on_named(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        PolkitLink *link = userdata;
-        const char *owner;
-
-        if (!is_from(message, BUS_NAME) ||
-            sd_bus_message_read(message, "sss", NULL, NULL, &owner) < 0)
-                return 1;
-
-        if (link_set_owner(link, owner) < 0)
-                link_fail(link, "Out of memory");
-        else if (link->state == POLKIT_LINK_UP)
-                link->funcs->changed(link->userdata);
-        return 1;
-}
-
 static int read_properties(PolkitLink *link, sd_bus_message *reply) {
         const char *name, *version = "";
         uint32_t features = 0;
@@ -121,6 +104,9 @@ static int on_properties(sd_bus_message *reply, void *userdata, sd_bus_error *er
         int r;
 
         link->asked = sd_bus_slot_unref(link->asked);
+        /* It may have gone again, and what is known of the one before does as well. */
+        if (link->state == POLKIT_LINK_UP && polkit_link_judge(link, reply) != POLKIT_ANSWER)
+                return 1;
         if (sd_bus_message_is_method_error(reply, NULL)) {
                 const sd_bus_error *failure = sd_bus_message_get_error(reply);
 
@@ -134,6 +120,42 @@ static int on_properties(sd_bus_message *reply, void *userdata, sd_bus_error *er
                 link_fail(link, strerror(-r));
         else
                 link->funcs->up(link->userdata);
+        return 1;
+}
+
+/* To bring the link up polkit is started. Another one is there, or that is not our affair. */
+static int link_ask(PolkitLink *link) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
+        int r;
+
+        link->asked = sd_bus_slot_unref(link->asked);
+        r = sd_bus_message_new_method_call(link->bus, &call, POLKIT_NAME, POLKIT_PATH,
+                                           "org.freedesktop.DBus.Properties", "GetAll");
+        if (r >= 0)
+                r = sd_bus_message_append(call, "s", POLKIT_INTERFACE);
+        if (r >= 0)
+                r = sd_bus_message_set_auto_start(call, link->state != POLKIT_LINK_UP);
+        if (r >= 0)
+                r = sd_bus_call_async(link->bus, &link->asked, call, on_properties, link, 0);
+        return r;
+}
+
+/* polkit has come, gone, or both. Another one may be of another version. */
+static int on_named(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        PolkitLink *link = userdata;
+        const char *owner;
+
+        if (!is_from(message, BUS_NAME) ||
+            sd_bus_message_read(message, "sss", NULL, NULL, &owner) < 0)
+                return 1;
+
+        if (link_set_owner(link, owner) < 0)
+                link_fail(link, "Out of memory");
+        else if (link->state == POLKIT_LINK_UP) {
+                if (link->owner)
+                        (void)link_ask(link);
+                link->funcs->changed(link->userdata);
+        }
         return 1;
 }
 
@@ -163,11 +185,7 @@ static int link_begin(PolkitLink *link) {
                 r = sd_bus_attach_event(link->bus, link->event, SD_EVENT_PRIORITY_NORMAL);
         if (r >= 0)
                 r = link_watch(link);
-        if (r >= 0)
-                r = sd_bus_call_method_async(link->bus, &link->asked, POLKIT_NAME, POLKIT_PATH,
-                                             "org.freedesktop.DBus.Properties", "GetAll",
-                                             on_properties, link, "s", POLKIT_INTERFACE);
-        return r;
+        return r < 0 ? r : link_ask(link);
 }
 
 static int on_stillborn(sd_event_source *source, void *userdata) {

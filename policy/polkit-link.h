@@ -29,6 +29,7 @@
 
 /* All of them come from the loop. */
 typedef struct PolkitLinkFuncs {
+        /* Also when another polkit has said what it is. */
         void (*up)(void *userdata);
         /* All that was sent will not be answered; its slots are to be given up. The text says why,
          * for the log. */

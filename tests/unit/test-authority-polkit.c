@@ -733,6 +733,33 @@ static void test_what_it_is(void **state) {
         }
 }
 
+/* It is replaced by another one while the link is up. */
+static void test_another_polkit(void **state) {
+        Fixture *f = *state;
+        Asked asked = {};
+        uint64_t end;
+
+        f->polkit.version = "122";
+        start(f);
+        ask_with(f, &asked, STDIN_FILENO, false);
+        assert_string_equal(authority_version(f->authority), "polkit 122");
+        assert_false(authority_keeps(f->authority));
+
+        polkit_stop(&f->polkit);
+        turn_for(f, 50);
+        f->polkit.version = "126";
+        f->polkit.features = 1;
+        polkit_start(&f->polkit);
+        end = now_ms() + 3000;
+        while (!authority_keeps(f->authority) && now_ms() < end)
+                turn(f);
+        assert_true(authority_keeps(f->authority));
+        assert_string_equal(authority_version(f->authority), "polkit 126");
+        ask_with(f, &asked, STDIN_FILENO, false);
+        assert_int_equal(asked.last.failure, AUTHORITY_ANSWERED);
+        assert_true(f->polkit.has_fd);
+}
+
 /* What an answer rests on. */
 static void test_the_answer(void **state) {
         static const struct {
@@ -857,6 +884,7 @@ int main(void) {
                 TEST(test_the_question),
                 TEST(test_the_pidfd),
                 TEST(test_what_it_is),
+                TEST(test_another_polkit),
                 TEST(test_the_answer),
                 TEST(test_a_withdrawn_prompt),
                 TEST(test_forged_signals),
