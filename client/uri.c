@@ -24,6 +24,15 @@ const char *uri_scheme(UriTransport transport) {
 
 /* Endpoints. */
 
+/* The short form of the doorward command, in a URI: "doorward:///libvirt:ro". */
+static void suggest_read_only(const UriInput *input) {
+        size_t n = strlen(input->text);
+
+        if (n > strlen(":ro") && streq(input->text + n - strlen(":ro"), ":ro"))
+                (void)uri_input_suggest(input, "%.*s?access=read-only", (int)(n - strlen(":ro")),
+                                        input->text);
+}
+
 static int fail_endpoint(const UriInput *input, const char *endpoint) {
         size_t n = strlen(endpoint);
 
@@ -40,8 +49,10 @@ static int fail_endpoint(const UriInput *input, const char *endpoint) {
         if (strchr(endpoint, '%'))
                 return uri_input_fail(input, "a name has no escapes with %% in it");
 
-        return uri_input_fail(input, "names are of lower-case letters, digits and hyphens, and an "
-                                     "instance may follow an @");
+        (void)uri_input_fail(input, "names are of lower-case letters, digits and hyphens, and an "
+                                    "instance may follow an @");
+        suggest_read_only(input);
+        return -EINVAL;
 }
 
 static int parse_endpoint(const UriInput *input, const char *endpoint, Uri *uri) {

@@ -235,6 +235,12 @@ static void test_schemes(void **state) {
         check_bad("docker:ro", "word before the colon",
                   "Did you mean doorward:///docker?access=read-only?");
         check_bad("DOCKER:ro", "word before the colon", NULL);
+        check_bad("doorward:///docker:ro", "lower-case letters",
+                  "Did you mean doorward:///docker?access=read-only?");
+        check_bad("doorward+ssh://host/docker:ro", "lower-case letters",
+                  "Did you mean doorward+ssh://host/docker?access=read-only?");
+        check_bad("doorward:///DOCKER:ro", "lower-case letters", NULL);
+        check_bad("doorward:///docker:ro?access=full", "lower-case letters", NULL);
         check_bad("docker:rw", "word before the colon", NULL);
         check_bad(":", "word before the colon", NULL);
         check_bad(":///docker", "word before the colon", NULL);
