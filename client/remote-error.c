@@ -157,15 +157,24 @@ static void set_not_run(const char *side, const TransportMessage *end, doorward_
 
 static void set_end_hint(const Uri *uri, const char *side, const TransportMessage *end,
                          doorward_error *error) {
-        if (end->how != TRANSPORT_EXITED || uri->transport != URI_SSH)
+        char port[sizeof("-p 65535 ")] = "";
+
+        if (end->how != TRANSPORT_EXITED)
                 return;
 
-        if (end->number == STATUS_NOT_FOUND || end->number == STATUS_CANNOT_RUN)
+        if (uri->port > 0)
+                (void)snprintf(port, sizeof(port), "-p %u ", uri->port);
+        if (uri->transport == URI_EXT)
+                error_set_hint(error,
+                               "It is run with the argument relay, and is to lead to 'doorward "
+                               "relay' by its standard input and output: doorward-remote(7) has "
+                               "an example.");
+        else if (end->number == STATUS_NOT_FOUND || end->number == STATUS_CANNOT_RUN)
                 error_set_hint(error,
                                "doorward has to be installed there, too. If it is not in the PATH "
                                "of who logs in, ?command=/path/to/doorward says where it is.");
         else if (end->number == STATUS_SSH)
-                error_set_hint(error, "See whether 'ssh %s true' works.", side);
+                error_set_hint(error, "See whether 'ssh %s%s true' works.", port, side);
 }
 
 int remote_fail_ended(const Uri *uri, const TransportMessage *end, doorward_error *error) {

@@ -19,6 +19,7 @@
 
 #include "client/channel.h"
 #include "client/conn.h"
+#include "client/remote-error.h"
 #include "client/remote.h"
 #include "tests/support/fake-broker.h"
 #include "tests/support/fds.h"
@@ -813,6 +814,27 @@ static void test_lines(void **state) {
 
 /* A far side that is none, or hostile. */
 
+static void check_end_hint(const char *text, unsigned status, const char *hint) {
+        TransportMessage end = {.how = TRANSPORT_EXITED, .number = status};
+        doorward_error error = {};
+        Uri uri;
+
+        assert_int_equal(uri_parse(text, &uri, NULL), 0);
+        assert_int_equal(remote_fail_ended(&uri, &end, &error), -ECONNABORTED);
+        assert_non_null(error.hint);
+        assert_non_null(strstr(error.hint, hint));
+        doorward_error_clear(&error);
+}
+
+/* What is to be tried leads the same way. */
+static void test_end_hints(void **state) {
+        check_end_hint("doorward+ssh://box/docker", 255, "'ssh box true'");
+        check_end_hint("doorward+ssh://bob@box:2222/docker", 255, "'ssh -p 2222 bob@box true'");
+        check_end_hint("doorward+ssh://box/docker", 127, "?command=");
+        check_end_hint("doorward+ext:///docker?command=/bin/true", 0, "'doorward relay'");
+        check_end_hint("doorward+ext:///docker?command=/bin/true", 127, "'doorward relay'");
+}
+
 static void test_ended(void **state) {
         Far far;
 
@@ -1062,6 +1084,7 @@ int main(void) {
                 cmocka_unit_test(test_longest_answer),
                 cmocka_unit_test(test_gone_while_asking),
                 cmocka_unit_test(test_lines),
+                cmocka_unit_test(test_end_hints),
                 cmocka_unit_test(test_ended),
                 cmocka_unit_test(test_no_answer),
                 cmocka_unit_test(test_garbage),
