@@ -87,8 +87,8 @@ int argument_parse(const char *text, Access access, bool fd_allowed, Argument *r
 const char *argument_problem(int error) {
         switch (error) {
         case ARGUMENT_E_NAME:
-                return "This is not the name of an endpoint: those are of a-z, 0-9 and '-', and an "
-                       "instance follows '@'.";
+                return "This is not the name of an endpoint: those are of a-z, 0-9 and '-', an "
+                       "instance follows '@', and 'doorward list' shows which there are.";
         case ARGUMENT_E_TEMPLATE:
                 return "This is a template: write which instance of it, as in serial@ttyUSB0.";
         case ARGUMENT_E_ACCESS:

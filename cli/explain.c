@@ -336,7 +336,7 @@ static int explanation_show(const Options *options, const Explanation *e,
 /* The command of another machine can, and the one of wherever a program leads. */
 static int fail_remote(const Options *options, const Explanation *e) {
         return report_problem(options, DOORWARD_ERR_UNSUPPORTED,
-                              "'doorward explain' there, on that machine, does.",
+                              "Run 'doorward explain' on the machine that it is on.",
                               "What policy says of %s cannot be explained from here.", e->name);
 }
 

@@ -16,8 +16,8 @@ static int fail_unasked(doorward_error *error, const Uri *uri) {
         error_set(error, DOORWARD_DOMAIN_AUTH, DOORWARD_ERR_AUTH_NEEDED, EACCES,
                   "To open %s as %s a password is needed, and nobody may be asked for it.",
                   uri->endpoint, uri->user[0] ? uri->user : "another user");
-        error_set_hint(error, "Leave the user out of the URI, or open it in a way that may ask for "
-                              "a password.");
+        error_set_hint(error, "Leave the user out, or open it where a password may be asked for: a "
+                              "command on a terminal, a program by doorward_open_auth().");
         return -EACCES;
 }
 
