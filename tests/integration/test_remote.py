@@ -252,7 +252,8 @@ def test_wire_cut():
                 lib.expect(reason, "transport")
             finally:
                 lib.ok("ip", "link", "set", "doorward0", "up")
-            far.run("lib.ok('pkill', '-KILL', '-f', '^sshd: bob')")
+            # With the wire back it may have heard of it by itself.
+            far.run("lib.run('pkill', '-KILL', '-f', '^sshd: bob')")
             far.expect_leases(0, 20)
     finally:
         os.unlink(config)
