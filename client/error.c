@@ -158,6 +158,9 @@ int error_no_memory(doorward_error *error) {
 }
 
 int error_system(doorward_error *error, int r, const char *what) {
+        if (r == -ENOMEM)
+                return error_no_memory(error);
+
         error_set(error, DOORWARD_DOMAIN_SYSTEM, DOORWARD_ERR_SYSTEM, -r, "%s: %s.", what,
                   strerrordesc_np(-r) ?: "unknown error");
         return r;

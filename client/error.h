@@ -42,7 +42,8 @@ void error_replace(doorward_error *error, doorward_error *by);
 /* Sets DOORWARD_ERR_SYSTEM with ENOMEM; returns -ENOMEM. */
 int error_no_memory(doorward_error *error);
 
-/* Sets DOORWARD_ERR_SYSTEM for a negative errno, which it returns: "WHAT: strerror." */
+/* Sets DOORWARD_ERR_SYSTEM for a negative errno, which it returns: "WHAT: strerror."; of a lack of
+ * memory, as error_no_memory(). */
 int error_system(doorward_error *error, int r, const char *what);
 
 /* Begins an exported function: forgets the thread's last error. */

@@ -96,12 +96,16 @@ void remote_link_quote(const RemoteLink *link, char *buf, size_t size) {
         utf8_clean(buf, size - 1);
 }
 
-/* A line that is no news, whatever it looks like, changes nothing. */
+/* A line that is no news, whatever it looks like, changes nothing. Without memory it is not known
+ * why, but that is not to be missed. */
 static void link_take_news(RemoteLink *link, const char *line) {
         json_t *object, *ended;
-        int reason;
+        int reason, r;
 
-        if (varlink_parse(line, strlen(line), &object) < 0)
+        r = varlink_parse(line, strlen(line), &object);
+        if (r == -ENOMEM && strstr(line, "\"ended\""))
+                link->reason = DOORWARD_CLOSE_OTHER;
+        if (r < 0)
                 return;
 
         ended = json_object_get(object, "ended");
