@@ -122,7 +122,10 @@ static void help_print_command(const Command *command) {
         text_print_wrapped(stdout, command->text, 0, HELP_WIDTH);
         (void)putchar('\n');
         help_print_options(command->options | OPTION_HELP);
-        (void)printf("\nSee doorward(1).\n");
+        (void)printf("\nSee doorward(1)%s.\n",
+                     strstr(command->synopsis, "ENDPOINT")
+                             ? ", and doorward-uri(7) for what ENDPOINT can be"
+                             : "");
 }
 
 static void help_print(const Command *commands) {
@@ -133,8 +136,11 @@ static void help_print(const Command *commands) {
                 (void)printf("  %s %-*s %s\n", c->name, HELP_COMMAND_WIDTH - (int)strlen(c->name),
                              c->synopsis, c->summary);
         help_print_options(UINT_MAX);
-        (void)printf("\nNot every command takes every option: see 'doorward COMMAND --help' and\n"
-                     "doorward(1).\n");
+        (void)printf(
+                "\nENDPOINT is a name that 'doorward list' shows, an alias, or a URI, which can\n"
+                "lead to another machine: see doorward-uri(7).\n\n"
+                "Not every command takes every option: see 'doorward COMMAND --help' and\n"
+                "doorward(1).\n");
 }
 
 int options_usage_error(const Options *options, const char *format, ...) {
