@@ -4,6 +4,7 @@
 import contextlib
 import errno
 import os
+import time
 
 import lib
 
@@ -40,7 +41,7 @@ int main(int argc, char **argv) {
 """
 
 RO, NO_ALIASES, LOCAL_ONLY = 1, 2, 32
-BAD_URI, NO_BROKER, PROTOCOL, DENIED = 4, 6, 7, 10
+BAD_URI, UNSUPPORTED, NO_BROKER, PROTOCOL, DENIED = 4, 5, 6, 7, 10
 
 # Links and other files that lead to the system's broker are other names of it.
 OTHER_NAME = "/run/varlink/registry/org.doorward.Broker"
@@ -370,6 +371,35 @@ def test_gained_privileges():
             lib.expect(out[0], f"{BAD_URI} {errno.EINVAL}")
             lib.expect_in("echo", out[2])
             lib.expect_in("quiet", call("quiet", env=env, program=place)[1])
+        finally:
+            os.unlink(place)
+
+
+def test_gained_privileges_lead_nowhere():
+    """A program that has gained privileges starts neither ssh, which would do what the environment says,
+    nor anything else that leads to another machine; one that has not does, from the same place."""
+    place = f"/usr/local/lib/doorward-tests-{lib.number()}"
+    with library() as call, lib.scratch(0o1777) as folder:
+        ran = f"{folder}/ran"
+        for name in ("ssh", "far"):
+            lib.write(f"{folder}/{name}", f"#!/bin/sh\ntouch {ran}\nexit 3\n", 0o755)
+        env = {"PATH": f"{folder}:/usr/bin:/bin"}
+        uris = ("doorward+ssh://host.invalid/echo", f"doorward+ext:///echo?command={folder}/far")
+        lib.shutil.copy(call.program, place)
+        try:
+            os.chmod(place, 0o755)
+            for uri in uris:
+                lib.expect(call(uri, env=env, program=place)[0], f"{NO_BROKER} {errno.ECONNABORTED}", uri)
+                os.unlink(ran)
+            lib.shutil.chown(place, "root", "doorward-echo")
+            os.chmod(place, 0o2755)
+            for uri in uris:
+                out = call(uri, env=env, program=place)
+                lib.expect(out[0], f"{UNSUPPORTED} {errno.EPERM}", uri)
+                lib.expect_in("gained privileges", out[1])
+            # What was started would have had the time for it.
+            time.sleep(1)
+            lib.expect_true(not os.path.exists(ran), "nothing was run")
         finally:
             os.unlink(place)
 
