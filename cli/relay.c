@@ -9,8 +9,12 @@
 #include "cli/relay-join.h"
 #include "cli/relay-open.h"
 #include "cli/report.h"
+#include "client/capabilities.h"
 #include "client/host-info.h"
 #include "config.h"
+
+/* What is left of a reply for them. */
+#define CAPABILITIES_MAX (VARLINK_REPLY_MAX - sizeof("{\"parameters\":{\"capabilities\":}}"))
 
 /* The rest of org.doorward.Relay: calls that are answered from what there is. */
 
@@ -48,7 +52,10 @@ static int answer_host_info(RelayLink *link) {
         return relay_link_reply(link, object ? json_pack("{s:o}", "info", object) : NULL, false);
 }
 
-static int answer_explain(RelayLink *link, const RelayCall *call) {
+/* What the broker answers to one question. */
+static int answer_question(RelayLink *link, const RelayCall *call, MethodId method,
+                           const char *member) {
+        json_t *parameters = call->parameters ? json_incref(call->parameters) : json_object();
         _cleanup_(wire_reply_deinit) WireReply reply = WIRE_REPLY_NULL;
         _cleanup_(wire_freep) Wire *wire = NULL;
         _cleanup_error_ doorward_error error = {};
@@ -56,11 +63,38 @@ static int answer_explain(RelayLink *link, const RelayCall *call) {
 
         r = wire_open(NULL, WIRE_TIMEOUT_MS, &wire, &error);
         if (r == 0)
-                r = wire_call(wire, METHOD_EXPLAIN, json_incref(call->parameters), WIRE_TIMEOUT_MS,
-                              &reply, &error);
+                r = wire_call(wire, method, parameters, WIRE_TIMEOUT_MS, &reply, &error);
+        else
+                json_decref(parameters);
 
         return r < 0 ? relay_link_fail(link, &error)
-                     : pass_on(link, "explanation", reply.parameters, false);
+                     : pass_on(link, member, reply.parameters, false);
+}
+
+/* The other end takes a reply up to some length, and it is better told than cut off. */
+static int fail_long(RelayLink *link) {
+        _cleanup_error_ doorward_error error = {};
+
+        error_set(&error, DOORWARD_DOMAIN_TRANSPORT, DOORWARD_ERR_LIMIT, EMSGSIZE,
+                  "There are too many endpoints to say all that there is in one answer.");
+        error_set_hint(&error, "Use 'doorward capabilities' on the machine itself.");
+        return relay_link_fail(link, &error);
+}
+
+static int answer_capabilities(RelayLink *link) {
+        _cleanup_error_ doorward_error error = {};
+        json_t *capabilities;
+        int r;
+
+        r = capabilities_get(NULL, &capabilities, &error);
+        if (r < 0)
+                return relay_link_fail(link, &error);
+
+        r = json_dumpb(capabilities, NULL, 0, JSON_COMPACT) > CAPABILITIES_MAX
+                    ? fail_long(link)
+                    : pass_on(link, "capabilities", capabilities, false);
+        json_decref(capabilities);
+        return r;
 }
 
 static int answer_list(RelayLink *link, const RelayCall *call) {
@@ -110,7 +144,11 @@ static int answer(RelayLink *link, const RelayCall *call, doorward_conn **ret_co
         case RELAY_CONTINUE:
                 return relay_link_refuse(link, RELAY_OUT_OF_TURN);
         case RELAY_EXPLAIN:
-                return answer_explain(link, call);
+                return answer_question(link, call, METHOD_EXPLAIN, "explanation");
+        case RELAY_GET_BROKER_INFO:
+                return answer_question(link, call, METHOD_GET_BROKER_INFO, "info");
+        case RELAY_GET_CAPABILITIES:
+                return answer_capabilities(link);
         case RELAY_LIST_ENDPOINTS:
                 return answer_list(link, call);
         case RELAY_SERVICE_GET_INFO:

@@ -4,6 +4,18 @@
 #include "client/query.h"
 #include "common/utf8.h"
 
+static bool are_counts(const json_t *object) {
+        const char *name;
+        json_t *count;
+
+        json_object_foreach((json_t *)object, name, count) {
+                if (json_integer_value(count) < 0)
+                        return false;
+        }
+
+        return true;
+}
+
 typedef struct Limits {
         doorward_limits limits;
         doorward_limit members[];
@@ -50,11 +62,11 @@ int broker_limits_get(const doorward_conn *conn, doorward_limits **ret, doorward
         Limits *block;
         int r;
 
-        r = query_call(conn, METHOD_GET_BROKER_INFO, json_object(), &reply, error);
+        r = query_broker_info(conn, &reply, error);
         if (r < 0)
                 return r;
-        if (wire_read(reply.parameters, fields) < 0)
-                return wire_error_protocol(error, "The broker did not say what its limits are.");
+        if (wire_read(reply.parameters, fields) < 0 || !are_counts(maxima) || !are_counts(uses))
+                return query_fail(conn, "did not say what its limits are", error);
 
         block = limits_new(maxima, uses);
         if (!block)

@@ -3,8 +3,14 @@
 #include "config.h"
 
 #include "client/capabilities.h"
+#include "client/conn.h"
 #include "client/host-info.h"
 #include "client/query.h"
+#include "client/remote-ask.h"
+#include "client/remote-error.h"
+#include "common/utf8.h"
+
+#define OF_NAMES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
 
 typedef struct BrokerInfo {
         const char *version;
@@ -92,9 +98,129 @@ static int ask(Query *query, json_t **ret, doorward_error *error) {
         return *ret ? 0 : error_no_memory(error);
 }
 
+/* What another machine says of itself. */
+
+/* The same, with each text fit to be shown. NULL: no memory. */
+static json_t *clean(const json_t *value);
+
+static json_t *clean_string(const json_t *value) {
+        _cleanup_free_ char *text = strdup(json_string_value(value));
+
+        if (!text)
+                return NULL;
+
+        utf8_clean(text, ERROR_TEXT_MAX);
+        return json_string(text);
+}
+
+static json_t *clean_object(const json_t *value) {
+        json_t *object = json_object(), *member;
+        const char *name;
+
+        json_object_foreach((json_t *)value, name, member) {
+                if (json_object_set_new(object, name, clean(member)) < 0) {
+                        json_decref(object);
+                        return NULL;
+                }
+        }
+
+        return object;
+}
+
+static json_t *clean_array(const json_t *value) {
+        json_t *array = json_array(), *member;
+        size_t i;
+
+        json_array_foreach(value, i, member) {
+                if (json_array_append_new(array, clean(member)) < 0) {
+                        json_decref(array);
+                        return NULL;
+                }
+        }
+
+        return array;
+}
+
+/* It nests no deeper than a message may. */
+static json_t *clean(const json_t *value) {
+        switch (json_typeof(value)) {
+        case JSON_STRING:
+                return clean_string(value);
+        case JSON_OBJECT:
+                return clean_object(value);
+        case JSON_ARRAY:
+                return clean_array(value);
+        default:
+                return json_incref((json_t *)value);
+        }
+}
+
+/* Names of members are words, in all versions. */
+static bool has_names(const json_t *value) {
+        const char *name;
+        json_t *member;
+        size_t i;
+
+        json_object_foreach((json_t *)value, name, member) {
+                if (name[strspn(name, OF_NAMES)] || !has_names(member))
+                        return false;
+        }
+        json_array_foreach(value, i, member) {
+                if (!has_names(member))
+                        return false;
+        }
+
+        return true;
+}
+
+static bool is_whole(const json_t *object) {
+        json_t *part, *endpoints = json_object_get(object, "endpoints");
+        const WireField fields[] = {
+                {"host", WIRE_OBJECT, false, &part},
+                {"library", WIRE_OBJECT, false, &part},
+                {"broker", WIRE_OBJECT, false, &part},
+                {"kernel", WIRE_OBJECT, false, &part},
+                {"policy", WIRE_OBJECT, false, &part},
+                {"authentication", WIRE_OBJECT, false, &part},
+                {},
+        };
+        size_t i;
+
+        if (wire_read(object, fields) < 0 || !json_is_array(endpoints) || !has_names(object))
+                return false;
+        json_array_foreach(endpoints, i, part) {
+                if (!json_is_string(json_object_get(part, "name")))
+                        return false;
+        }
+
+        return true;
+}
+
+static int remote_get(const doorward_conn *conn, json_t **ret, doorward_error *error) {
+        json_t *object;
+        int r;
+
+        r = remote_ask_object(&conn->uri, RELAY_PREFIX "GetCapabilities", "capabilities", &object,
+                              error);
+        if (r < 0)
+                return r;
+
+        if (!is_whole(object))
+                r = remote_fail_protocol(&conn->uri, "what there is cannot be read", error);
+        else {
+                *ret = clean(object);
+                r = *ret ? 0 : error_no_memory(error);
+        }
+        json_decref(object);
+        return r;
+}
+
 int capabilities_get(const doorward_conn *conn, json_t **ret, doorward_error *error) {
         _cleanup_(query_end) Query query = QUERY_NULL;
         int r;
+
+        if (conn && conn->lease.remote)
+                return remote_get(conn, ret, error);
 
         r = query_begin(&query, conn, error);
         return r < 0 ? r : ask(&query, ret, error);

@@ -73,12 +73,11 @@ static int broker_get_version(const doorward_conn *conn, unsigned long *ret,
         if (!ret)
                 return export_fail_argument(error, "There is nowhere to write the version to.");
 
-        r = query_call(conn, METHOD_GET_BROKER_INFO, json_object(), &reply, error);
+        r = query_broker_info(conn, &reply, error);
         if (r < 0)
                 return r;
         if (wire_read(reply.parameters, fields) < 0)
-                return wire_error_protocol(error, "The broker at %s did not say its version.",
-                                           conn->socket);
+                return query_fail(conn, "did not say its version", error);
 
         *ret = version_number(version);
         return 0;
@@ -181,15 +180,15 @@ DOORWARD_EXPORT doorward_security_model *doorward_get_security_model(doorward_co
 /* Another machine says it of itself. */
 static int remote_get_host_info(const doorward_conn *conn, doorward_host_info **ret,
                                 doorward_error *error) {
-        json_t *parameters;
+        json_t *object;
         int r;
 
-        r = remote_ask(&conn->uri, RELAY_PREFIX "GetHostInfo", json_object(), &parameters, error);
+        r = remote_ask_object(&conn->uri, RELAY_PREFIX "GetHostInfo", "info", &object, error);
         if (r < 0)
                 return r;
 
-        r = host_info_from_json(json_object_get(parameters, "info"), ret);
-        json_decref(parameters);
+        r = host_info_from_json(object, ret);
+        json_decref(object);
         if (r == -ENOMEM)
                 return error_no_memory(error);
         return r < 0 ? remote_fail_protocol(&conn->uri, "what it says of itself cannot be read",

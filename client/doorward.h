@@ -572,7 +572,7 @@ const char *doorward_get_type(doorward_conn *conn);
 
 /*
  * The version of the broker, as major * 1000000 + minor * 1000 + micro. The broker is asked each
- * time, on a connection of its own.
+ * time, on a connection of its own; that of another machine as doorward_get_host_info() asks it.
  *
  * May be called by any thread.
  *
@@ -719,8 +719,10 @@ char *doorward_get_hostname(doorward_conn *conn);
  * polkit, the ways to be asked for a password, and the endpoints, each with what policy says about
  * both levels of access. Expect members that you do not know. Nobody is asked for a password.
  *
- * The broker is asked on a connection of its own, and given a minute for each answer. That of
- * another machine cannot be asked: DOORWARD_ERR_UNSUPPORTED.
+ * The broker is asked on a connection of its own, and given a minute for each answer. Of another
+ * machine it is what that machine says, asked as doorward_get_host_info() asks it: what its relay,
+ * a process of the user who was let in there, would be told, fit to be shown; more than 64 KiB are
+ * DOORWARD_ERR_LIMIT. The thread is not cancelled by pthread_cancel(3) meanwhile.
  *
  * May be called by any thread.
  *
@@ -751,8 +753,9 @@ typedef struct doorward_limits {
  * now; conn NULL: the broker that doorward_open() would ask. What other users have nobody is told.
  * The question itself counts: it is a connection.
  *
- * The broker is asked each time, on a connection of its own, and given a minute to answer. That of
- * another machine cannot be asked: DOORWARD_ERR_UNSUPPORTED.
+ * The broker is asked each time, on a connection of its own, and given a minute to answer. Of
+ * another machine it is what that machine says of the user who was let in there, asked as
+ * doorward_get_host_info() asks it. The thread is not cancelled by pthread_cancel(3) meanwhile.
  *
  * May be called by any thread.
  *

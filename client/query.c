@@ -2,6 +2,8 @@
 
 #include "client/query.h"
 #include "client/conn.h"
+#include "client/remote-ask.h"
+#include "client/remote-error.h"
 
 #ifndef QUERY_TIMEOUT_MS
 #define QUERY_TIMEOUT_MS WIRE_TIMEOUT_MS
@@ -12,9 +14,6 @@
 
 int query_begin(Query *query, const doorward_conn *conn, doorward_error *error) {
         query->timeout_ms = QUERY_TIMEOUT_MS;
-        if (conn && conn->lease.remote)
-                return conn_fail_remote(conn, "its broker cannot be asked through this connection", error);
-
         return wire_open(conn ? conn->socket : NULL, query->timeout_ms, &query->wire, error);
 }
 
@@ -83,4 +82,18 @@ int query_call(const doorward_conn *conn, MethodId method, json_t *parameters, W
 
         json_decref(parameters);
         return r;
+}
+
+int query_broker_info(const doorward_conn *conn, WireReply *ret, doorward_error *error) {
+        return conn && conn->lease.remote
+                       ? remote_ask_object(&conn->uri, RELAY_PREFIX "GetBrokerInfo", "info",
+                                           &ret->parameters, error)
+                       : query_call(conn, METHOD_GET_BROKER_INFO, json_object(), ret, error);
+}
+
+int query_fail(const doorward_conn *conn, const char *what, doorward_error *error) {
+        return conn && conn->lease.remote
+                       ? remote_fail_protocol(&conn->uri, "what its broker is cannot be read",
+                                              error)
+                       : wire_error_protocol(error, "The broker %s.", what);
 }

@@ -21,7 +21,7 @@ typedef struct Query {
 #define QUERY_NULL \
         { .wire = NULL }
 
-/* conn may be NULL. */
+/* conn may be NULL, and is not to another machine. */
 int query_begin(Query *query, const doorward_conn *conn, doorward_error *error) _must_check_;
 void query_end(Query *query);
 
@@ -33,6 +33,14 @@ int query_ask(Query *query, MethodId method, json_t *parameters, WireReply *ret,
  * is nothing, or no more. *ret is an array of them. A list that does not end is not believed. */
 int query_list(Query *query, MethodId method, json_t *parameters, const char *member, json_t **ret,
                doorward_error *error) _must_check_;
+
+/* What the broker says of itself: all of it, for that one question; and of another machine's, what
+ * is known by way of the relay there. */
+int query_broker_info(const doorward_conn *conn, WireReply *ret,
+                      doorward_error *error) _must_check_;
+
+/* That it did not say what it was asked; of conn, or NULL. -EBADMSG. */
+int query_fail(const doorward_conn *conn, const char *what, doorward_error *error);
 
 /* All of it, for one question. */
 int query_call(const doorward_conn *conn, MethodId method, json_t *parameters, WireReply *ret,

@@ -2,6 +2,7 @@
 
 #include "client/remote-ask.h"
 #include "client/channel.h"
+#include "client/export.h"
 #include "client/remote-error.h"
 #include "client/remote-program.h"
 #include "client/wait.h"
@@ -81,7 +82,7 @@ static int ask_wait(const RemoteLink *link, const Uri *uri, int64_t deadline,
         return r < 0 ? error_system(error, r, "Waiting failed") : 0;
 }
 
-int remote_ask(const Uri *uri, const char *method, json_t *parameters, json_t **ret,
+static int ask(const Uri *uri, const char *method, json_t *parameters, json_t **ret,
                doorward_error *error) {
         _cleanup_(ask_deinit) RemoteLink link = REMOTE_LINK_NULL;
         int64_t deadline = channel_deadline(WIRE_TIMEOUT_MS);
@@ -105,4 +106,33 @@ int remote_ask(const Uri *uri, const char *method, json_t *parameters, json_t **
         }
 
         return r < 0 ? r : 0;
+}
+
+/* A thread that was cancelled would leave what leads there behind. */
+int remote_ask(const Uri *uri, const char *method, json_t *parameters, json_t **ret,
+               doorward_error *error) {
+        int before = export_hold_cancel(), r;
+
+        r = ask(uri, method, parameters, ret, error);
+        export_release_cancel(before);
+        return r;
+}
+
+int remote_ask_object(const Uri *uri, const char *method, const char *member, json_t **ret,
+                      doorward_error *error) {
+        json_t *parameters, *object;
+        const WireField fields[] = {{member, WIRE_OBJECT, false, &object}, {}};
+        int r;
+
+        r = remote_ask(uri, method, json_object(), &parameters, error);
+        if (r < 0)
+                return r;
+
+        r = wire_read(parameters, fields);
+        if (r < 0)
+                r = remote_fail_protocol(uri, "what was answered cannot be read", error);
+        else
+                *ret = json_incref(object);
+        json_decref(parameters);
+        return r;
 }

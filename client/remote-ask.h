@@ -16,6 +16,10 @@
 int remote_take(RemoteLink *link, const Uri *uri, VarlinkIncoming *incoming, VarlinkReply *reply,
                 doorward_error *error) _must_check_;
 
+/* Asks what is answered with one member, an object: as remote_ask(), and *ret is that. */
+int remote_ask_object(const Uri *uri, const char *method, const char *member, json_t **ret,
+                      doorward_error *error) _must_check_;
+
 /* Asks, and waits for the answer, for a minute at most. *ret is the reply's parameters, a reference
  * of the caller's. -errno and the error. */
 int remote_ask(const Uri *uri, const char *method, json_t *parameters, json_t **ret,

@@ -22,6 +22,8 @@ const Method relay_methods[_RELAY_METHOD_MAX] = {
                 {"decisions", FIELD_BOOL, true},
         }},
         [RELAY_GET_HOST_INFO] = {RELAY_PREFIX "GetHostInfo", {}},
+        [RELAY_GET_BROKER_INFO] = {RELAY_PREFIX "GetBrokerInfo", {}},
+        [RELAY_GET_CAPABILITIES] = {RELAY_PREFIX "GetCapabilities", {}},
         [RELAY_SERVICE_GET_INFO] = {INTERFACE_SERVICE_PREFIX "GetInfo", {}},
         [RELAY_SERVICE_GET_INTERFACE_DESCRIPTION] = {
                 INTERFACE_SERVICE_PREFIX "GetInterfaceDescription", {

@@ -244,7 +244,9 @@ static void check_stream(const doorward_conn *conn) {
 static void check_conn(doorward_conn *conn) {
         doorward_grant_info *grant = doorward_get_grant_info(conn);
         doorward_host_info *info;
+        doorward_limits *limits;
         unsigned long version = 7;
+        char *capabilities;
         int reason;
 
         PROMISE(grant && grant->access && grant->mode);
@@ -267,6 +269,22 @@ static void check_conn(doorward_conn *conn) {
                 doorward_host_info_free(info);
         } else
                 check_error(doorward_get_last_error());
+
+        limits = doorward_get_limits(conn);
+        for (unsigned i = 0; limits && i < limits->n_limits; i++) {
+                check_shown(limits->limits[i].name, STREAM_MAX);
+                PROMISE(limits->limits[i].max >= 0 && limits->limits[i].used >= -1);
+        }
+        if (!limits)
+                check_error(doorward_get_last_error());
+        doorward_limits_free(limits);
+
+        capabilities = doorward_get_capabilities(conn);
+        if (capabilities)
+                check_shown(capabilities, SIZE_MAX);
+        else
+                check_error(doorward_get_last_error());
+        free(capabilities);
 
         if (doorward_get_lib_version(conn, &version) < 0) {
                 PROMISE(version == 7);

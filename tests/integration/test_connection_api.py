@@ -449,8 +449,16 @@ def test_URI_local_and_remote():
         lib.expect(library.text(library.get_hostname(conn)), os.uname().nodename)
         lib.expect(version_of("get_lib_version", library, conn), library.version())
         lib.expect((library.is_secure(conn), library.is_encrypted(conn)), (0, 0))
-        lib.expect(bool(library.get_limits(conn)), False)
-        lib.expect(library.code(), UNSUPPORTED)
+        lib.expect(version_of("get_version", library, conn), library.version())
+        limits = library.get_limits(conn)
+        names = [limits.contents.limits[i].name for i in range(limits.contents.n_limits)]
+        lib.expect_in(b"LeasesPerUser", names)
+        library.limits_free(limits)
+        there = json.loads(library.text(library.get_capabilities(conn)))
+        here = json.loads(library.text(library.get_capabilities(None)))
+        lib.expect(set(there), set(here))
+        for name in ("library", "broker", "kernel", "policy", "authentication", "endpoints"):
+            lib.expect(there[name], here[name], name)
         lib.expect(library.close(conn), 0)
         for uri in ("doorward+ssh://alice@host.invalid/echo", "doorward+ext:///echo?command=/x"):
             error = library.refused(library.open_auth(uri, None, FLAG_LOCAL_ONLY), BAD_URI)

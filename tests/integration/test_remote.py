@@ -130,6 +130,30 @@ def test_open():
 
 
 @lib.time_limit(120)
+def test_what_is_there():
+    """The version, the limits and the capabilities are those of the machine there, as bob has them."""
+
+    def body():
+        import doorward
+
+        with doorward.open(ECHO) as connection:
+            limits = {name: limit.max for name, limit in connection.get_limits().items()}
+            return connection.get_version(), limits, connection.get_capabilities()
+
+    settings = "lib.settings(LeasesPerUser=77)"
+    with far.having(*ECHO_FULL, settings):
+        version, limits, capabilities = lib.as_user("alice", body)
+        there = far.value("json.loads(lib.ok('doorward', 'capabilities', '--json=short', user='bob'))")
+        major, minor, micro = map(int, there["broker"]["version"].split("."))
+        lib.expect(version, major * 1000000 + minor * 1000 + micro)
+        lib.expect(limits["LeasesPerUser"], 77)
+        lib.expect(capabilities["host"]["hostname"], "far")
+        for name in ("library", "broker", "kernel", "policy", "authentication", "endpoints"):
+            lib.expect(capabilities[name], there[name], name)
+        lib.expect_in("echo", [endpoint["name"] for endpoint in capabilities["endpoints"]])
+
+
+@lib.time_limit(120)
 def test_password():
     """The far side's passwords are asked here, with its name before them: polkit's for bob himself,
     the caller's own in addition (step-up), and an administrator's."""

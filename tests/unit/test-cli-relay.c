@@ -659,6 +659,11 @@ static void script_passed_on(FakeBroker *b) {
         fake_send(b, "{\"error\":\"org.doorward.Broker.EndpointNotFound\",\"parameters\":{"
                      "\"endpoint\":\"x\",\"hint\":\"Is it y?\",\"requestId\":\"r2\"}}");
         fake_expect_hang_up(b);
+
+        fake_accept(b);
+        fake_expect(b, "{\"method\":\"org.doorward.Broker.GetBrokerInfo\",\"parameters\":{}}");
+        fake_send(b, "{\"parameters\":{\"version\":\"1.2.3\"}}");
+        fake_expect_hang_up(b);
 }
 
 static void test_passed_on(void **state) {
@@ -677,6 +682,49 @@ static void test_passed_on(void **state) {
                        "\"no-endpoint\",\"domain\":\"endpoint\",\"errno\":2,\"message\":\"There is "
                        "no endpoint called x.\",\"hint\":\"Is it y?\",\"endpoint\":\"x\","
                        "\"requestId\":\"r2\"}}");
+        call(&relay, "{\"method\":\"org.doorward.Relay.GetBrokerInfo\"}");
+        expect(&relay, "{\"parameters\":{\"info\":{\"version\":\"1.2.3\"}}}");
+        relay.in = close_fd(relay.in);
+        assert_int_equal(finish(&relay), 0);
+}
+
+/* What does not fit into one reply is said to be too much; the relay goes on. */
+static void script_capabilities(FakeBroker *b) {
+        static char text[512];
+
+        for (unsigned n = 1; n <= 200; n += 199) {
+                fake_accept(b);
+                fake_expect(b, "{\"method\":\"org.doorward.Broker.GetBrokerInfo\","
+                               "\"parameters\":{}}");
+                fake_send(b, "{\"parameters\":{\"version\":\"1.2.3\",\"protocol\":1,"
+                             "\"identityProof\":false,\"features\":[]}}");
+                fake_expect(b, "{\"method\":\"org.doorward.Broker.ListEndpoints\",\"parameters\":"
+                               "{\"decisions\":true},\"more\":true}");
+                for (unsigned i = 1; i <= n; i++) {
+                        (void)snprintf(text, sizeof(text),
+                                       "{\"parameters\":{\"endpoint\":{\"name\":\"%0350u\"}}%s}", i,
+                                       i < n ? ",\"continues\":true" : "");
+                        fake_send(b, text);
+                }
+                fake_expect_hang_up(b);
+        }
+}
+
+static void test_capabilities(void **state) {
+        Relay relay;
+        char c;
+
+        start(&relay, script_capabilities, NULL);
+        call(&relay, "{\"method\":\"org.doorward.Relay.GetCapabilities\"}");
+        expect_bytes(relay.out, "{\"parameters\":{\"capabilities\":{\"host\":{\"hostname\":\"");
+        while (next(relay.out, &c) && c)
+                ;
+        call(&relay, "{\"method\":\"org.doorward.Relay.GetCapabilities\"}");
+        expect(&relay,
+               "{\"error\":\"org.doorward.Relay.Failed\",\"parameters\":{\"class\":\"limit\","
+               "\"domain\":\"transport\",\"errno\":90,\"message\":\"There are too many "
+               "endpoints to say all that there is in one answer.\",\"hint\":\"Use "
+               "'doorward capabilities' on the machine itself.\"}}");
         relay.in = close_fd(relay.in);
         assert_int_equal(finish(&relay), 0);
 }
@@ -766,6 +814,7 @@ int main(void) {
                 cmocka_unit_test(test_seqpacket),
                 cmocka_unit_test(test_bytes_before_connected),
                 cmocka_unit_test(test_passed_on),
+                cmocka_unit_test(test_capabilities),
                 cmocka_unit_test(test_host_info),
                 cmocka_unit_test(test_service),
                 cmocka_unit_test(test_garbage),

@@ -47,6 +47,13 @@
         "info)\n"                                                                            \
         "    say '{\"info\":{\"hostname\":\"far\",\"osName\":\"Debian\",\"kernel\":\"6\","   \
         "\"architecture\":\"x86_64\",\"cpus\":2,\"memoryTotal\":4096}}' ;;\n"                \
+        "broker)\n"                                                                          \
+        "    say '{\"info\":{\"version\":\"1.2.3\",\"limits\":{\"LeasesMax\":7},'\\\n"       \
+        "'\"use\":{\"LeasesMax\":1}}}' ;;\n"                                                 \
+        "capabilities)\n"                                                                    \
+        "    say '{\"capabilities\":{\"host\":{},\"library\":{\"version\":\"1\"},'\\\n"      \
+        "'\"broker\":{},\"kernel\":{},\"policy\":{},\"authentication\":{},'\\\n"             \
+        "'\"endpoints\":[{\"name\":\"docker\"}]}}' ;;\n"                                     \
         "version)\n"                                                                         \
         "    say '{\"version\":\"1.2.3\"}' ;;\n"                                             \
         "refused)\n"                                                                         \
@@ -270,6 +277,30 @@ static bool try_get_lib_version(void) {
         return done;
 }
 
+static bool try_get_version(void) {
+        unsigned long version = 7;
+        bool done = conclude(doorward_get_version(leased, &version) == 0);
+
+        assert_int_equal(version, done ? 1002003 : 7);
+        return done;
+}
+
+static bool try_get_limits(void) {
+        doorward_limits *limits = doorward_get_limits(leased);
+        bool done = conclude(limits);
+
+        doorward_limits_free(limits);
+        return done;
+}
+
+static bool try_get_capabilities(void) {
+        char *text = doorward_get_capabilities(leased);
+        bool done = conclude(text);
+
+        free(text);
+        return done;
+}
+
 static bool try_get_uri(void) {
         char *uri = doorward_get_uri(leased);
         bool done = conclude(uri);
@@ -309,6 +340,11 @@ static void test_calls(void **state) {
         no_memory_sweep(try_get_host_info, 10);
         say("version");
         no_memory_sweep(try_get_lib_version, 10);
+        say("broker");
+        no_memory_sweep(try_get_version, 10);
+        no_memory_sweep(try_get_limits, 10);
+        say("capabilities");
+        no_memory_sweep(try_get_capabilities, 30);
         no_memory_sweep(try_get_uri, 1);
         no_memory_sweep(try_get_grant_info, 1);
         assert_int_equal(doorward_is_alive(leased), 1);

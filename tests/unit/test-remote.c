@@ -259,7 +259,6 @@ static void script_service(FakeBroker *b) {
 static void test_relay(void **state) {
         FakeBroker *broker;
         _cleanup_error_ doorward_error error = {};
-        unsigned long version = 7;
         char *uri;
         Far far;
 
@@ -282,9 +281,6 @@ static void test_relay(void **state) {
         assert_int_equal(errno, EBUSY);
         assert_int_equal(doorward_open_another(far.conn), -1);
         assert_int_equal(doorward_get_last_error_code(), DOORWARD_ERR_UNSUPPORTED);
-        assert_int_equal(doorward_get_version(far.conn, &version), -1);
-        assert_int_equal(doorward_get_last_error_code(), DOORWARD_ERR_UNSUPPORTED);
-        assert_int_equal(version, 7);
 
         expect(&far, "welcome");
         say(&far, "hello");
@@ -350,6 +346,146 @@ static void test_bad_host_info(void **state) {
                 assert_null(doorward_get_host_info(far.conn));
                 assert_non_null(strstr(doorward_get_last_error_message(), "far"));
                 assert_null(doorward_get_hostname(far.conn));
+                far_stop(&far);
+        }
+}
+
+/* What the broker there says, by way of the relay. */
+#define BROKER_INFO                                                                      \
+        "{\"version\":\"1.2.3\",\"protocol\":1,\"identityProof\":false,\"features\":[]," \
+        "\"limits\":{\"LeasesMax\":7,\"Odd\\u001b[2J\":1},\"use\":{\"LeasesMax\":1}}"
+#define ASKED_FOR_INFO "{\"method\":\"org.doorward.Broker.GetBrokerInfo\",\"parameters\":{}}"
+
+static void send_info(FakeBroker *b) {
+        fake_accept(b);
+        fake_expect(b, ASKED_FOR_INFO);
+        fake_send(b, "{\"parameters\":" BROKER_INFO "}");
+}
+
+static void script_broker(FakeBroker *b) {
+        send_info(b);
+        fake_expect_hang_up(b);
+        send_info(b);
+        fake_expect_hang_up(b);
+        send_info(b);
+        fake_expect(b, "{\"method\":\"org.doorward.Broker.ListEndpoints\",\"parameters\":{"
+                       "\"decisions\":true},\"more\":true}");
+        fake_send(b, "{\"parameters\":{\"endpoint\":{\"name\":\"docker\"}}}");
+        fake_expect_hang_up(b);
+}
+
+static void check_broker(Far *far) {
+        doorward_limits *limits = doorward_get_limits(far->conn);
+        unsigned long version = 0;
+        char *text;
+
+        assert_non_null(limits);
+        assert_int_equal(limits->n_limits, 2);
+        assert_string_equal(limits->limits[0].name, "LeasesMax");
+        assert_int_equal(limits->limits[0].max, 7);
+        assert_int_equal(limits->limits[0].used, 1);
+        assert_string_equal(limits->limits[1].name, "Odd?[2J");
+        assert_int_equal(limits->limits[1].used, -1);
+        doorward_limits_free(limits);
+
+        assert_int_equal(doorward_get_version(far->conn, &version), 0);
+        assert_int_equal(version, 1002003);
+
+        text = doorward_get_capabilities(far->conn);
+        assert_non_null(text);
+        assert_non_null(strstr(text, "\"version\":\"1.2.3\""));
+        assert_non_null(strstr(text, "\"endpoints\":[{\"name\":\"docker\"}]"));
+        free(text);
+}
+
+static void test_broker(void **state) {
+        FakeBroker *broker;
+        Far far;
+
+        far_script(&far, "connected()\ncall()\n");
+        check_opens(&far);
+        /* From here on it is the real relay that is started. */
+        (void)snprintf(far.conn->uri.command, sizeof(far.conn->uri.command), "%s", DOORWARD);
+        broker = fake_broker_start(script_broker, NULL);
+        check_broker(&far);
+        fake_broker_stop(broker);
+        far_stop(&far);
+}
+
+#define PARTS                                                                                  \
+        "\"host\":{\"hostname\":\"h\\u001b]0;x\\u0007\\u202e\"},\"library\":{},\"broker\":{}," \
+        "\"kernel\":{},\"policy\":{\"authority\":null},\"authentication\":{}"
+
+/* All of it can be shown; what is none is refused. */
+static void test_hostile_capabilities(void **state) {
+        static const char *const scripts[] = {
+                "'{\"capabilities\":7}'",
+                "'{}'",
+                "'{\"capabilities\":{}}'",
+                "'{\"capabilities\":{" PARTS "}}'",
+                "'{\"capabilities\":{" PARTS ",\"endpoints\":{}}}'",
+                "'{\"capabilities\":{" PARTS ",\"endpoints\":[7]}}'",
+                "'{\"capabilities\":{" PARTS ",\"endpoints\":[{\"name\":7}]}}'",
+                "'{\"capabilities\":{" PARTS ",\"endpoints\":[],\"a\\u001b\":1}}'",
+                "'{\"capabilities\":{" PARTS ",\"endpoints\":[{\"name\":\"x\",\"\\n\":1}]}}'",
+                "'{\"capabilities\":{\"x\":' + '[' * 20 + ']' * 20 + '}}'",
+                "'{\"capabilities\":{\"x\":\"' + 'x' * 70000 + '\"}}'",
+        };
+        char script[1024];
+        char *text;
+        Far far;
+
+        for (size_t i = 0; i < ELEMENTSOF(scripts); i++) {
+                (void)snprintf(script, sizeof(script),
+                               "if asked.count('GetCapabilities'): reply(r%s)\n"
+                               "else: connected()\ncall()\n",
+                               scripts[i]);
+                far_script(&far, script);
+                check_opens(&far);
+                assert_null(doorward_get_capabilities(far.conn));
+                assert_int_equal(doorward_get_last_error_code(), DOORWARD_ERR_PROTOCOL);
+                assert_non_null(strstr(doorward_get_last_error_message(), "far"));
+                far_stop(&far);
+        }
+
+        far_script(&far, "if asked.count('GetCapabilities'): reply(r'{\"capabilities\":{" PARTS
+                         ",\"endpoints\":[{\"name\":\"x\"}]}}')\nelse: connected()\ncall()\n");
+        check_opens(&far);
+        text = doorward_get_capabilities(far.conn);
+        assert_non_null(text);
+        assert_non_null(strstr(text, "{\"hostname\":\"h?]0;x????\"}"));
+        free(text);
+        far_stop(&far);
+}
+
+static void test_hostile_broker_info(void **state) {
+        static const char *const scripts[] = {
+                "'{\"info\":7}'",
+                "'{}'",
+                "'{\"info\":{\"version\":7,\"limits\":7}}'",
+                "'{\"info\":{\"limits\":{\"LeasesMax\":\"7\"}}}'",
+                "'{\"info\":{\"limits\":{\"LeasesMax\":-7}}}'",
+                "'{\"info\":{\"limits\":{\"LeasesMax\":7},\"use\":{\"LeasesMax\":-2}}}'",
+                "'{\"info\":{\"limits\":{\"LeasesMax\":7},\"use\":[]}}'",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(scripts); i++) {
+                unsigned long version = 7;
+                char script[512];
+                Far far;
+
+                (void)snprintf(script, sizeof(script),
+                               "if asked.count('GetBrokerInfo'): reply(%s)\n"
+                               "else: connected()\ncall()\n",
+                               scripts[i]);
+                far_script(&far, script);
+                check_opens(&far);
+                assert_null(doorward_get_limits(far.conn));
+                assert_int_equal(doorward_get_last_error_code(), DOORWARD_ERR_PROTOCOL);
+                assert_non_null(strstr(doorward_get_last_error_message(), "far"));
+                assert_int_equal(doorward_get_version(far.conn, &version), -1);
+                assert_int_equal(doorward_get_last_error_code(), DOORWARD_ERR_PROTOCOL);
+                assert_int_equal(version, 7);
                 far_stop(&far);
         }
 }
@@ -1069,6 +1205,9 @@ int main(void) {
                 cmocka_unit_test(test_relay),
                 cmocka_unit_test(test_host_info),
                 cmocka_unit_test(test_bad_host_info),
+                cmocka_unit_test(test_broker),
+                cmocka_unit_test(test_hostile_capabilities),
+                cmocka_unit_test(test_hostile_broker_info),
                 cmocka_unit_test(test_close),
                 cmocka_unit_test(test_refused),
                 cmocka_unit_test(test_revoked),
