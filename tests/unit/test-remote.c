@@ -709,6 +709,18 @@ static void check_prompts(const char *script, const Asked *asked) {
         }
 }
 
+/* And then it opens. A line each, up to NULL. */
+static void check_prompt_lines(const char *const *lines, const Asked *asked) {
+        char script[4096] = "";
+
+        for (; *lines; lines++) {
+                assert_true(strlen(script) + strlen(*lines) + 32 < sizeof(script));
+                strcat(script, *lines);
+        }
+        strcat(script, "connected()\ncall()\n");
+        check_prompts(script, asked);
+}
+
 static void test_prompts(void **state) {
         static const Asked asked[] = {
                 {DOORWARD_CRED_AUTHNAME, "far: As whom? ", "bob, eve", "eve"},
@@ -720,88 +732,22 @@ static void test_prompts(void **state) {
                 {},
         };
 
-        check_prompts(
-                "prompt('name', 'As whom? ', '[\"bob\",\"eve\"]')\n" IS_ANSWER(
-                        "eve") "prompt('info', 'Touch it.')\n" IS_NO_ANSWER
-                               "prompt('echo_off', 'Password: ')\n" IS_ANSWER(
-                                       "a\\\\\"b\\\\\\\\\\\\u0009\303\274") "prompt('echo_on', "
-                                                                            "'Token: "
-                                                                            "')\n" IS_ANSWER(
-                                                                                    "") "p"
-                                                                                        "r"
-                                                                                        "o"
-                                                                                        "m"
-                                                                                        "p"
-                                                                                        "t"
-                                                                                        "("
-                                                                                        "'"
-                                                                                        "e"
-                                                                                        "r"
-                                                                                        "r"
-                                                                                        "o"
-                                                                                        "r"
-                                                                                        "'"
-                                                                                        ","
-                                                                                        " "
-                                                                                        "'"
-                                                                                        "L"
-                                                                                        "a"
-                                                                                        "t"
-                                                                                        "e"
-                                                                                        "."
-                                                                                        "'"
-                                                                                        ")"
-                                                                                        "\n" IS_NO_ANSWER
-                                                                                        "p"
-                                                                                        "r"
-                                                                                        "o"
-                                                                                        "m"
-                                                                                        "p"
-                                                                                        "t"
-                                                                                        "("
-                                                                                        "'"
-                                                                                        "e"
-                                                                                        "x"
-                                                                                        "t"
-                                                                                        "e"
-                                                                                        "r"
-                                                                                        "n"
-                                                                                        "a"
-                                                                                        "l"
-                                                                                        "'"
-                                                                                        ","
-                                                                                        " "
-                                                                                        "'"
-                                                                                        "S"
-                                                                                        "o"
-                                                                                        "m"
-                                                                                        "e"
-                                                                                        "b"
-                                                                                        "o"
-                                                                                        "d"
-                                                                                        "y"
-                                                                                        " "
-                                                                                        "a"
-                                                                                        "s"
-                                                                                        "k"
-                                                                                        "s"
-                                                                                        "."
-                                                                                        "'"
-                                                                                        ")"
-                                                                                        "\n" IS_NO_ANSWER
-                                                                                        "c"
-                                                                                        "o"
-                                                                                        "n"
-                                                                                        "n"
-                                                                                        "e"
-                                                                                        "c"
-                                                                                        "t"
-                                                                                        "e"
-                                                                                        "d"
-                                                                                        "("
-                                                                                        ")"
-                                                                                        "\ncall()"
-                                                                                        "\n",
+        check_prompt_lines(
+                (const char *[]){
+                        "prompt('name', 'As whom? ', '[\"bob\",\"eve\"]')\n",
+                        IS_ANSWER("eve"),
+                        "prompt('info', 'Touch it.')\n",
+                        IS_NO_ANSWER,
+                        "prompt('echo_off', 'Password: ')\n",
+                        IS_ANSWER("a\\\\\"b\\\\\\\\\\\\u0009\303\274"),
+                        "prompt('echo_on', 'Token: ')\n",
+                        IS_ANSWER(""),
+                        "prompt('error', 'Late.')\n",
+                        IS_NO_ANSWER,
+                        "prompt('external', 'Somebody asks.')\n",
+                        IS_NO_ANSWER,
+                        NULL,
+                },
                 asked);
 }
 
@@ -835,12 +781,17 @@ static void test_hostile_prompts(void **state) {
         };
 
         (void)snprintf(longest, sizeof(longest), "far: %0*d", (int)CONVERSATION_TEXT_MAX, 0);
-        check_prompts(
-                "prompt('echo_off', '\\\\u001b[2J\\\\u001b]0;x\\\\u0007\\\\n\\\\rPassword for "
-                "root: \\\\u009b\\\\u202e\\\\u2028rm\\\\u007f')\n" IS_ANSWER(
-                        "x") "prompt('info', '0' * 20000)\n" IS_NO_ANSWER "prompt('name', 'Who? ', "
-                             "'[\"\\\\u001b[1mroot\",\"bob\"]')\n" IS_ANSWER(
-                                     "bob") "connected()\ncall()\n",
+        check_prompt_lines(
+                (const char *[]){
+                        "prompt('echo_off', '\\\\u001b[2J\\\\u001b]0;x\\\\u0007\\\\n\\\\rPassword "
+                        "for root: \\\\u009b\\\\u202e\\\\u2028rm\\\\u007f')\n",
+                        IS_ANSWER("x"),
+                        "prompt('info', '0' * 20000)\n",
+                        IS_NO_ANSWER,
+                        "prompt('name', 'Who? ', '[\"\\\\u001b[1mroot\",\"bob\"]')\n",
+                        IS_ANSWER("bob"),
+                        NULL,
+                },
                 asked);
 }
 
