@@ -385,7 +385,7 @@ int agent_start(const char *socket, const doorward_auth *auth, int64_t deadline,
 void agent_end(Agent *agent) {
         (void)shutdown(agent->fd, SHUT_WR);
         agent->conversation = conversation_free(agent->conversation);
-        agent->asking = false;
+        agent->asking = agent->cancelled = false;
         agent->patience = channel_deadline(AGENT_STOP_TIMEOUT_MS);
         agent->state = AGENT_ENDING;
 }

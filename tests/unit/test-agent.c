@@ -538,6 +538,23 @@ static void test_choice_cancelled_later(void **state) {
         check_error(f, DOORWARD_ERR_AUTH_FAILED, "cancelled");
 }
 
+/* The broker's answer came first: what was to be sent is not waited for, which would be at once,
+ * over and over. */
+static void test_choice_cancelled_too_late(void **state) {
+        Fixture *f = *state;
+        Wait wait;
+
+        asked.later = true;
+        start_well(f, "/x/three");
+        assert_int_equal(process(f), 0);
+        assert_int_equal(agent_answer(f->agent, NULL, &f->error), 0);
+        agent_end(f->agent);
+        wait_init(&wait);
+        agent_wait(f->agent, &wait);
+        assert_int_equal(wait.n_fds, 1);
+        assert_int_equal(wait.fds[0].events, POLLIN);
+}
+
 static void test_choice_withdrawn_before_later(void **state) {
         Fixture *f = *state;
 
@@ -831,6 +848,7 @@ int main(void) {
                 TEST(test_choice_withdrawn),
                 TEST(test_choice_later),
                 TEST(test_choice_cancelled_later),
+                TEST(test_choice_cancelled_too_late),
                 TEST(test_choice_withdrawn_before_later),
                 TEST(test_choice_too_late),
                 TEST(test_conversation_later),
