@@ -64,6 +64,15 @@ int auth_check(const doorward_auth *auth, doorward_error *error) {
         return terminal_is_callback(auth) ? terminal_check(error) : 0;
 }
 
+static int withdrawn(doorward_credential *cred, unsigned ncred, void *cbdata) {
+        return -1;
+}
+
+void auth_withdraw(doorward_auth *auth) {
+        auth->cb = withdrawn;
+        auth->cbdata = NULL;
+}
+
 /* As which type it is asked for; 0 if the callback takes none that would do. */
 static int type_of_prompt(const doorward_auth *auth, PromptKind kind) {
         int type = kind == PROMPT_NAME      ? DOORWARD_CRED_AUTHNAME
@@ -92,12 +101,18 @@ void auth_erase(doorward_credential *cred) {
 /* The credential is to be deinitialised in any case. */
 static int auth_call(const doorward_auth *auth, doorward_credential *cred, const AuthWatch *watch,
                      doorward_error *error) {
+        int r;
+
         log_info(LOG_CATEGORY_AUTH, "The %s is asked, for a credential of type %d",
                  terminal_is_callback(auth) ? "terminal" : "program", cred->type);
         if (terminal_is_callback(auth))
                 return terminal_ask(cred, watch, error);
 
-        switch (auth->cb(cred, 1, auth->cbdata)) {
+        r = auth->cb(cred, 1, auth->cbdata);
+        if (auth->cb == withdrawn)
+                return auth_fail_cancelled(error);
+
+        switch (r) {
         case 0:
                 return 0;
         case DOORWARD_AUTH_LATER:

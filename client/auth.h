@@ -45,6 +45,10 @@ bool auth_takes(const doorward_auth *auth, int type);
 /* Whether it could answer a prompt for a password, however it is called. auth may be NULL. */
 bool auth_takes_passwords(const doorward_auth *auth);
 
+/* Of a program that has given up what it was asked for, in its own callback: that is not called
+ * again, with data that may be gone; and what it said last counts as a no. */
+void auth_withdraw(doorward_auth *auth);
+
 /* Whether a password could be asked for now: 0, or -ENOSYS (AUTH_UNAVAILABLE), if the callback
  * takes none, or the terminal is not there or not ours. */
 int auth_check(const doorward_auth *auth, doorward_error *error) _must_check_;

@@ -203,7 +203,7 @@ DOORWARD_EXPORT void doorward_open_free(doorward_opening *opening) {
         if (!opening)
                 return;
         if (opening->busy && opening->pid == getpid()) {
-                opening->abandoned = true;
+                open_abandon(opening);
                 return;
         }
 

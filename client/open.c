@@ -88,10 +88,11 @@ int open_init(doorward_opening *open, const char *text, Access access, const doo
         *open = (doorward_opening){
                 .state = OPEN_ASK,
                 .may_fall_back = flags & CONN_FALL_BACK,
+                .auth = auth ? *auth : (doorward_auth){},
                 .spec =
                         {
                                 .uri = &open->uri,
-                                .auth = auth,
+                                .auth = auth ? &open->auth : NULL,
                                 .detached = flags & CONN_DETACHED,
                                 .hold = flags & CONN_HOLD,
                                 .deadline = channel_deadline(auth ? WIRE_TIMEOUT_INTERACTIVE_MS
@@ -134,7 +135,7 @@ static int open_list(doorward_opening *open) {
 
 /* Who has dismissed a prompt is not asked again. */
 static bool open_falls_back(const doorward_opening *open, const doorward_error *error) {
-        return open->may_fall_back && is_refusal(error) &&
+        return open->may_fall_back && !open->abandoned && is_refusal(error) &&
                (error->code != DOORWARD_ERR_AUTH_CANCELLED || !wants_proof(&open->uri));
 }
 
@@ -276,6 +277,11 @@ int open_block(doorward_opening *open, doorward_conn **ret, doorward_error *erro
 }
 
 /* The end. */
+
+void open_abandon(doorward_opening *open) {
+        open->abandoned = true;
+        auth_withdraw(&open->auth);
+}
 
 void open_give_up(doorward_opening *open, doorward_error *error) {
         open_end(open, -EIO, error);

@@ -30,7 +30,8 @@ struct doorward_opening {
         bool may_fall_back;
         Listing listing;
         Uri uri;
-        OpeningSpec spec; /* of what is under way */
+        doorward_auth auth; /* as the program gave it, if it did */
+        OpeningSpec spec;   /* of what is under way */
         const Way *way;
         void *attempt;
 
@@ -58,6 +59,10 @@ void open_deinit(doorward_opening *open, bool is_copy);
 /* Does what can be done now. 1: open_wait() says what there is to be waited for; 0: it is over. */
 int open_process(doorward_opening *open);
 void open_wait(const doorward_opening *open, Wait *wait);
+
+/* The program has freed it, in its own callback. Nobody is asked any more, so that it is over, or
+ * waits, as soon as the callback has returned. */
+void open_abandon(doorward_opening *open);
 
 /* Ends it at once, with that error. */
 void open_give_up(doorward_opening *open, doorward_error *error);

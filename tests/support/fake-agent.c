@@ -39,7 +39,7 @@ int agent_start(const char *socket, const doorward_auth *auth, int64_t deadline,
                 doorward_error *error) {
         (void)deadline;
         fake_agent.n_starts++;
-        fake_agent.auth = auth;
+        fake_agent.auth = *auth;
         (void)snprintf(fake_agent.socket, sizeof(fake_agent.socket), "%s", socket);
         the_agent = (Agent){};
         if (fake_agent.start.code == 0)

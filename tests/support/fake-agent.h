@@ -22,7 +22,7 @@ typedef struct FakeAgentScript {
 
         /* What was done. */
         char socket[128];
-        const doorward_auth *auth;
+        doorward_auth auth;
         unsigned n_starts, n_processed, n_ended, n_freed;
 } FakeAgentScript;
 

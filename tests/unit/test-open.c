@@ -22,6 +22,7 @@
 
 #include "client/channel.h"
 #include "client/open.h"
+#include "common/socket.h"
 #include "tests/support/fake-agent.h"
 #include "tests/support/fds.h"
 #include "tests/support/wire-fixture.h"
@@ -73,6 +74,7 @@ static doorward_opening *callback_frees, *callback_processes;
 static int callback(doorward_credential *cred, unsigned ncred, void *cbdata) {
         if (cred->type == DOORWARD_CRED_INFO) {
                 n_shown++;
+                doorward_open_free(callback_frees);
                 return callback_result;
         }
 
@@ -660,6 +662,62 @@ static void test_freed_in_its_callback(void **state) {
         fake_broker_stop(broker);
 }
 
+static void script_given_up(FakeBroker *b) {
+        fake_accept(b);
+        fake_expect(b, NULL);
+        fake_end_conversation_consume_fd(b, fake_begin_conversation(b, CONVERSATION, "Password: "),
+                                         NULL);
+        fake_expect_hang_up(b);
+        if (fake_try_accept(b, 0))
+                fake_fail(b, "it was tried again");
+}
+
+/* What it said then is not sent, and nothing else is tried. */
+static void test_answered_and_freed(void **state) {
+        static const int results[] = {0, -1, DOORWARD_AUTH_LATER};
+
+        for (size_t i = 0; i < ELEMENTSOF(results); i++) {
+                FakeBroker *broker = fake_broker_start(script_given_up, NULL);
+
+                n_asked = 0;
+                callback_result = results[i];
+                callback_frees = start_with("docker", &auth, DOORWARD_FALLBACK_RO);
+                while (process(callback_frees) > 0)
+                        wait_for(callback_frees);
+                assert_int_equal(n_asked, 1);
+                fake_broker_stop(broker);
+        }
+}
+
+static void script_two_texts(FakeBroker *b) {
+        Prompt prompt = {.kind = PROMPT_INFO, .text = "Your password expires."};
+        uint8_t buf[CONVERSATION_MESSAGE_SIZE];
+        int ends[2];
+
+        fake_accept(b);
+        fake_expect(b, NULL);
+        if (socket_pair(0, ends) < 0)
+                fake_fail(b, "no sockets");
+        for (int i = 0; i < 2; i++)
+                if (send(ends[1], buf, prompt_encode(&prompt, buf), 0) < 0)
+                        fake_fail(b, "send: %s", strerror(errno));
+        fake_send_fds(b, CONVERSATION, &ends[0], 1);
+        fake_expect_hang_up(b);
+        close_fd(ends[1]);
+}
+
+/* The callback is not called again, with what the program has freed, too. */
+static void test_freed_and_not_called_again(void **state) {
+        FakeBroker *broker = fake_broker_start(script_two_texts, NULL);
+
+        callback_result = 0;
+        callback_frees = start();
+        while (process(callback_frees) > 0)
+                wait_for(callback_frees);
+        assert_int_equal(n_shown, 1);
+        fake_broker_stop(broker);
+}
+
 /* Our agent. */
 
 static void script_agent(FakeBroker *b) {
@@ -853,6 +911,8 @@ int main(void) {
                 TEST(test_text),
                 TEST(test_later_in_a_blocking_open),
                 TEST(test_freed_in_its_callback),
+                TEST(test_answered_and_freed),
+                TEST(test_freed_and_not_called_again),
                 TEST(test_agent),
                 TEST(test_agent_is_not_ready),
                 TEST(test_full),

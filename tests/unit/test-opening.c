@@ -310,7 +310,7 @@ static void script_agent(FakeBroker *b) {
 static void test_agent(void **state) {
         check_granted(script_agent, "docker", &auth);
         assert_int_equal(fake_agent.n_starts, 1);
-        assert_ptr_equal(fake_agent.auth, &auth);
+        assert_memory_equal(&fake_agent.auth, &auth, sizeof(auth));
         assert_non_null(strstr(fake_agent.socket, "/broker"));
         assert_int_equal(fake_agent.n_processed, 2);
         /* Nobody else asks. */
