@@ -105,6 +105,8 @@ static int agent_receive(Agent *agent, AgentMessage *ret, int *ret_fd, doorward_
         n = socket_receive(agent->fd, buf, sizeof(buf), 1, &ancillary);
         if (n == -EAGAIN)
                 return -EAGAIN;
+        if (n == -EBADMSG && channel_is_out_of_fds(agent->fd))
+                return error_system(error, -EMFILE, "The agent's conversation cannot be taken");
         if (n == -EBADMSG)
                 return fail_protocol(error);
         if (n <= 0)

@@ -305,8 +305,7 @@ int channel_send(Channel *channel, VarlinkOutput *output, int64_t deadline, door
         return r;
 }
 
-/* The kernel cuts off descriptors that there is no room for as it does ones that nobody wanted. */
-static bool is_out_of_fds(int fd) {
+bool channel_is_out_of_fds(int fd) {
         int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 
         close_fd(copy);
@@ -332,7 +331,7 @@ int channel_receive(Channel *channel, VarlinkInput *input, size_t want_fds, int6
                         return channel_fail_system(channel, error, r, "Waiting failed");
         }
 
-        if (n == -EBADMSG && is_out_of_fds(channel->fd))
+        if (n == -EBADMSG && channel_is_out_of_fds(channel->fd))
                 return channel_fail_system(channel, error, -EMFILE,
                                            "The descriptor that the broker sent cannot be taken");
         if (n == -EBADMSG)

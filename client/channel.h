@@ -81,6 +81,10 @@ int channel_fail_memory(Channel *channel, doorward_error *error);
 /* r is a negative errno, which is returned. */
 int channel_fail_system(Channel *channel, doorward_error *error, int r, const char *what);
 
+/* Of what could not be received: the kernel cuts off descriptors that there is no room for as it
+ * does ones that nobody wanted. */
+bool channel_is_out_of_fds(int fd);
+
 /* A program that closed its standard streams is not to have them filled by our descriptors. Eats
  * the descriptor and gives one above 2, or -errno. */
 int channel_move_fd_consume(int fd) _must_check_;

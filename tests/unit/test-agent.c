@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -646,6 +647,27 @@ static void test_conversation_without_streams(void **state) {
         assert_int_equal(asked.n_conversations, 1);
 }
 
+/* No room for it is nobody's fault but the program's. */
+static void test_conversation_without_room(void **state) {
+        Fixture *f = *state;
+        struct rlimit before, tight;
+        int r;
+
+        start_well(f, "/x/ours");
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+        tight = before;
+        tight.rlim_cur = 3;
+        wait_for(f->agent);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+        r = agent_process(f->agent, &f->error);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+
+        assert_int_equal(r, -EMFILE);
+        assert_int_equal(f->error.code, DOORWARD_ERR_SYSTEM);
+        assert_int_equal(f->error.errnum, EMFILE);
+        assert_int_equal(asked.n_conversations, 0);
+}
+
 /* The reason counts, whatever becomes of the agent, and what the broker said of the request stays.
  */
 static void test_end(void **state) {
@@ -854,6 +876,7 @@ int main(void) {
                 TEST(test_conversation_later),
                 TEST(test_conversations),
                 TEST(test_conversation_without_streams),
+                TEST(test_conversation_without_room),
                 TEST(test_end),
                 TEST(test_gone),
                 TEST(test_end_classes),
