@@ -169,7 +169,9 @@ static int start_agent(Opening *opening, doorward_error *error) {
                                    opening->spec->deadline, &opening->agent, error);
 }
 
+/* What is still asked by then, nobody wants to know any more. */
 static void opening_leave(Opening *opening, OpeningState next) {
+        opening->conversation = conversation_free(opening->conversation);
         opening->state = next;
         if (!opening->agent)
                 return;

@@ -742,6 +742,35 @@ static void test_agent(void **state) {
         fake_broker_stop(broker);
 }
 
+static void script_granted_meanwhile(FakeBroker *b) {
+        int fd;
+
+        fake_accept(b);
+        fake_expect(b, NULL);
+        fd = fake_begin_conversation(b, CONVERSATION, "Password: ");
+        fake_expect_silence(b, 200);
+        grant(b);
+        fake_expect_hang_up(b);
+        close_fd(fd);
+}
+
+/* What is granted before the answer is there wants none any more, also while the agent ends. */
+static void test_granted_meanwhile(void **state) {
+        FakeBroker *broker = fake_broker_start(script_granted_meanwhile, NULL);
+        doorward_opening *opening = start_with("doorward://bob@/docker", &auth, 0);
+
+        fake_agent.stubborn = true;
+        run_until_asked(opening);
+        while (process(opening) > 0 && fake_agent.n_ended == 0)
+                wait_for(opening);
+        assert_int_equal(fake_agent.n_ended, 1);
+        assert_int_equal(doorward_open_is_asking(opening), 0);
+        fake_agent.stubborn = false;
+        run(opening);
+        check_granted(opening);
+        fake_broker_stop(broker);
+}
+
 static void script_needed(FakeBroker *b) {
         fake_accept(b);
         fake_expect(b, NULL);
@@ -914,6 +943,7 @@ int main(void) {
                 TEST(test_answered_and_freed),
                 TEST(test_freed_and_not_called_again),
                 TEST(test_agent),
+                TEST(test_granted_meanwhile),
                 TEST(test_agent_is_not_ready),
                 TEST(test_full),
                 TEST(test_full_too_long),
