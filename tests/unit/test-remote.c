@@ -258,7 +258,6 @@ static void script_service(FakeBroker *b) {
 
 static void test_relay(void **state) {
         FakeBroker *broker;
-        _cleanup_error_ doorward_error error = {};
         char *uri;
         Far far;
 
