@@ -232,7 +232,8 @@ class OpeningHandle(c_void_p):
     def close(self) -> None:
         value, self.value = self.value, None
         if value:
-            _give_back("open_free", value)
+            # Not put off: that a callback is still to return the library knows, and heeds.
+            _functions["open_free"](value)
 
     __del__ = close
 

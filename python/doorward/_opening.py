@@ -97,8 +97,9 @@ class Opening:
 
     def close(self) -> None:
         """Gives up what is not over, without waiting: a question is withdrawn, and a connection that
-        was not taken is closed. Again does no harm. In a callback of process() it is done when that
-        returns."""
+        was not taken is closed. Again does no harm. In a callback of process() it is done when the
+        callback returns: what that says counts as a no, nothing else is asked, and process() returns
+        False."""
         with self._lock:
             handle, self._handle = self._handle, None
             if handle is not None:

@@ -300,6 +300,18 @@ def test_step_by_step():
             # polkit knows an agent for some moments more.
             time.sleep(1)
 
+        # In its callback: what that says then counts for nothing.
+        asked = []
+
+        def close(credential):
+            asked.append(credential.type)
+            opening.close()
+            return PASSWORD
+
+        opening = doorward.open_start("echo", doorward.Auth([doorward.CRED_PASSPHRASE], close))
+        wait(opening, lambda: False)
+        lib.expect(asked, [doorward.CRED_PASSPHRASE])
+
     lib.restart_broker()
     with lib.echo(ask()):
         lib.as_user("alice", body, timeout=80)
