@@ -69,9 +69,10 @@ static const char *another_problem(const doorward_conn *conn, const WireReply *r
                 return "sent a reply that cannot be read";
         if (reply->connection < 0)
                 return "granted a connection and did not send it";
-        if (open.access != conn->uri.access)
+        if (open.terms.access != conn->uri.access)
                 return "granted another access than was asked for";
-        if (open.mode != (int)conn->mode || !open.lease || !streq(open.lease, conn->lease.id))
+        if (open.terms.mode != (int)conn->mode || !open.terms.lease ||
+            !streq(open.terms.lease, conn->lease.id))
                 return "granted something under another lease than was asked for";
 
         kind = conn_find_kind(reply->connection);
@@ -120,7 +121,8 @@ int another_open(doorward_conn *conn, doorward_error *error) {
         int r;
 
         if (conn->lease.remote)
-                return conn_fail_remote(conn, "cannot be opened once more under the same lease", error);
+                return conn_fail_remote(conn, "cannot be opened once more under the same lease",
+                                        error);
         if (lease_get_end(&conn->lease) != 0)
                 return lease_fail_ended(&conn->lease, conn->uri.endpoint, error);
 

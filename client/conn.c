@@ -56,23 +56,23 @@ static bool fd_is_read_only(int fd) {
 /* What a grant must be to be believed: what was asked for, with a descriptor unless none was, and
  * leased only if the call goes on, and if that is what was asked for: a lease without a call that
  * carries it would not end with us. */
-static const char *grant_problem(const WireReply *reply, const OpeningReply *open,
+static const char *grant_problem(const WireReply *reply, const GrantTerms *terms,
                                  const OpeningSpec *spec) {
-        bool leased = open->mode != LEASE_MODE_NONE;
+        bool leased = terms->mode != LEASE_MODE_NONE;
 
         if (spec->hold && reply->connection >= 0)
                 return "opened a connection that was not to be opened yet";
         if (!spec->hold && reply->connection < 0)
                 return "granted a connection and did not send it";
-        if (open->access != spec->uri->access)
+        if (terms->access != spec->uri->access)
                 return "granted another access than was asked for";
-        if (open->mode == 0 || open->expires < 0)
+        if (terms->mode == 0 || terms->expires < 0)
                 return "did not say what it granted";
         if (spec->detached && (leased || reply->continues))
                 return "granted a lease that nobody asked for";
         if (spec->hold && !leased)
                 return "granted nothing that can be held";
-        if (leased && (!reply->continues || !open->lease))
+        if (leased && (!reply->continues || !terms->lease))
                 return "granted a lease that has no end";
 
         return NULL;
@@ -88,16 +88,25 @@ const char *conn_fd_problem(int fd, int kind, int access) {
         return NULL;
 }
 
-static bool text_copy(char **ret, const char *text) {
-        *ret = text ? strdup(text) : NULL;
-        return *ret || !text;
-}
+int conn_set_terms(doorward_conn *conn, const GrantTerms *terms) {
+        int r;
 
-static bool conn_copy_texts(doorward_conn *conn, const char *socket, const OpeningReply *open) {
-        return text_copy(&conn->socket, socket) && text_copy(&conn->lease.id, open->lease) &&
-               text_copy(&conn->request_id, open->request_id) &&
-               text_copy(&conn->action, open->action) &&
-               text_copy(&conn->connect_as, open->connect_as);
+        conn->mode = (LeaseMode)terms->mode;
+        conn->kept = terms->kept;
+        conn->ends_at_logout = terms->logout;
+        conn->expires = terms->expires;
+        conn->how = terms->how;
+        conn->means = terms->means;
+        conn->pam = terms->pam;
+
+        r = copy_string(terms->lease, &conn->lease.id);
+        if (r == 0)
+                r = copy_string(terms->request_id, &conn->request_id);
+        if (r == 0)
+                r = copy_string(terms->action, &conn->action);
+        if (r == 0)
+                r = copy_string(terms->connect_as, &conn->connect_as);
+        return r;
 }
 
 /* The wire is needed for the lease. A grant without a descriptor can be read together with the end,
@@ -126,11 +135,11 @@ static void conn_log(const doorward_conn *conn) {
 int conn_new_granted(OpeningGrant *grant, const OpeningSpec *spec, doorward_conn **ret,
                      doorward_error *error) {
         _cleanup_(conn_unrefp) doorward_conn *conn = NULL;
-        const OpeningReply *open = &grant->read;
+        const GrantTerms *terms = &grant->read.terms;
         int kind = 0;
         const char *problem;
 
-        problem = grant_problem(&grant->reply, open, spec);
+        problem = grant_problem(&grant->reply, terms, spec);
         if (!problem && !spec->hold) {
                 kind = conn_find_kind(grant->reply.connection);
                 problem = conn_fd_problem(grant->reply.connection, kind, spec->uri->access);
@@ -149,19 +158,13 @@ int conn_new_granted(OpeningGrant *grant, const OpeningSpec *spec, doorward_conn
                 .fd = TAKE_FD(grant->reply.connection),
                 .uri = *spec->uri,
                 .kind = (Kind)kind,
-                .mode = (LeaseMode)open->mode,
                 .lease = LEASE_NULL,
                 .another = ANOTHER_NULL,
                 .held = spec->hold,
                 .secure = wire_is_secure(grant->wire),
-                .kept = open->kept,
-                .ends_at_logout = open->logout,
-                .expires = open->expires,
-                .how = open->how,
-                .means = open->means,
-                .pam = open->pam,
         };
-        if (!conn_copy_texts(conn, wire_get_path(grant->wire), open))
+        if (copy_string(wire_get_path(grant->wire), &conn->socket) < 0 ||
+            conn_set_terms(conn, terms) < 0)
                 return error_no_memory(error);
 
         conn_take_lease(conn, grant);

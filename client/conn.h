@@ -76,6 +76,9 @@ int conn_open(const char *uri, Access access, const doorward_auth *auth, unsigne
 int conn_new_granted(OpeningGrant *grant, const OpeningSpec *spec, doorward_conn **ret,
                      doorward_error *error) _must_check_;
 
+/* Notes what was granted, in copies. -ENOMEM. */
+int conn_set_terms(doorward_conn *conn, const GrantTerms *terms) _must_check_;
+
 /* Gives one reference back; true if it was the last and the connection is gone. */
 bool conn_unref(doorward_conn *conn);
 

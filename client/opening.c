@@ -53,24 +53,16 @@ int opening_reply_read(const WireReply *reply, OpeningReply *ret) {
         OpeningReply read = {};
         const WireField fields[] = {
                 {"state", WIRE_STRING, false, &read.state},
-                {"access", WIRE_ENUM, true, &read.access, access_from_wire},
-                {"mode", WIRE_ENUM, true, &read.mode, lease_mode_from_wire},
-                {"lease", WIRE_STRING, true, &read.lease},
-                {"kept", WIRE_BOOL, true, &read.kept},
-                {"expires", WIRE_INT, true, &read.expires},
-                {"action", WIRE_STRING, true, &read.action},
-                {"how", WIRE_ENUM, true, &read.how, how_from_wire},
-                {"connectAs", WIRE_STRING, true, &read.connect_as},
-                {"logout", WIRE_BOOL, true, &read.logout},
-                {"means", WIRE_ENUM, true, &read.means, means_from_wire},
-                {"pam", WIRE_BOOL, true, &read.pam},
                 {"reason", WIRE_STRING, true, &read.reason},
-                {"requestId", WIRE_STRING, false, &read.request_id},
                 {},
         };
         int r;
 
         r = wire_read(reply->parameters, fields);
+        if (r == 0)
+                r = grant_terms_read(reply->parameters, &read.terms);
+        if (r == 0 && !read.terms.request_id)
+                r = -EBADMSG;
         if (r == 0)
                 *ret = read;
         return r;
@@ -305,7 +297,7 @@ static int fail_ended(const Opening *opening, const OpeningReply *read, doorward
         error_set(error, DOORWARD_DOMAIN_BROKER, DOORWARD_ERR_LEASE_ENDED, ECONNABORTED,
                   "Access to %s ended before it began: %s.", opening->spec->uri->endpoint,
                   read->reason ?: "no reason given");
-        error_set_request(error, read->request_id);
+        error_set_request(error, read->terms.request_id);
         return -EREMOTEIO;
 }
 
@@ -324,7 +316,7 @@ static int opening_take(Opening *opening, WireReply *reply, doorward_error *erro
         if (streq(read.state, "conversation")) {
                 r = begin_conversation(opening, reply, error);
                 if (r < 0)
-                        error_set_request(error, read.request_id);
+                        error_set_request(error, read.terms.request_id);
                 return r < 0 ? r : 1;
         }
         if (streq(read.state, "ended"))

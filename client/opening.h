@@ -21,6 +21,7 @@
  */
 
 #include "client/auth.h"
+#include "client/grant-terms.h"
 #include "client/uri.h"
 #include "client/wait.h"
 #include "client/wire.h"
@@ -39,19 +40,8 @@ typedef struct OpeningSpec {
 /* What an Open answers. Borrowed from the reply. */
 typedef struct OpeningReply {
         const char *state;
-        int access;
-        int mode;
-        const char *lease;
-        bool kept;
-        int64_t expires;
-        const char *action;
-        int how;
-        const char *connect_as;
-        bool logout;
-        int means;
-        bool pam;
         const char *reason;
-        const char *request_id;
+        GrantTerms terms; /* with a request_id */
 } OpeningReply;
 
 /* Reads a reply to an Open. -EBADMSG. */

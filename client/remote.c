@@ -32,23 +32,6 @@ typedef struct Remote {
         char origin[REMOTE_ORIGIN_SIZE];
 } Remote;
 
-/* The reply that says connected. Borrowed from it. */
-typedef struct Connected {
-        int access;
-        int kind;
-        int mode;
-        const char *lease;
-        bool kept;
-        int64_t expires;
-        const char *action;
-        int how;
-        const char *connect_as;
-        bool logout;
-        int means;
-        bool pam;
-        const char *request_id;
-} Connected;
-
 /* The beginning. */
 
 static int fail_unsupported(const OpeningSpec *spec, const char *what, doorward_error *error) {
@@ -104,54 +87,36 @@ static int remote_start(Remote *remote, doorward_error *error) {
 
 /* The end. */
 
-static int connected_read(const json_t *parameters, Connected *ret) {
-        Connected read = {};
-        const WireField fields[] = {
-                {"access", WIRE_ENUM, false, &read.access, access_from_wire},
-                {"kind", WIRE_ENUM, false, &read.kind, kind_from_wire},
-                {"mode", WIRE_ENUM, false, &read.mode, lease_mode_from_wire},
-                {"lease", WIRE_STRING, true, &read.lease},
-                {"kept", WIRE_BOOL, true, &read.kept},
-                {"expires", WIRE_INT, true, &read.expires},
-                {"action", WIRE_STRING, true, &read.action},
-                {"how", WIRE_ENUM, true, &read.how, how_from_wire},
-                {"connectAs", WIRE_STRING, true, &read.connect_as},
-                {"logout", WIRE_BOOL, true, &read.logout},
-                {"means", WIRE_ENUM, true, &read.means, means_from_wire},
-                {"pam", WIRE_BOOL, true, &read.pam},
-                {"requestId", WIRE_STRING, true, &read.request_id},
-                {},
-        };
-        int r;
+/* The reply that says connected. */
+static int connected_read(const json_t *parameters, GrantTerms *ret) {
+        GrantTerms terms;
+        int kind;
+        const WireField fields[] = {{"kind", WIRE_ENUM, false, &kind, kind_from_wire}, {}};
 
-        r = wire_read(parameters, fields);
-        if (r < 0 || read.expires < 0 || read.kind == KIND_SEQPACKET || read.kind == KIND_TAP)
+        if (wire_read(parameters, fields) < 0 || kind == KIND_SEQPACKET || kind == KIND_TAP)
+                return -EBADMSG;
+        if (grant_terms_read(parameters, &terms) < 0 || terms.access == 0 || terms.mode == 0 ||
+            terms.expires < 0)
                 return -EBADMSG;
 
-        *ret = read;
+        *ret = terms;
         return 0;
 }
 
-/* Texts of the far side's are kept as they can be shown. */
-static int text_copy(const char *text, char **ret) {
-        int r;
-
-        r = copy_string(text, ret);
-        if (*ret)
-                utf8_clean(*ret, ERROR_TEXT_MAX);
-        return r;
+static void text_clean(char *text) {
+        if (text)
+                utf8_clean(text, ERROR_TEXT_MAX);
 }
 
-static int conn_copy_texts(doorward_conn *conn, const Connected *connected) {
+/* Texts of the far side's are kept as they can be shown. */
+static int conn_set_far_terms(doorward_conn *conn, const GrantTerms *terms) {
         int r;
 
-        r = text_copy(connected->lease, &conn->lease.id);
-        if (r == 0)
-                r = text_copy(connected->request_id, &conn->request_id);
-        if (r == 0)
-                r = text_copy(connected->action, &conn->action);
-        if (r == 0)
-                r = text_copy(connected->connect_as, &conn->connect_as);
+        r = conn_set_terms(conn, terms);
+        text_clean(conn->lease.id);
+        text_clean(conn->request_id);
+        text_clean(conn->action);
+        text_clean(conn->connect_as);
         return r;
 }
 
@@ -160,11 +125,11 @@ static int remote_connect(Remote *remote, const json_t *parameters, doorward_con
                           doorward_error *error) {
         const OpeningSpec *spec = remote->spec;
         _cleanup_(conn_unrefp) doorward_conn *conn = NULL;
-        Connected connected;
+        GrantTerms terms;
 
-        if (connected_read(parameters, &connected) < 0)
+        if (connected_read(parameters, &terms) < 0)
                 return remote_fail_protocol(spec->uri, "what was opened cannot be read", error);
-        if (connected.access != spec->uri->access)
+        if (terms.access != spec->uri->access)
                 return remote_fail_protocol(spec->uri,
                                             "another access was granted than was asked for", error);
 
@@ -177,21 +142,13 @@ static int remote_connect(Remote *remote, const json_t *parameters, doorward_con
                 .fd = -EBADF,
                 .uri = *spec->uri,
                 .kind = KIND_STREAM,
-                .mode = (LeaseMode)connected.mode,
                 .lease = LEASE_NULL,
                 .another = ANOTHER_NULL,
-                .kept = connected.kept,
-                .ends_at_logout = connected.logout,
-                .expires = connected.expires,
-                .how = connected.how,
-                .means = connected.means,
-                .pam = connected.pam,
                 /* A program may lead anywhere, and in any way. */
                 .encrypted = spec->uri->transport == URI_SSH,
         };
-        if (conn_copy_texts(conn, &connected) < 0)
-                return error_no_memory(error);
-        if (lease_take_remote(&conn->lease, &remote->link) < 0)
+        if (conn_set_far_terms(conn, &terms) < 0 ||
+            lease_take_remote(&conn->lease, &remote->link) < 0)
                 return error_no_memory(error);
 
         conn->fd = TAKE_FD(conn->lease.remote->data);
