@@ -217,6 +217,19 @@ static void last_error_make_key(void) {
         last_error_has_key = pthread_key_create(&last_error_key, last_error_destroy) == 0;
 }
 
+bool error_is_denial(const doorward_error *error) {
+        switch (error->code) {
+        case DOORWARD_ERR_DENIED:
+        case DOORWARD_ERR_AUTH_NEEDED:
+        case DOORWARD_ERR_AUTH_FAILED:
+        case DOORWARD_ERR_AUTH_CANCELLED:
+        case DOORWARD_ERR_AUTH_UNAVAILABLE:
+                return true;
+        default:
+                return false;
+        }
+}
+
 void error_begin(void) {
         doorward_error_clear(&last_error);
 }

@@ -46,6 +46,9 @@ int error_no_memory(doorward_error *error);
  * memory, as error_no_memory(). */
 int error_system(doorward_error *error, int r, const char *what);
 
+/* Whether policy has said no, or would have to hear a password that it did not. */
+bool error_is_denial(const doorward_error *error);
+
 /* Begins an exported function: forgets the thread's last error. */
 void error_begin(void);
 

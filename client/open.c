@@ -23,17 +23,7 @@ static int fail_unasked(doorward_error *error, const Uri *uri) {
 
 /* Whether it was for want of permission that it was refused. */
 static bool is_refusal(const doorward_error *error) {
-        switch (error->code) {
-        case DOORWARD_ERR_ACCESS_UNSUPPORTED:
-        case DOORWARD_ERR_DENIED:
-        case DOORWARD_ERR_AUTH_NEEDED:
-        case DOORWARD_ERR_AUTH_FAILED:
-        case DOORWARD_ERR_AUTH_CANCELLED:
-        case DOORWARD_ERR_AUTH_UNAVAILABLE:
-                return true;
-        default:
-                return false;
-        }
+        return error->code == DOORWARD_ERR_ACCESS_UNSUPPORTED || error_is_denial(error);
 }
 
 /* The beginning. */

@@ -327,20 +327,6 @@ static int opening_take(Opening *opening, WireReply *reply, doorward_error *erro
 
 /* Refusals. */
 
-/* Whether the agent may know why better than polkit, to which a failed prompt is a denial. */
-static bool is_polkits(const doorward_error *error) {
-        switch (error->code) {
-        case DOORWARD_ERR_DENIED:
-        case DOORWARD_ERR_AUTH_NEEDED:
-        case DOORWARD_ERR_AUTH_FAILED:
-        case DOORWARD_ERR_AUTH_CANCELLED:
-        case DOORWARD_ERR_AUTH_UNAVAILABLE:
-                return true;
-        default:
-                return false;
-        }
-}
-
 /* The agent's last words may have come with the broker's. That it has ended explains only that
  * nobody was asked. */
 static bool ask_agent_why(Opening *opening, int code, doorward_error *ret) {
@@ -353,12 +339,13 @@ static bool ask_agent_why(Opening *opening, int code, doorward_error *ret) {
         return agent_explain(opening->agent, ret);
 }
 
-/* The broker has said no, unless the question can be put again. */
+/* The broker has said no, unless the question can be put again. Of a no of polkit's, to which a
+ * failed prompt is a denial, the agent may know better why. */
 static int opening_refused(Opening *opening, doorward_error *error) {
         _cleanup_error_ doorward_error why = {};
         int r;
 
-        if (!is_polkits(error) || !opening->spec->auth)
+        if (!error_is_denial(error) || !opening->spec->auth)
                 return -EREMOTEIO;
         if (opening->agent) {
                 if (ask_agent_why(opening, error->code, &why))

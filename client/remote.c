@@ -69,6 +69,7 @@ static json_t *open_parameters(const OpeningSpec *spec) {
                          access_to_wire((Access)spec->uri->access), "interactive", !!spec->auth);
 }
 
+/* 1, or -errno and the error. */
 static int remote_start(Remote *remote, doorward_error *error) {
         const OpeningSpec *spec = remote->spec;
         int control, data, r;
@@ -82,7 +83,7 @@ static int remote_start(Remote *remote, doorward_error *error) {
         remote_link_init_consume_fds(&remote->link, control, data);
         remote->state = REMOTE_CALL;
         r = remote_link_call(&remote->link, RELAY_PREFIX "Open", open_parameters(spec));
-        return r < 0 ? error_system(error, r, "The far side cannot be asked") : 0;
+        return r < 0 ? error_system(error, r, "The far side cannot be asked") : 1;
 }
 
 /* The end. */
@@ -277,9 +278,12 @@ static int remote_call(Remote *remote, doorward_conn **ret, doorward_error *erro
 /* Whoever asked may have gone. */
 static int remote_wait_for_answer(Remote *remote, doorward_error *error) {
         struct pollfd p = {.fd = remote->link.data};
+        int r;
 
-        if (remote->prompts.answered)
-                return remote_continue(remote, error) < 0 ? -ECANCELED : 1;
+        if (remote->prompts.answered) {
+                r = remote_continue(remote, error);
+                return r < 0 ? r : 1;
+        }
         if (poll(&p, 1, 0) <= 0)
                 return 0;
 
@@ -294,7 +298,7 @@ static int remote_process(void *attempt, doorward_conn **ret, doorward_error *er
         int r = 1;
 
         if (remote->state == REMOTE_START)
-                r = remote_start(remote, error) < 0 ? -ECONNABORTED : 1;
+                r = remote_start(remote, error);
         while (r > 0 && !conn)
                 r = remote->state == REMOTE_ASK ? remote_wait_for_answer(remote, error)
                                                 : remote_call(remote, &conn, error);
