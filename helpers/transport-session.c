@@ -93,8 +93,8 @@ static void session_forget(Session *session, int fd) {
         (void)epoll_ctl(session->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
-/* What there is for now, and no more than a pipe holds: all that a program has said by its end. Who
- * goes on as fast as it is read would otherwise be all that is heard. */
+/* What there is at the moment, and no more than a pipe holds: all that a program has said by its
+ * end. Who goes on as fast as it is read would otherwise be all that is heard. */
 static void hear_errors(Session *session) {
         char buf[4096];
         ssize_t n = 1;
