@@ -110,7 +110,7 @@ bool no_memory_has_struck(void) {
         return struck;
 }
 
-static void sweep(NoMemoryAttempt attempt, long at_least) {
+static long sweep(NoMemoryAttempt attempt, long at_least) {
         long n = 0;
 
         for (;; n++) {
@@ -129,13 +129,17 @@ static void sweep(NoMemoryAttempt attempt, long at_least) {
         }
 
         assert_true(n >= at_least);
+        return n;
 }
 
-void no_memory_sweep(NoMemoryAttempt attempt, long at_least) {
+long no_memory_sweep(NoMemoryAttempt attempt, long at_least) {
+        long n;
+
         goes_on = false;
-        sweep(attempt, at_least);
+        n = sweep(attempt, at_least);
         goes_on = true;
-        sweep(attempt, at_least);
+        (void)sweep(attempt, at_least);
+        return n;
 }
 
 bool no_memory_is(const doorward_error *error) {
@@ -152,4 +156,29 @@ void no_memory_check_error(void) {
                 fail_msg("%s: %s", doorward_error_code_to_string(error->code), error->message);
         assert_int_equal(errnum, ENOMEM);
         assert_string_equal(error->message, "There is not enough memory.");
+}
+
+bool no_memory_conclude(bool done) {
+        if (!done)
+                no_memory_check_error();
+        return done;
+}
+
+bool no_memory_conclude_open(doorward_conn *conn) {
+        if (!conn)
+                return no_memory_conclude(false);
+
+        assert_false(struck);
+        assert_int_equal(doorward_close(conn), 0);
+        return true;
+}
+
+void no_memory_give(doorward_credential *cred, const char *text) {
+        long n = countdown;
+
+        countdown = -1;
+        cred->result = strdup(text);
+        assert_non_null(cred->result);
+        cred->resultlen = (unsigned)strlen(text);
+        countdown = n;
 }

@@ -27,11 +27,19 @@ bool no_memory_has_struck(void);
 typedef bool (*NoMemoryAttempt)(void);
 
 /* Tries it until nothing is left that could fail; at_least is after how many allocations that has
- * to be: else it would be the test that has stopped working. */
-void no_memory_sweep(NoMemoryAttempt attempt, long at_least);
+ * to be: else it would be the test that has stopped working. How many they were, alone. */
+long no_memory_sweep(NoMemoryAttempt attempt, long at_least);
 
 /* Whether an error says so, and nothing else. */
 bool no_memory_is(const doorward_error *error);
 
 /* The thread's last error must say so, and nothing else; from here on there is memory. */
 void no_memory_check_error(void);
+
+/* What an attempt has come to, as it says it: if it was not done, that error is looked at. */
+bool no_memory_conclude(bool done);
+/* Closes what was opened; all of its memory must have been there. */
+bool no_memory_conclude_open(doorward_conn *conn);
+
+/* A result of the program's own, for which there is memory. */
+void no_memory_give(doorward_credential *cred, const char *text);

@@ -23,6 +23,7 @@
 #include "client/error.h"
 #include "tests/support/fake-agent.h"
 #include "tests/support/fds.h"
+#include "tests/support/getters.h"
 #include "tests/support/no-memory.h"
 #include "tests/support/wires.h"
 
@@ -71,8 +72,6 @@ static void script_serve(FakeBroker *b) {
         wires_serve(b, answer, NULL, NULL);
 }
 
-static doorward_conn *leased;
-
 /* Without a failure in between. */
 static doorward_conn *open_safely(void) {
         long n = no_memory_get_countdown();
@@ -85,12 +84,6 @@ static doorward_conn *open_safely(void) {
         return conn;
 }
 
-static bool conclude(bool done) {
-        if (!done)
-                no_memory_check_error();
-        return done;
-}
-
 /* What needs no memory is done whatever there is. */
 static bool conclude_always(bool done) {
         assert_true(done);
@@ -98,50 +91,31 @@ static bool conclude_always(bool done) {
         return true;
 }
 
-static bool conclude_open(doorward_conn *conn) {
-        bool done = conn;
-
-        if (!done)
-                no_memory_check_error();
-        else {
-                assert_false(no_memory_has_struck());
-                assert_int_equal(doorward_close(conn), 0);
-        }
-
-        return done;
-}
-
 static bool try_open(void) {
-        return conclude_open(doorward_open("doorward:///docker?access=read-only"));
+        return no_memory_conclude_open(doorward_open("doorward:///docker?access=read-only"));
 }
 
 static bool try_open_read_only(void) {
-        return conclude_open(doorward_open_read_only("docker"));
+        return no_memory_conclude_open(doorward_open_read_only("docker"));
 }
 
 static bool try_open_auth(void) {
-        return conclude_open(doorward_open_auth("docker", NULL, DOORWARD_RO | DOORWARD_NO_ALIASES));
+        return no_memory_conclude_open(
+                doorward_open_auth("docker", NULL, DOORWARD_RO | DOORWARD_NO_ALIASES));
 }
 
 static int ask_later(doorward_credential *cred, unsigned ncred, void *cbdata) {
         return DOORWARD_AUTH_LATER;
 }
 
-/* The answer's own memory is the program's. */
 static bool answer_question(doorward_opening *opening) {
-        long n = no_memory_get_countdown();
         doorward_credential cred = {.type = DOORWARD_CRED_PASSPHRASE};
         int r;
 
-        no_memory_set_countdown(-1);
-        cred.result = strdup("secret");
-        assert_non_null(cred.result);
-        cred.resultlen = (unsigned)strlen(cred.result);
-        no_memory_set_countdown(n);
-
+        no_memory_give(&cred, "secret");
         r = doorward_open_answer(opening, &cred, 1);
         assert_null(cred.result);
-        return conclude(r >= 0);
+        return no_memory_conclude(r >= 0);
 }
 
 /* As poll(2) wants it: for a while at most, after which the test has failed. */
@@ -163,7 +137,7 @@ static bool finish_opening(doorward_opening *opening) {
                 p.fd = doorward_open_get_event_fd(opening);
                 p.events = (short)doorward_open_get_events(opening);
                 if (p.fd < 0 || p.events < 0 || doorward_open_get_timeout(opening, &usec) < 0)
-                        return conclude(false);
+                        return no_memory_conclude(false);
                 if (doorward_open_is_asking(opening) > 0) {
                         if (!answer_question(opening))
                                 return false;
@@ -171,14 +145,14 @@ static bool finish_opening(doorward_opening *opening) {
                         assert_true(poll(&p, 1, ms_until(usec)) > 0 || usec < LLONG_MAX);
         }
 
-        return conclude_open(doorward_open_finish(opening));
+        return no_memory_conclude_open(doorward_open_finish(opening));
 }
 
 static bool open_stepwise(const char *uri) {
         static const int types[] = {DOORWARD_CRED_PASSPHRASE};
         static const doorward_auth auth = {types, 1, ask_later, NULL};
         doorward_opening *opening = doorward_open_start(uri, &auth, DOORWARD_RO);
-        bool done = opening ? finish_opening(opening) : conclude(false);
+        bool done = opening ? finish_opening(opening) : no_memory_conclude(false);
 
         doorward_open_free(opening);
         return done;
@@ -220,21 +194,22 @@ static bool try_get_event_fd(void) {
 }
 
 static bool try_get_fd(void) {
-        return conclude_always(doorward_get_fd(leased) >= 0);
+        return conclude_always(doorward_get_fd(getters_conn) >= 0);
 }
 
 static bool try_get_type(void) {
-        return conclude_always(strcmp(doorward_get_type(leased), "device") == 0);
+        return conclude_always(strcmp(doorward_get_type(getters_conn), "device") == 0);
 }
 
 static bool try_look(void) {
-        return conclude_always(doorward_is_alive(leased) == 1 && doorward_process(leased) == 0 &&
-                               doorward_get_close_reason(leased) == DOORWARD_CLOSE_NONE);
+        return conclude_always(doorward_is_alive(getters_conn) == 1 &&
+                               doorward_process(getters_conn) == 0 &&
+                               doorward_get_close_reason(getters_conn) == DOORWARD_CLOSE_NONE);
 }
 
 static bool try_way(void) {
-        return conclude_always(doorward_is_encrypted(leased) == 0 &&
-                               doorward_is_secure(leased) >= 0);
+        return conclude_always(doorward_is_encrypted(getters_conn) == 0 &&
+                               doorward_is_secure(getters_conn) >= 0);
 }
 
 static bool try_words(void) {
@@ -252,17 +227,9 @@ static bool try_set_error_func(void) {
         return conclude_always(true);
 }
 
-static bool try_get_uri(void) {
-        char *uri = doorward_get_uri(leased);
-        bool done = conclude(uri);
-
-        free(uri);
-        return done;
-}
-
 static bool try_get_hostname(void) {
-        char *name = doorward_get_hostname(leased);
-        bool done = conclude(name);
+        char *name = doorward_get_hostname(getters_conn);
+        bool done = no_memory_conclude(name);
 
         free(name);
         return done;
@@ -270,23 +237,15 @@ static bool try_get_hostname(void) {
 
 static bool try_get_host_info(void) {
         doorward_host_info *info = doorward_get_host_info(NULL);
-        bool done = conclude(info);
+        bool done = no_memory_conclude(info);
 
         doorward_host_info_free(info);
         return done;
 }
 
-static bool try_get_grant_info(void) {
-        doorward_grant_info *info = doorward_get_grant_info(leased);
-        bool done = conclude(info);
-
-        doorward_grant_info_free(info);
-        return done;
-}
-
 static bool try_get_security_model(void) {
-        doorward_security_model *model = doorward_get_security_model(leased);
-        bool done = conclude(model);
+        doorward_security_model *model = doorward_get_security_model(getters_conn);
+        bool done = no_memory_conclude(model);
 
         doorward_security_model_free(model);
         return done;
@@ -294,7 +253,7 @@ static bool try_get_security_model(void) {
 
 static bool try_get_limits(void) {
         doorward_limits *limits = doorward_get_limits(NULL);
-        bool done = conclude(limits);
+        bool done = no_memory_conclude(limits);
 
         if (done)
                 assert_int_equal(limits->n_limits, 2);
@@ -302,34 +261,19 @@ static bool try_get_limits(void) {
         return done;
 }
 
-static bool try_get_capabilities(void) {
-        char *text = doorward_get_capabilities(leased);
-        bool done = conclude(text);
-
-        free(text);
-        return done;
-}
-
-static bool try_get_version(void) {
-        unsigned long version = 7;
-        bool done = conclude(doorward_get_version(leased, &version) == 0);
-
-        assert_int_equal(version, done ? 1002003 : 7);
-        return done;
-}
-
 static bool try_get_lib_version(void) {
         unsigned long version = 0;
 
-        return conclude_always(doorward_get_lib_version(leased, &version) == 0 && version > 0);
+        return conclude_always(doorward_get_lib_version(getters_conn, &version) == 0 &&
+                               version > 0);
 }
 
 /* The first makes a wire, the second uses it. */
 static bool try_open_another(void) {
         for (int i = 0; i < 2; i++) {
-                int fd = doorward_open_another(leased);
+                int fd = doorward_open_another(getters_conn);
 
-                if (!conclude(fd >= 0))
+                if (!no_memory_conclude(fd >= 0))
                         return false;
                 close_fd(fd);
         }
@@ -340,7 +284,8 @@ static bool try_open_another(void) {
 static void on_close(doorward_conn *conn, int reason, void *userdata) {}
 
 static bool try_set_close_callback(void) {
-        return conclude(doorward_set_close_callback(leased, on_close, NULL, NULL) == 0);
+        return no_memory_conclude(doorward_set_close_callback(getters_conn, on_close, NULL, NULL) ==
+                                  0);
 }
 
 static void raise_one(void) {
@@ -403,12 +348,12 @@ static const struct {
         {"doorward_error_code_to_string", try_words, 0},
         {"doorward_error_domain_to_string", try_words, 0},
         {"doorward_error_free", try_save_last_error, 3},
-        {"doorward_get_capabilities", try_get_capabilities, 100},
+        {"doorward_get_capabilities", getters_try_capabilities, 100},
         {"doorward_get_close_reason", try_look, 0},
         {"doorward_get_event_fd", try_get_event_fd, 0},
         {"doorward_get_events", try_get_event_fd, 0},
         {"doorward_get_fd", try_get_fd, 0},
-        {"doorward_get_grant_info", try_get_grant_info, 1},
+        {"doorward_get_grant_info", getters_try_grant_info, 1},
         {"doorward_get_host_info", try_get_host_info, 1},
         {"doorward_get_hostname", try_get_hostname, 1},
         {"doorward_get_last_error", try_read_error, 0},
@@ -420,9 +365,9 @@ static const struct {
         {"doorward_get_security_model", try_get_security_model, 1},
         {"doorward_get_timeout", try_get_event_fd, 0},
         {"doorward_get_type", try_get_type, 0},
-        {"doorward_get_uri", try_get_uri, 1},
-        {"doorward_get_version", try_get_version, 30},
-        {"doorward_grant_info_free", try_get_grant_info, 1},
+        {"doorward_get_uri", getters_try_uri, 1},
+        {"doorward_get_version", getters_try_version, 30},
+        {"doorward_grant_info_free", getters_try_grant_info, 1},
         {"doorward_host_info_free", try_get_host_info, 1},
         {"doorward_is_alive", try_look, 0},
         {"doorward_is_encrypted", try_way, 0},
@@ -456,11 +401,11 @@ static void test_calls(void **state) {
         FakeBroker *broker = fake_broker_start(script_serve, NULL);
 
         fake_agent_init();
-        leased = doorward_open_read_only("docker");
-        assert_non_null(leased);
+        getters_conn = doorward_open_read_only("docker");
+        assert_non_null(getters_conn);
         for (size_t i = 0; i < ELEMENTSOF(calls); i++)
                 no_memory_sweep(calls[i].attempt, calls[i].at_least);
-        assert_int_equal(doorward_close(leased), 0);
+        assert_int_equal(doorward_close(getters_conn), 0);
         fake_agent_deinit();
         fake_broker_stop(broker);
 }

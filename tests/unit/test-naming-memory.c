@@ -9,117 +9,51 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <stdio.h>
-
 #include <cmocka.h>
 
 #include "client/naming.h"
+#include "tests/support/no-memory.h"
 #include "tests/support/tree.h"
 
-/* Until which one is denied; -1: none is. */
-static int left = -1;
+static const char *text, *canonical;
+static int wanted;
 
-static bool denied(void) {
-        return left >= 0 && left-- == 0;
-}
-
-void *__real_malloc(size_t n);
-void *__real_reallocarray(void *p, size_t n, size_t size);
-char *__real_strdup(const char *text);
-char *__real_strndup(const char *text, size_t n);
-int __real_vasprintf(char **ret, const char *format, va_list args);
-
-void *__wrap_malloc(size_t n);
-void *__wrap_reallocarray(void *p, size_t n, size_t size);
-char *__wrap_strdup(const char *text);
-char *__wrap_strndup(const char *text, size_t n);
-int __wrap_vasprintf(char **ret, const char *format, va_list args) _printf_(2, 0);
-int __wrap___vasprintf_chk(char **ret, int flag, const char *format, va_list args) _printf_(3, 0);
-int __wrap_asprintf(char **ret, const char *format, ...) _printf_(2, 3);
-int __wrap___asprintf_chk(char **ret, int flag, const char *format, ...) _printf_(3, 4);
-
-void *__wrap_malloc(size_t n) {
-        return denied() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_reallocarray(void *p, size_t n, size_t size) {
-        return denied() ? NULL : __real_reallocarray(p, n, size);
-}
-
-char *__wrap_strdup(const char *text) {
-        return denied() ? NULL : __real_strdup(text);
-}
-
-char *__wrap_strndup(const char *text, size_t n) {
-        return denied() ? NULL : __real_strndup(text, n);
-}
-
-int __wrap_vasprintf(char **ret, const char *format, va_list args) {
-        return denied() ? -1 : __real_vasprintf(ret, format, args);
-}
-
-int __wrap___vasprintf_chk(char **ret, int flag, const char *format, va_list args) {
-        return denied() ? -1 : __real_vasprintf(ret, format, args);
-}
-
-int __wrap_asprintf(char **ret, const char *format, ...) {
-        va_list args;
-        int r;
-
-        va_start(args, format);
-        r = denied() ? -1 : __real_vasprintf(ret, format, args);
-        va_end(args);
-        return r;
-}
-
-int __wrap___asprintf_chk(char **ret, int flag, const char *format, ...) {
-        va_list args;
-        int r;
-
-        va_start(args, format);
-        r = denied() ? -1 : __real_vasprintf(ret, format, args);
-        va_end(args);
-        return r;
-}
-
-/* How many were denied before it went well, or was refused for what it is. Never does a denial
- * become another answer. */
-static int deny_each(const char *text, int wanted, const char *canonical) {
+/* It goes well, or is refused for what it is, whether or not there was memory for the words. Never
+ * does a denial become another answer. */
+static bool try_resolve(void) {
         char buf[URI_TEXT_SIZE];
-        int n = 0, r;
+        doorward_error error = {};
+        Uri uri;
+        int r;
 
-        for (;; n++) {
-                doorward_error error = {};
-                bool was_denied;
-                Uri uri;
-
-                left = n;
-                r = naming_resolve(text, 0, &uri, &error);
-                was_denied = left < 0;
-                left = -1;
-
-                if (r == 0) {
-                        assert_false(was_denied);
-                        assert_string_equal(uri_to_string(&uri, buf), canonical);
-                        assert_int_equal(wanted, 0);
-                        return n;
-                }
-                assert_non_null(error.message);
-                if (!was_denied)
-                        assert_int_equal(r, wanted);
-                else if (r == -ENOMEM)
-                        assert_int_equal(error.code, DOORWARD_ERR_SYSTEM);
-                else
-                        /* Only the words for it were missing. */
-                        assert_int_equal(r, wanted);
-                doorward_error_clear(&error);
-                if (!was_denied)
-                        return n;
+        r = naming_resolve(text, 0, &uri, &error);
+        no_memory_set_countdown(-1);
+        if (r == 0) {
+                assert_false(no_memory_has_struck());
+                assert_string_equal(uri_to_string(&uri, buf), canonical);
+                assert_int_equal(wanted, 0);
+                return true;
         }
+
+        assert_non_null(error.message);
+        if (no_memory_has_struck() && r == -ENOMEM)
+                assert_int_equal(error.code, DOORWARD_ERR_SYSTEM);
+        else
+                assert_int_equal(r, wanted);
+        doorward_error_clear(&error);
+        return !no_memory_has_struck();
+}
+
+/* How many allocations there are on the way. */
+static long deny_each(const char *of, int result, const char *comes_to) {
+        text = of;
+        wanted = result;
+        canonical = comes_to;
+        return no_memory_sweep(try_resolve, 0);
 }
 
 static void test_denied(void **state) {
-        static const char text[] = "uri_aliases = [\n"
+        static const char conf[] = "uri_aliases = [\n"
                                    "\"a=doorward:///x\",\n"
                                    "\"box=doorward+unix:///docker?socket=/run/x\",\n"
                                    "]\n"
@@ -128,7 +62,7 @@ static void test_denied(void **state) {
         Tree tree;
 
         tree_init(&tree);
-        tree_file(&tree, "doorward/client.conf", text);
+        tree_file(&tree, "doorward/client.conf", conf);
         tree_mode(&tree, "doorward/client.conf", 0644);
         assert_int_equal(setenv("XDG_CONFIG_HOME", tree.path, 1), 0);
 
@@ -152,5 +86,6 @@ int main(void) {
                 cmocka_unit_test(test_denied),
         };
 
+        no_memory_init();
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

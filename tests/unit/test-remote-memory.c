@@ -25,6 +25,7 @@
 
 #include "client/error.h"
 #include "tests/support/fds.h"
+#include "tests/support/getters.h"
 #include "tests/support/no-memory.h"
 
 #define PATIENCE_MS 10000
@@ -76,8 +77,6 @@
 
 static char folder[] = "/tmp/doorward-test-XXXXXX";
 static char command[sizeof(folder) + sizeof("/far")];
-static doorward_conn *leased;
-
 /* Who leads there, or is there: each has the command in its arguments. */
 static bool is_of_far(const char *pid) {
         char path[64], arguments[1024];
@@ -129,33 +128,7 @@ static const char *far_uri(const char *what) {
         return uri;
 }
 
-/* An answer's own memory is the program's. */
-static void give(doorward_credential *cred, const char *text) {
-        long n = no_memory_get_countdown();
-
-        no_memory_set_countdown(-1);
-        cred->result = strdup(text);
-        assert_non_null(cred->result);
-        cred->resultlen = (unsigned)strlen(text);
-        no_memory_set_countdown(n);
-}
-
 /* Attempts. */
-
-static bool conclude(bool done) {
-        if (!done)
-                no_memory_check_error();
-        return done;
-}
-
-static bool conclude_open(doorward_conn *conn) {
-        if (!conn)
-                return conclude(false);
-
-        assert_false(no_memory_has_struck());
-        assert_int_equal(doorward_close(conn), 0);
-        return true;
-}
 
 static unsigned n_asked;
 
@@ -166,7 +139,7 @@ static int collect(doorward_credential *cred, unsigned n, void *userdata) {
         if (userdata)
                 return DOORWARD_AUTH_LATER;
 
-        give(cred, cred->type == DOORWARD_CRED_AUTHNAME ? "eve" : "secret");
+        no_memory_give(cred, cred->type == DOORWARD_CRED_AUTHNAME ? "eve" : "secret");
         return 0;
 }
 
@@ -181,7 +154,7 @@ static bool try_open_auth(void) {
         bool done;
 
         n_asked = 0;
-        done = conclude_open(doorward_open_auth(far_uri("ask"), &auth, 0));
+        done = no_memory_conclude_open(doorward_open_auth(far_uri("ask"), &auth, 0));
         if (done)
                 assert_true(n_asked >= 2);
         return done;
@@ -191,10 +164,10 @@ static bool answer_question(doorward_opening *opening, unsigned n) {
         doorward_credential cred = {};
         int r;
 
-        give(&cred, n == 0 ? "eve" : "secret");
+        no_memory_give(&cred, n == 0 ? "eve" : "secret");
         r = doorward_open_answer(opening, &cred, 1);
         assert_null(cred.result);
-        return conclude(r >= 0);
+        return no_memory_conclude(r >= 0);
 }
 
 /* Step by step, as a loop does it; the questions are answered between two of them. */
@@ -206,7 +179,7 @@ static bool finish_opening(doorward_opening *opening) {
 
                 p.events = (short)doorward_open_get_events(opening);
                 if (p.fd < 0 || p.events < 0)
-                        return conclude(false);
+                        return no_memory_conclude(false);
                 if (doorward_open_is_asking(opening) > 0) {
                         if (!answer_question(opening, n_answered++))
                                 return false;
@@ -214,14 +187,14 @@ static bool finish_opening(doorward_opening *opening) {
                         assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
         }
 
-        return conclude_open(doorward_open_finish(opening));
+        return no_memory_conclude_open(doorward_open_finish(opening));
 }
 
 static bool try_open_start(void) {
         static int later;
         static const doorward_auth auth = {types, ELEMENTSOF(types), collect, &later};
         doorward_opening *opening = doorward_open_start(far_uri("ask"), &auth, 0);
-        bool done = opening ? finish_opening(opening) : conclude(false);
+        bool done = opening ? finish_opening(opening) : no_memory_conclude(false);
 
         doorward_open_free(opening);
         return done;
@@ -234,7 +207,7 @@ static bool try_refused(void) {
         assert_null(doorward_open(far_uri("refused")));
         error = doorward_get_last_error();
         if (error->code != DOORWARD_ERR_DENIED)
-                return conclude(false);
+                return no_memory_conclude(false);
 
         if (!no_memory_has_struck())
                 assert_string_equal(error->message, "far: No.");
@@ -247,7 +220,7 @@ static bool try_end(void) {
         struct pollfd p = {.events = POLLIN};
 
         if (!conn)
-                return conclude(false);
+                return no_memory_conclude(false);
 
         p.fd = doorward_get_event_fd(conn);
         do
@@ -260,8 +233,8 @@ static bool try_end(void) {
 }
 
 static bool try_get_host_info(void) {
-        doorward_host_info *info = doorward_get_host_info(leased);
-        bool done = conclude(info);
+        doorward_host_info *info = doorward_get_host_info(getters_conn);
+        bool done = no_memory_conclude(info);
 
         if (done)
                 assert_string_equal(info->hostname, "far");
@@ -271,49 +244,17 @@ static bool try_get_host_info(void) {
 
 static bool try_get_lib_version(void) {
         unsigned long version = 7;
-        bool done = conclude(doorward_get_lib_version(leased, &version) == 0);
-
-        assert_int_equal(version, done ? 1002003 : 7);
-        return done;
-}
-
-static bool try_get_version(void) {
-        unsigned long version = 7;
-        bool done = conclude(doorward_get_version(leased, &version) == 0);
+        bool done = no_memory_conclude(doorward_get_lib_version(getters_conn, &version) == 0);
 
         assert_int_equal(version, done ? 1002003 : 7);
         return done;
 }
 
 static bool try_get_limits(void) {
-        doorward_limits *limits = doorward_get_limits(leased);
-        bool done = conclude(limits);
+        doorward_limits *limits = doorward_get_limits(getters_conn);
+        bool done = no_memory_conclude(limits);
 
         doorward_limits_free(limits);
-        return done;
-}
-
-static bool try_get_capabilities(void) {
-        char *text = doorward_get_capabilities(leased);
-        bool done = conclude(text);
-
-        free(text);
-        return done;
-}
-
-static bool try_get_uri(void) {
-        char *uri = doorward_get_uri(leased);
-        bool done = conclude(uri);
-
-        free(uri);
-        return done;
-}
-
-static bool try_get_grant_info(void) {
-        doorward_grant_info *info = doorward_get_grant_info(leased);
-        bool done = conclude(info);
-
-        doorward_grant_info_free(info);
         return done;
 }
 
@@ -333,22 +274,22 @@ static void test_opens(void **state) {
 static void test_calls(void **state) {
         unsigned n = fds_count();
 
-        leased = doorward_open(far_uri("open"));
-        assert_non_null(leased);
+        getters_conn = doorward_open(far_uri("open"));
+        assert_non_null(getters_conn);
         assert_int_not_equal(count_processes(), 0);
         say("info");
         no_memory_sweep(try_get_host_info, 10);
         say("version");
         no_memory_sweep(try_get_lib_version, 10);
         say("broker");
-        no_memory_sweep(try_get_version, 10);
+        no_memory_sweep(getters_try_version, 10);
         no_memory_sweep(try_get_limits, 10);
         say("capabilities");
-        no_memory_sweep(try_get_capabilities, 30);
-        no_memory_sweep(try_get_uri, 1);
-        no_memory_sweep(try_get_grant_info, 1);
-        assert_int_equal(doorward_is_alive(leased), 1);
-        assert_int_equal(doorward_close(leased), 0);
+        no_memory_sweep(getters_try_capabilities, 30);
+        no_memory_sweep(getters_try_uri, 1);
+        no_memory_sweep(getters_try_grant_info, 1);
+        assert_int_equal(doorward_is_alive(getters_conn), 1);
+        assert_int_equal(doorward_close(getters_conn), 0);
         assert_int_equal(fds_count(), n);
         check_none_left();
 }
