@@ -48,7 +48,8 @@ for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub
         unattended-upgrades.service postgresql.service postgresql@15-main.service ssh.service \
         ssh.socket libvirt-guests.service networking.service systemd-networkd.service \
         systemd-resolved.service systemd-timesyncd.service docker.service docker.socket \
-        console-getty.service; do
+        containerd.service haproxy.service mariadb.service podman-auto-update.timer \
+        podman-restart.service redis-server.service console-getty.service; do
         ln -sf /dev/null "$root/etc/systemd/system/$unit"
 done
 rm -f "$root"/etc/fstab "$root"/var/lib/dbus/machine-id
