@@ -101,17 +101,37 @@ const char *argument_problem(int error) {
         }
 }
 
-int argument_from_program(const char *program, Argument *ret) {
+/* What follows "doorward-COMMAND-", of the commands that have such links; NULL if it is no link. */
+static const char *program_cut(const char *program, const char **ret_command) {
+        static const char *const commands[] = {"stdio", "fdpass"};
         const char *slash = strrchr(program, '/');
         const char *base = slash ? slash + 1 : program;
+
+        if (strncmp(base, "doorward-", strlen("doorward-")) != 0)
+                return NULL;
+        base += strlen("doorward-");
+
+        for (size_t i = 0; i < ELEMENTSOF(commands); i++) {
+                size_t n = strlen(commands[i]);
+
+                if (strncmp(base, commands[i], n) == 0 && base[n] == '-') {
+                        *ret_command = commands[i];
+                        return base + n + 1;
+                }
+        }
+
+        return NULL;
+}
+
+int argument_from_program(const char *program, const char **ret_command, Argument *ret) {
+        const char *command, *base = program_cut(program, &command);
         Access access = ACCESS_FULL;
         Argument argument;
         Name name;
         int r;
 
-        if (strncmp(base, ARGUMENT_STDIO_PREFIX, strlen(ARGUMENT_STDIO_PREFIX)) != 0)
+        if (!base)
                 return -ENOENT;
-        base += strlen(ARGUMENT_STDIO_PREFIX);
 
         /* No endpoint's name begins with "ro-", so this cannot be one. */
         if (strncmp(base, "ro-", 3) == 0) {
@@ -124,8 +144,10 @@ int argument_from_program(const char *program, Argument *ret) {
         r = argument_parse(base, access, false, &argument);
         if (r == 0 && name_parse(argument.word, &name) < 0)
                 r = ARGUMENT_E_NAME;
-        if (r == 0)
-                *ret = argument;
+        if (r != 0)
+                return r;
 
-        return r;
+        *ret_command = command;
+        *ret = argument;
+        return 0;
 }

@@ -13,12 +13,11 @@
  * A name can hold neither ':' nor '=', so there is nothing to quote. What an alias or a URI comes
  * to, and whether it is one, cli/grant.h finds out. Links called
  * doorward-stdio-NAME and doorward-stdio-ro-NAME stand for "doorward stdio NAME" and
- * "doorward stdio NAME:ro": some programs call a helper by its path and let nobody add arguments.
+ * "doorward stdio NAME:ro", doorward-fdpass-NAME for "doorward fdpass NAME": some programs call a
+ * helper by its path and let nobody add arguments.
  */
 
 #include "client/uri.h"
-
-#define ARGUMENT_STDIO_PREFIX "doorward-stdio-"
 
 enum {
         _ARGUMENT_E_SUCCESS,
@@ -48,6 +47,8 @@ void argument_default(Access access, Argument *ret);
 /* One sentence, without the text itself, for ARGUMENT_E_*. Static. */
 const char *argument_problem(int error);
 
-/* The endpoint that a program name stands for: "serial:ro" of "/usr/bin/doorward-stdio-ro-serial".
- * 0 and *ret; -ENOENT if it stands for none, ARGUMENT_E_* if for an impossible one. */
-int argument_from_program(const char *program, Argument *ret) _must_check_;
+/* The command and endpoint that a program name stands for: "stdio" and "serial:ro" of
+ * "/usr/bin/doorward-stdio-ro-serial". 0 and both, the command static; -ENOENT if it stands for
+ * none, ARGUMENT_E_* if for an impossible one. */
+int argument_from_program(const char *program, const char **ret_command,
+                          Argument *ret) _must_check_;

@@ -6,6 +6,10 @@
 #include "cli/exit-status.h"
 #include "cli/keeper.h"
 #include "cli/report.h"
+#include "policy/definition.h"
+
+/* That it names to its helper where its user has named none. */
+#define QEMU_BRIDGE "br0"
 
 /* -1, or the exit status. */
 static int socket_check(const Options *options, int fd) {
@@ -22,6 +26,52 @@ static int socket_check(const Options *options, int fd) {
                 "In a shell, 'doorward exec' and 'doorward stdio' serve.",
                 "%s is not a unix socket.",
                 options->fd >= 0 ? "The descriptor that --fd= names" : "Standard output");
+}
+
+/* The definition that the broker goes by, where that is this machine's. NULL: it is not, or cannot
+ * be read here, and will be found wanting there. */
+static Definition *tap_definition(const Argument *argument) {
+        _cleanup_(strv_freep) char **folders = NULL;
+        Definition *definition = NULL;
+
+        if (uri_is_remote(&argument->uri) || definition_folders("", &folders) < 0 ||
+            definition_load_for_opener(folders, 0, argument->name.endpoint, &definition) < 0)
+                return NULL;
+        return definition;
+}
+
+/* What qemu asks of such a helper is checked before anybody is asked for a password: -1, or the
+ * exit status. Whether the frames have headers the definition decides, and qemu looks at what it
+ * got. */
+static int tap_check(const Options *options, const Argument *argument) {
+        _cleanup_(definition_freep) Definition *definition = tap_definition(argument);
+        const char *endpoint = argument->uri.endpoint, *bridge = NULL;
+
+        if (definition && definition->targets[ACCESS_FULL].provided) {
+                bridge = definition->targets[ACCESS_FULL].bridge;
+                if (definition->targets[ACCESS_FULL].kind != KIND_TAP)
+                        return report_problem(
+                                options, DOORWARD_ERR_UNSUPPORTED,
+                                "'doorward list' shows which endpoints there are; "
+                                "'tun' is the one that is shipped.",
+                                "--use-vnet and --br ask for a network tap, and %s is "
+                                "none.",
+                                endpoint);
+        }
+
+        if (!options->bridge || streq(options->bridge, bridge ?: QEMU_BRIDGE))
+                return -1;
+        if (bridge)
+                return report_problem(options, DOORWARD_ERR_UNSUPPORTED,
+                                      "Write the definition's bridge behind br=: without one, qemu "
+                                      "asks for " QEMU_BRIDGE ".",
+                                      "What %s gives is put into the bridge %s, and %s is wanted.",
+                                      endpoint, bridge, options->bridge);
+        return report_problem(options, DOORWARD_ERR_UNSUPPORTED,
+                              "Which bridge it is stands in the definition of an endpoint, as "
+                              "Bridge=, and an administrator can put it there.",
+                              "What %s gives is put into no bridge, and %s is wanted.", endpoint,
+                              options->bridge);
 }
 
 static int maker_error(const Options *options, int error) {
@@ -48,12 +98,9 @@ int command_fdpass(const Options *options, char **arguments, size_t n) {
         status = grant_read_argument(options, n > 0 ? arguments[0] : NULL, false, &argument);
         if (status >= 0)
                 return status;
-        if (options_has(options, OPTION_TAP))
-                return report_problem(options, DOORWARD_ERR_UNSUPPORTED,
-                                      "Without them any endpoint's descriptor can be passed, with "
-                                      "--fd=N.",
-                                      "--use-vnet and --br ask for a network tap, and this version "
-                                      "has no endpoints of that kind.");
+        status = options_has(options, OPTION_TAP) ? tap_check(options, &argument) : -1;
+        if (status >= 0)
+                return status;
 
         status = socket_check(options, fd);
         if (status >= 0)

@@ -42,7 +42,8 @@ static const Command commands[] = {
         {"fdpass", "[ENDPOINT[:ro]]", "pass it over a socket to the caller",
          "Passes the descriptor over standard output, which must be a unix socket, and ends: for "
          "ssh -o ProxyUseFdpass=yes and its like. The lease goes on until the program ends that "
-         "made the socket.",
+         "made the socket. A program called doorward-fdpass-ENDPOINT, by a link to this one, does "
+         "the same, as for qemu -netdev tap,helper=/usr/bin/doorward-fdpass-tun.",
          OPTIONS_OPENING | OPTION_FD | OPTION_TAP, 0, 1, false, command_fdpass},
         {"relay", "", "the far end of a connection from another machine",
          "Speaks org.doorward.Relay on standard input and output: a program on another machine "
@@ -133,14 +134,15 @@ static int run(const Options *options, char **arguments, size_t n) {
         return status;
 }
 
-/* Called as doorward-stdio-NAME: there is nothing left to say but options. Whoever made the link
- * meant the endpoint, and no alias. */
-static int run_as(const Argument *argument, int argc, char **argv, Options *options) {
+/* Called as doorward-stdio-NAME and the like: there is nothing left to say but options. Whoever
+ * made the link meant the endpoint, and no alias. */
+static int run_as(const char *command, const Argument *argument, int argc, char **argv,
+                  Options *options) {
         char uri[URI_TEXT_SIZE], *arguments[2] = {uri, NULL}, **none;
         size_t n;
         int status;
 
-        status = options_parse(argc, argv, commands, command_named("stdio"), options, &none, &n);
+        status = options_parse(argc, argv, commands, command_named(command), options, &none, &n);
         if (status >= 0)
                 return status;
 
@@ -153,6 +155,7 @@ static int run_as(const Argument *argument, int argc, char **argv, Options *opti
 int main(int argc, char **argv) {
         Output output = {};
         Options options = {.fd = -EBADF, .output = &output};
+        const char *command;
         Argument argument;
         char **arguments;
         int status, r;
@@ -162,9 +165,9 @@ int main(int argc, char **argv) {
                 return EXIT_STATUS_FAILURE;
         (void)setlocale(LC_CTYPE, "");
 
-        r = argument_from_program(argv[0], &argument);
+        r = argument_from_program(argv[0], &command, &argument);
         if (r == 0)
-                return run_as(&argument, argc, argv, &options);
+                return run_as(command, &argument, argc, argv, &options);
         if (r != -ENOENT)
                 return options_usage_error(&options, "Called as '%s': %s", argv[0],
                                            argument_problem(r));

@@ -246,6 +246,9 @@ static int option_take(Options *options, int value, const char *word) {
                 return option_set_endpoint(options, optarg);
         case VALUE_BLOCK:
                 return option_set_block(options, optarg);
+        case VALUE_BR:
+                options->bridge = optarg;
+                return -1;
         case VALUE_USER:
                 options->user = optarg;
                 return -1;

@@ -47,6 +47,7 @@ typedef struct Options {
         JsonMode json;
         int fd;               /* --fd; -EBADF if not given */
         const char *user;     /* --user; NULL if not given, "" if it is to be asked */
+        const char *bridge;   /* --br; NULL if not given */
         const char *endpoint; /* --endpoint; NULL if not given */
         int64_t block;        /* --block, in seconds; 0 if not given, */
         bool lets_in;         /* or if it was 0: who was kept out is let in again */

@@ -86,6 +86,10 @@ static bool is_device(const Target *target, Access access, const char *path) {
         return target->kind == KIND_DEVICE;
 }
 
+static bool is_tap(const Target *target, Access access, const char *path) {
+        return target->kind == KIND_TAP;
+}
+
 static bool is_in_dev(const Target *target, Access access, const char *path) {
         return is_below(path, "/dev");
 }
@@ -169,7 +173,7 @@ static bool needs_tmp(const Definition *definition) {
 }
 
 static bool needs_network(const Definition *definition) {
-        return any_path(definition, is_abstract);
+        return any_path(definition, is_abstract) || any_path(definition, is_tap);
 }
 
 /* The lines of the sandbox that a definition can be at odds with. */
@@ -296,6 +300,8 @@ static int put_nodes(Dropin *dropin, Access access, bool *ret_classes) {
         const Definition *d = dropin->definition;
         const Target *target = provided(d, access), *full = provided(d, ACCESS_FULL);
 
+        if (target && target->kind == KIND_TAP)
+                return put_node(dropin, target->paths[0], " rw");
         if (!target || target->kind != KIND_DEVICE)
                 return 0;
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <fcntl.h>
+#include <linux/major.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/sysmacros.h>
 
 #include "common/peer.h"
 #include "common/socket.h"
@@ -11,6 +13,9 @@
 #include "helpers/opener-refusal.h"
 
 #define SELF_FD_SIZE 32
+
+/* /dev/net/tun: these numbers are its own everywhere. */
+#define TUN_MINOR 200
 
 static const char *self_fd(int fd, char buf[SELF_FD_SIZE]) {
         (void)snprintf(buf, SELF_FD_SIZE, "/proc/self/fd/%d", fd);
@@ -51,6 +56,9 @@ static int place_check_type(const OpenerPlace *place, const DeviceClass *devices
                 break;
         case KIND_DEVICE:
                 fits = S_ISCHR(mode) || S_ISBLK(mode);
+                break;
+        case KIND_TAP:
+                fits = S_ISCHR(mode) && place->stat.st_rdev == makedev(MISC_MAJOR, TUN_MINOR);
                 break;
         case KIND_FIFO:
                 fits = S_ISFIFO(mode);

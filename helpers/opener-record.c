@@ -24,6 +24,7 @@ static void kind_get_name(const OpenerRecordKind *kind, const char *endpoint,
 
 static void entry_put_message(JournalEntry *entry, const char *name, const OpenerRecordKind *kind) {
         const char *access = access_to_string(kind->request.access);
+        const char *detail = kind->reply.detail;
         char whom[32] = "nobody", times[32] = "";
 
         if (kind->uid != PEER_UID_INVALID)
@@ -32,8 +33,8 @@ static void entry_put_message(JournalEntry *entry, const char *name, const Opene
                 (void)snprintf(times, sizeof(times), ", %" PRIu64 " times", kind->count);
 
         if (kind->reply.status == OPENER_OK)
-                journal_entry_putf(entry, "MESSAGE", "Opened %s at %s for %s%s.", name, access,
-                                   whom, times);
+                journal_entry_putf(entry, "MESSAGE", "Opened %s at %s for %s%s%s%s.", name, access,
+                                   whom, times, *detail ? ": " : "", detail);
         else
                 journal_entry_putf(entry, "MESSAGE", "Did not open %s at %s for %s%s: %s (%s)",
                                    name, access, whom, times, kind->reply.detail,

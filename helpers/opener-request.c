@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "helpers/opener-request.h"
 #include <stdio.h>
 
 #include "helpers/opener-refusal.h"
+#include "helpers/opener-request.h"
+#include "helpers/opener-tap.h"
 
 void opener_task_deinit(OpenerTask *task) {
         opener_place_deinit(&task->place);
@@ -53,8 +54,6 @@ static int find_target(const OpenerRequest *request, const Definition *definitio
         if (target->means == MEANS_FILTER)
                 return opener_refuse(reply, OPENER_NO_ACCESS, 0,
                                      "this version does not do Filter=");
-        if (target->kind == KIND_TAP)
-                return opener_refuse(reply, OPENER_NO_ACCESS, 0, "this version does not do Tap=");
 
         *ret = target;
         return 0;
@@ -66,6 +65,24 @@ static int succeed(OpenerReply *reply) {
         reply->error = 0;
         reply->detail[0] = 0;
 
+        return OPENER_OK;
+}
+
+/* Which interface it came to goes into the record. */
+static int open_tap(const OpenerPlace *place, const Definition *definition, const Target *target,
+                    const OpenerRequest *request, int *ret_fd, OpenerReply *reply) {
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        r = opener_place_open(place, request->access, &fd, reply);
+        if (r != 0)
+                return r;
+        (void)succeed(reply);
+        r = opener_tap_attach(fd, definition, target, request->instance, reply);
+        if (r != 0)
+                return r;
+
+        *ret_fd = TAKE_FD(fd);
         return OPENER_OK;
 }
 
@@ -85,6 +102,8 @@ int opener_request_begin(OpenerTask *task, const OpenerRequest *request,
         if (r != 0)
                 return r;
 
+        if (target->kind == KIND_TAP)
+                return open_tap(&task->place, definition, target, request, ret_fd, reply);
         if (!opener_place_connects(&task->place)) {
                 r = opener_place_open(&task->place, request->access, ret_fd, reply);
                 return r == 0 ? succeed(reply) : r;

@@ -18,10 +18,7 @@ static bool is_device_path(const char *path) {
         return strncmp(path, "/dev/", 5) == 0;
 }
 
-/* Refuses the definition as a whole, by its file. */
-#define REFUSE(definition, format, ...) \
-        definition_refuse_consume(      \
-                definition, strv_format("%s: " format, (definition)->files[0], ##__VA_ARGS__))
+#define REFUSE DEFINITION_REFUSE
 
 /* OpenFile= says nothing of what stands there: Type= does, or else the place. */
 static int finish_kind(DefinitionBuilder *builder, Access access) {
@@ -29,13 +26,13 @@ static int finish_kind(DefinitionBuilder *builder, Access access) {
         Target *target = &builder->definition->targets[access];
         size_t n_devices = 0;
 
-        if (is_socket(level->connect_kind)) {
+        if (level->connect_kind != KIND_FILE) {
                 target->kind = level->connect_kind;
                 if (level->type)
                         return REFUSE(builder->definition,
-                                      "%s: Type= is for OpenFile=, not for a "
-                                      "socket",
-                                      level_name(access));
+                                      "%s: Type= is for OpenFile=, not for a %s",
+                                      level_name(access),
+                                      is_socket(target->kind) ? "socket" : "network tap");
                 return 0;
         }
 
@@ -176,9 +173,10 @@ static int finish_level(DefinitionBuilder *builder, Access access) {
                                        d->files[0], builder->levels[access].filter));
 
         target->provided = true;
-        r = check_paths(builder, access);
+        r = finish_kind(builder, access);
         if (r == 0)
-                r = finish_kind(builder, access);
+                r = target->kind == KIND_TAP ? builder_finish_tap(builder)
+                                             : check_paths(builder, access);
         if (r == 0 && access == ACCESS_READ_ONLY)
                 r = finish_means(builder);
         if (r == 0)
@@ -203,6 +201,18 @@ static int check_difference(Definition *d) {
                                       "or leave [ReadOnly] out",
                                       *path);
         return 0;
+}
+
+/* What is said of a tap that there is not. */
+static int check_tap(const DefinitionBuilder *builder) {
+        Definition *d = builder->definition;
+        const Target *full = &d->targets[ACCESS_FULL];
+
+        if (full->kind == KIND_TAP || (!full->bridge && !builder->levels[ACCESS_FULL].no_header))
+                return 0;
+        return definition_warn_consume(d, strv_format("%s: Bridge= and VNetHeader= have no effect "
+                                                      "without Tap=",
+                                                      d->files[0]));
 }
 
 static bool has_kind(const Definition *d, Kind kind) {
@@ -262,7 +272,7 @@ static int check_provision(DefinitionBuilder *builder) {
                 return REFUSE(d, "[ReadOnly] with Filter= would be all that it provides, and this "
                                  "version has no filters");
         return REFUSE(d, "it provides nothing: [ReadOnly] or [Full] needs ConnectStream=, "
-                         "ConnectSequentialPacket= or OpenFile=");
+                         "ConnectSequentialPacket=, OpenFile= or Tap=");
 }
 
 static int finish_names(Definition *d) {
@@ -299,5 +309,7 @@ int builder_finish(DefinitionBuilder *builder) {
                 r = check_provision(builder);
         if (r == 0)
                 r = check_devices(d);
+        if (r == 0)
+                r = check_tap(builder);
         return r;
 }

@@ -45,6 +45,7 @@ typedef struct Level {
         Kind type;         /* Type=; 0 if not given */
         bool open_flags;   /* ReadOnlyMeans=open-flags */
         char *filter;      /* Filter=; NULL if not given */
+        bool no_header;    /* VNetHeader=no */
 } Level;
 
 typedef struct DefinitionBuilder {
@@ -89,6 +90,28 @@ int builder_warn(DefinitionBuilder *builder, const char *format, ...) _printf_(2
 int definition_refuse_consume(Definition *definition, char *text) _must_check_;
 /* Adds a warning, up to a number nobody reads to the end of. -ENOMEM. */
 int definition_warn_consume(Definition *definition, char *text) _must_check_;
+
+/* The level whose section the line at hand stands in. */
+static inline Access builder_access(const DefinitionBuilder *builder) {
+        return builder->section == SECTION_READ_ONLY ? ACCESS_READ_ONLY : ACCESS_FULL;
+}
+
+/* Puts a copy in place of what was there, NULL for an empty one. -ENOMEM. */
+int definition_replace(char **field, const char *value) _must_check_;
+
+/* There is no way in any more at that level, whatever key gave it. */
+void builder_clear_level(DefinitionBuilder *builder);
+
+/* Refuses the definition as a whole, by its file. */
+#define DEFINITION_REFUSE(definition, format, ...) \
+        definition_refuse_consume(                 \
+                definition, strv_format("%s: " format, (definition)->files[0], ##__VA_ARGS__))
+
+/* Network taps: definition-tap.c. The keys, and then what they say together with the others. */
+int builder_take_tap(DefinitionBuilder *builder, const char *value);
+int builder_take_bridge(DefinitionBuilder *builder, const char *value);
+int builder_take_vnet_header(DefinitionBuilder *builder, const char *value);
+int builder_finish_tap(DefinitionBuilder *builder) _must_check_;
 
 /* Once every line was taken. */
 int builder_finish(DefinitionBuilder *builder) _must_check_;

@@ -18,17 +18,12 @@
 #define USER_NAME_MAX 31U
 #define DRIVER_NAME_MAX 63U
 
-/* The level whose section the line stands in. */
-static Access line_access(const DefinitionBuilder *builder) {
-        return builder->section == SECTION_READ_ONLY ? ACCESS_READ_ONLY : ACCESS_FULL;
-}
-
 static Level *line_level(DefinitionBuilder *builder) {
-        return &builder->levels[line_access(builder)];
+        return &builder->levels[builder_access(builder)];
 }
 
 static Target *line_target(DefinitionBuilder *builder) {
-        return &builder->definition->targets[line_access(builder)];
+        return &builder->definition->targets[builder_access(builder)];
 }
 
 static bool consists_of(const char *text, const char *characters) {
@@ -42,10 +37,10 @@ static bool is_user_name(const char *text) {
                strchr(LOWER UPPER "_", text[0]);
 }
 
-static int replace(char **field, const char *value) {
-        char *copy = strdup(value);
+int definition_replace(char **field, const char *value) {
+        char *copy = *value ? strdup(value) : NULL;
 
-        if (!copy)
+        if (*value && !copy)
                 return -ENOMEM;
         free(*field);
         *field = copy;
@@ -68,7 +63,7 @@ static int take_list(DefinitionBuilder *builder, const char *value, word_func fu
 /* [Endpoint] */
 
 static int take_description(DefinitionBuilder *builder, const char *value) {
-        return replace(&builder->definition->description, value);
+        return definition_replace(&builder->definition->description, value);
 }
 
 static int take_documentation_word(DefinitionBuilder *builder, const char *word) {
@@ -160,6 +155,13 @@ static const char *find_specifier_fault(const char *path, bool template) {
         return NULL;
 }
 
+void builder_clear_level(DefinitionBuilder *builder) {
+        Target *target = line_target(builder);
+
+        line_level(builder)->connect_kind = 0;
+        target->paths = strv_free(target->paths);
+}
+
 static int take_path(DefinitionBuilder *builder, const char *value, Kind kind) {
         Level *level = line_level(builder);
         Target *target = line_target(builder);
@@ -167,8 +169,7 @@ static int take_path(DefinitionBuilder *builder, const char *value, Kind kind) {
         const char *fault;
 
         if (!*value) {
-                level->connect_kind = 0;
-                target->paths = strv_free(target->paths);
+                builder_clear_level(builder);
                 return 0;
         }
 
@@ -186,7 +187,7 @@ static int take_path(DefinitionBuilder *builder, const char *value, Kind kind) {
         if (level->connect_kind && level->connect_kind != kind)
                 return builder_refuse(builder,
                                       "%s= stands beside another way in: one access has "
-                                      "one kind of socket, or a file",
+                                      "one kind of socket, or a file, or a tap",
                                       builder->line->key);
 
         level->connect_kind = kind;
@@ -225,11 +226,7 @@ static int take_read_only_means(DefinitionBuilder *builder, const char *value) {
 }
 
 static int take_filter(DefinitionBuilder *builder, const char *value) {
-        Level *level = line_level(builder);
-
-        free(level->filter);
-        level->filter = NULL;
-        return *value ? replace(&level->filter, value) : 0;
+        return definition_replace(&line_level(builder)->filter, value);
 }
 
 static int take_lease(DefinitionBuilder *builder, const char *value) {
@@ -403,7 +400,7 @@ static int take_connect_as(DefinitionBuilder *builder, const char *value) {
                 return builder_refuse(builder, "ConnectAs=%s is written ConnectAs=service", value);
 
         d->connect_as = CONNECT_AS_USER;
-        return replace(&d->connect_user, value);
+        return definition_replace(&d->connect_user, value);
 }
 
 static int take_peer_user(DefinitionBuilder *builder, const char *value) {
@@ -418,7 +415,7 @@ static int take_peer_user(DefinitionBuilder *builder, const char *value) {
         if (!is_user_name(value))
                 return builder_refuse(builder, "PeerUser= is the name of a user or *, not %s",
                                       value);
-        return replace(&d->peer_user, value);
+        return definition_replace(&d->peer_user, value);
 }
 
 static size_t count_devices(const Definition *definition) {
@@ -560,6 +557,9 @@ const DefinitionKey definition_keys[] = {
         {"ConnectSequentialPacket", IN_LEVELS, true, false, take_connect_seqpacket},
         {"OpenFile", IN_LEVELS, true, false, take_open_file},
         {"Type", IN_LEVELS, false, false, take_type},
+        {"Tap", IN(FULL), false, false, builder_take_tap},
+        {"Bridge", IN(FULL), false, false, builder_take_bridge},
+        {"VNetHeader", IN(FULL), false, false, builder_take_vnet_header},
         {"Lease", IN_LEVELS, false, false, take_lease},
         {"MaxSec", IN_LEVELS, false, false, take_max_sec},
         {"RevokeOnLogout", IN_LEVELS, false, true, take_revoke_on_logout},

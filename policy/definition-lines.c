@@ -47,7 +47,7 @@ int builder_warn(DefinitionBuilder *builder, const char *format, ...) {
 /* Keys of later versions. Each makes an endpoint stricter, so a definition that has one, wherever,
  * must not be used by a version that cannot do it. */
 static const char *const later_keys[] = {
-        "Filter", "HangupOnClose", "Mode", "ObserveGroup", "ObserveUntil", "Tap",
+        "Filter", "HangupOnClose", "Mode", "ObserveGroup", "ObserveUntil",
 };
 
 /* What such a key can say that asks for nothing. */

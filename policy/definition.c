@@ -59,6 +59,8 @@ Definition *definition_free(Definition *definition) {
         for (size_t i = 0; i < _ACCESS_MAX; i++) {
                 strv_free(definition->targets[i].paths);
                 strv_free(definition->targets[i].exempt);
+                free(definition->targets[i].tap);
+                free(definition->targets[i].bridge);
         }
         strv_free(definition->groups);
         free(definition->connect_user);

@@ -57,6 +57,9 @@ typedef struct Target {
         char **exempt;      /* AuthenticateExempt=: groups whose members are not asked for it */
         uint64_t keep_usec; /* AuthenticateKeepSec=: how long it is remembered; 0 is not at all */
         bool account;       /* PAMAccount=yes: PAM's account stack, for each grant */
+        char *tap;          /* of KIND_TAP: what the interface is called, with %i and %d */
+        char *bridge;       /* Bridge=: that it is put into; NULL for none */
+        bool vnet_header;   /* VNetHeader=: each frame has a header of virtio's before it */
 } Target;
 
 typedef struct Definition {

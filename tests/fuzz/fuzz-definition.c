@@ -7,6 +7,9 @@
  * answer has to keep the promises that openers, broker and generator rely on.
  */
 
+#include <linux/capability.h>
+#include <net/if.h>
+
 #include "helpers/dropin.h"
 #include "policy/action.h"
 #include "policy/definition.h"
@@ -32,6 +35,19 @@ static void check_path(const Definition *d, const char *path) {
         }
 }
 
+/* A name that the kernel takes, whatever number it puts into it, and nothing that a shell would. */
+static void check_tap(const Definition *d, const Target *target) {
+        const char *names[] = {target->tap, target->bridge ?: "br0"};
+        bool makes = d->capabilities & (UINT64_C(1) << CAP_NET_ADMIN);
+
+        PROMISE(makes || (!target->bridge && !strstr(target->tap, "%d")));
+        PROMISE(!d->template == !definition_find_instance(target->tap));
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                PROMISE(*names[i] && strlen(names[i]) < IFNAMSIZ);
+                PROMISE(!strpbrk(names[i], "/: \t\n;&|$'\"`\\*?<>()"));
+        }
+}
+
 static void check_target(const Definition *d, Access access) {
         const Target *target = &d->targets[access];
 
@@ -40,14 +56,17 @@ static void check_target(const Definition *d, Access access) {
 
         PROMISE(!d->problem);
         PROMISE(target->paths && target->paths[0]);
-        PROMISE(target->kind > 0 && target->kind < KIND_TAP);
+        PROMISE(target->kind > 0 && target->kind <= KIND_TAP);
         PROMISE(target->mode > 0 && target->mode < _LEASE_MODE_MAX);
         PROMISE(target->mode == LEASE_MODE_REVOCABLE || target->max_usec == 0);
         PROMISE(target->kind != KIND_DEVICE || d->devices);
         PROMISE((access == ACCESS_READ_ONLY) == (target->means > 0));
         PROMISE(target->kind <= KIND_SEQPACKET || target->mode != LEASE_MODE_REVOCABLE);
-        for (char **path = target->paths; *path; path++)
-                check_path(d, *path);
+        if (target->kind == KIND_TAP)
+                check_tap(d, target);
+        else
+                for (char **path = target->paths; *path; path++)
+                        check_path(d, *path);
 }
 
 static void check_definition(const Definition *d) {

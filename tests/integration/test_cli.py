@@ -102,7 +102,7 @@ def test_policy():
     lib.expect_true(doorward("policy", "--install", "echo").status != 0, "alice installs an action")
     out = lib.ok("pkaction", "--verbose", "--action-id", "org.doorward.endpoint.echo.full")
     lib.expect_in("auth_admin", out)
-    for name in ("docker", "podman", "libvirt", "postgresql", "kvm", "kmsg", "serial"):
+    for name in ("docker", "podman", "libvirt", "postgresql", "kvm", "kmsg", "serial", "tun"):
         lib.ok("pkaction", "--action-id", f"org.doorward.endpoint.{name}.full")
     lib.expect(
         lib.run("pkaction", "--action-id", "org.doorward.endpoint.docker.read-only").status, 1
@@ -130,6 +130,7 @@ def test_shipped_defaults():
         ("libvirt", "full", (admin,) * 3),
         ("kmsg", "full", (admin,) * 3),
         ("postgresql", "full", (admin,) * 3),
+        ("tun", "full", (admin,) * 3),
     ):
         lib.expect(defaults(f"org.doorward.endpoint.{name}.{level}"), wanted, f"{name} {level}")
     lib.expect(defaults("org.doorward.full"), (admin,) * 3)

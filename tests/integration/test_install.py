@@ -154,6 +154,8 @@ def score_table():
 def limit_of(definition):
     """What the opener of a definition may have at most, by what the definition asks for."""
     text = lib.read(f"/usr/lib/doorward/endpoints.d/{definition}")
+    if "\nTap=" in text:
+        return 2.0
     return 1.5 if "\nCapabilities=" in text else 1.2 if "\nDevice=" in text else 1.0
 
 
@@ -183,6 +185,8 @@ def test_generated_drop_ins():
         ("libvirt", {"User": "doorward-libvirt", "PrivateDevices": "yes"}),
         ("postgresql", {"User": "doorward-postgresql"}),
         ("kvm", {"User": "doorward-opener", "PrivateDevices": "no", "CapabilityBoundingSet": ""}),
+        ("tun", {"User": "doorward-opener", "PrivateNetwork": "no", "PrivateDevices": "no"}),
+        ("tun", {"CapabilityBoundingSet": "cap_net_admin"}),
         ("echo", {"SupplementaryGroups": "doorward-echo", "PrivateNetwork": "yes"}),
     ):
         for key, value in wanted.items():
@@ -193,6 +197,7 @@ def test_generated_drop_ins():
         ("kvm", {"/dev/kvm rw"}),
         ("serial", {"char-ttyS rw", "char-ttyUSB rw", "char-ttyACM rw"}),
         ("kmsg", {"/dev/kmsg rw"}),
+        ("tun", {"/dev/net/tun rw"}),
     ):
         found = lib.unit_property(f"doorward-opener@{name}.service", "DeviceAllow")
         # ProtectClock=yes adds the clock, read-only.

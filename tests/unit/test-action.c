@@ -199,7 +199,7 @@ static void test_shipped(void **state) {
         while ((entry = readdir(dir)))
                 n_actions += entry->d_name[0] != '.';
         (void)closedir(dir);
-        assert_int_equal(n_definitions, 7);
+        assert_int_equal(n_definitions, 8);
         assert_int_equal(n_actions, n_definitions + 1);
 }
 

@@ -149,36 +149,56 @@ static void test_numbers(void **state) {
 }
 
 static void test_program(void **state) {
+        const char *command;
         Argument argument;
 
-        assert_int_equal(argument_from_program("/usr/bin/doorward-stdio-libvirt", &argument), 0);
+        assert_int_equal(
+                argument_from_program("/usr/bin/doorward-stdio-libvirt", &command, &argument), 0);
         assert_string_equal(argument.word, "libvirt");
         assert_int_equal(argument.access, ACCESS_FULL);
 
-        assert_int_equal(argument_from_program("doorward-stdio-ro-libvirt", &argument), 0);
+        assert_int_equal(argument_from_program("doorward-stdio-ro-libvirt", &command, &argument),
+                         0);
         assert_string_equal(argument.word, "libvirt");
         assert_int_equal(argument.access, ACCESS_READ_ONLY);
 
-        assert_int_equal(argument_from_program("./doorward-stdio-serial@ttyS0", &argument), 0);
+        assert_int_equal(
+                argument_from_program("./doorward-stdio-serial@ttyS0", &command, &argument), 0);
         assert_string_equal(argument.word, "serial@ttyS0");
+        assert_string_equal(command, "stdio");
+
+        assert_int_equal(argument_from_program("doorward-fdpass-tun", &command, &argument), 0);
+        assert_string_equal(command, "fdpass");
+        assert_string_equal(argument.word, "tun");
+        assert_int_equal(argument.access, ACCESS_FULL);
 }
 
 static void test_program_refused(void **state) {
         static const char *const none[] = {
-                "doorward", "/usr/bin/doorward", "",
-                "/",        "stdio-libvirt",     "/opt/doorward-stdio-libvirt/doorward",
+                "doorward",
+                "/usr/bin/doorward",
+                "",
+                "/",
+                "stdio-libvirt",
+                "/opt/doorward-stdio-libvirt/doorward",
+                "doorward-stdio",
+                "doorward-list-docker",
+                "doorward-stdiox-docker",
         };
         static const char *const wrong[] = {
                 "doorward-stdio-",           "doorward-stdio-ro-",      "doorward-stdio-ro-ro-x",
                 "doorward-stdio-libvirt:ro", "doorward-stdio-docker=3", "doorward-stdio-Docker",
+                "doorward-fdpass-",
         };
+        const char *command;
         Argument argument;
 
         for (size_t i = 0; i < ELEMENTSOF(none); i++)
-                assert_int_equal(argument_from_program(none[i], &argument), -ENOENT);
+                assert_int_equal(argument_from_program(none[i], &command, &argument), -ENOENT);
         for (size_t i = 0; i < ELEMENTSOF(wrong); i++)
-                assert_int_equal(argument_from_program(wrong[i], &argument), ARGUMENT_E_NAME);
-        assert_int_equal(argument_from_program("doorward-stdio-serial@", &argument),
+                assert_int_equal(argument_from_program(wrong[i], &command, &argument),
+                                 ARGUMENT_E_NAME);
+        assert_int_equal(argument_from_program("doorward-stdio-serial@", &command, &argument),
                          ARGUMENT_E_TEMPLATE);
 }
 

@@ -151,6 +151,7 @@ static void test_values(void **state) {
         assert_int_equal(PARSE(&p, "one", "--use-vnet", "--fd=12", "--br=br0", "x"), -1);
         assert_int_equal(p.options.fd, 12);
         assert_int_equal(p.options.given, OPTION_FD | OPTION_TAP);
+        assert_string_equal(p.options.bridge, "br0");
 
         assert_null(p.options.user);
         assert_int_equal(PARSE(&p, "one", "x", "--user=bob"), -1);

@@ -381,7 +381,9 @@ static void test_filter(void **state) {
 
 static void test_later_keys(void **state) {
         static const char *const keys[] = {
-                "Tap=tap-%i",        "Mode=observe", "ObserveGroup=x", "ObserveUntil=2030-01-01",
+                "Mode=observe",
+                "ObserveGroup=x",
+                "ObserveUntil=2030-01-01",
                 "HangupOnClose=yes",
         };
         static const char *const sections[] = {"Endpoint", "ReadOnly", "Full",
@@ -398,12 +400,99 @@ static void test_later_keys(void **state) {
 
 /* Said and taken back, or said to be off, they ask for nothing; in each section by itself. */
 static void test_later_keys_off(void **state) {
-        assert_accepted(SOCKET "Tap=false\nMode=enforce\n");
+        assert_accepted(SOCKET "HangupOnClose=false\nMode=enforce\n");
         assert_accepted(SOCKET "Mode=observe\nMode=\n");
         assert_refused(SOCKET "Mode=observe\n[ReadOnly]\nMode=\n",
                        ":3: this version of doorward cannot carry out Mode=");
         assert_refused(SOCKET "Mode=no\nMode=observe\n",
                        ":4: this version of doorward cannot carry out Mode=");
+}
+
+#define NET_ADMIN "[Connect]\nCapabilities=CAP_NET_ADMIN\n[Full]\n"
+
+static void test_tap(void **state) {
+        _cleanup_(definition_freep) Definition *d =
+                accept(NET_ADMIN "Tap=doorward%d\nBridge=br0\n");
+        const Target *target = &d->targets[ACCESS_FULL];
+
+        assert_null(d->warnings);
+        assert_false(d->targets[ACCESS_READ_ONLY].provided);
+        assert_int_equal(target->kind, KIND_TAP);
+        assert_int_equal(target->mode, LEASE_MODE_TRACKED);
+        assert_int_equal(strv_length(target->paths), 1);
+        assert_string_equal(target->paths[0], "/dev/net/tun");
+        assert_string_equal(target->tap, "doorward%d");
+        assert_string_equal(target->bridge, "br0");
+        assert_true(target->vnet_header);
+
+        /* The last one counts, and nothing is left of what was taken back. */
+        d = definition_free(d);
+        d = accept(NET_ADMIN "Tap=a\nBridge=br0\nVNetHeader=no\nTap=b\nBridge=\n");
+        assert_string_equal(d->targets[ACCESS_FULL].tap, "b");
+        assert_null(d->targets[ACCESS_FULL].bridge);
+        assert_false(d->targets[ACCESS_FULL].vnet_header);
+        assert_int_equal(strv_length(d->targets[ACCESS_FULL].paths), 1);
+        assert_accepted(NET_ADMIN "Tap=a\nOpenFile=\nOpenFile=/x\n");
+        assert_accepted(NET_ADMIN "OpenFile=/x\nTap=\nTap=a\n");
+        assert_refused(NET_ADMIN "Tap=a\nTap=\n", "it provides nothing");
+
+        /* What is there can be used without any power, and by one of a template, too. */
+        assert_accepted("[Full]\nTap=vm0\n");
+        d = definition_free(d);
+        d = accept_as("n@", "[Endpoint]\nInstance=*\n[Full]\nTap=vm-%i\n");
+        assert_int_equal(d->targets[ACCESS_FULL].kind, KIND_TAP);
+}
+
+static void test_tap_refused(void **state) {
+        static const struct {
+                const char *lines, *problem;
+        } cases[] = {
+                {"Tap=1234567890123456", "15 characters"},
+                {"Tap=12345678901234%d", "15 characters"},
+                {"Tap=..", "called that"},
+                {"Tap=-x", "called that"},
+                {"Tap=a/b", "is of"},
+                {"Tap=a b", "is of"},
+                {"Tap=a:b", "is of"},
+                {"Tap=a%", "% is followed"},
+                {"Tap=a%%d", "% is followed"},
+                {"Tap=a%s", "% is followed"},
+                {"Tap=a%d%d", "one number"},
+                {"Tap=a%i", "only in a template"},
+                {"Tap=a\nBridge=b%d", "Bridge= cannot be b%d"},
+                {"Tap=a\nBridge=1234567890123456", "15 characters"},
+                {"Tap=a\nVNetHeader=maybe", "yes or no"},
+                {"Tap=a\nType=device", "not for a network tap"},
+                {"Tap=a\nOpenFile=/x", "beside another way in"},
+                {"ConnectStream=/x\nTap=a", "beside another way in"},
+                {"Tap=a\nLease=revocable", "Lease=revocable is for"},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_free_ char *text = strv_format(NET_ADMIN "%s\n", cases[i].lines);
+
+                assert_refused(text, cases[i].problem);
+        }
+
+        assert_refused("[Full]\nTap=a%d\n", "Capabilities=CAP_NET_ADMIN");
+        assert_refused("[Full]\nTap=a\nBridge=b\n", "Capabilities=CAP_NET_ADMIN");
+        assert_refused_as("n@", "[Endpoint]\nInstance=*\n[Full]\nTap=a\n", "has to hold %i");
+        assert_refused("[ReadOnly]\nTap=a\n", "it provides nothing");
+}
+
+static void test_tap_without_effect(void **state) {
+        static const char *const texts[] = {
+                SOCKET "Bridge=br0\n",
+                SOCKET "VNetHeader=no\n",
+                "[ReadOnly]\nOpenFile=/x\n[Full]\nBridge=br0\n",
+                SOCKET "[ReadOnly]\nTap=a\n",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                _cleanup_(definition_freep) Definition *d = accept(texts[i]);
+
+                assert_int_equal(strv_length(d->warnings), 1);
+        }
 }
 
 static void test_authentication(void **state) {
@@ -998,6 +1087,9 @@ int main(void) {
                 cmocka_unit_test(test_read_only_limits),
                 cmocka_unit_test(test_same_socket),
                 cmocka_unit_test(test_filter),
+                cmocka_unit_test(test_tap),
+                cmocka_unit_test(test_tap_refused),
+                cmocka_unit_test(test_tap_without_effect),
                 cmocka_unit_test(test_later_keys),
                 cmocka_unit_test(test_later_keys_off),
                 cmocka_unit_test(test_authentication),

@@ -241,6 +241,15 @@ static void test_devices(void **state) {
                        "PrivateDevices=no\n");
 }
 
+/* Only what makes interfaces has the power to. */
+static void test_tap(void **state) {
+        assert_service(*state, "n", "[Full]\nTap=vm%d\n[Connect]\nCapabilities=CAP_NET_ADMIN\n",
+                       "CapabilityBoundingSet=CAP_NET_ADMIN\nAmbientCapabilities=CAP_NET_ADMIN\n"
+                       "DeviceAllow=/dev/net/tun rw\nPrivateDevices=no\nPrivateNetwork=no\n");
+        assert_service(*state, "n@", "[Endpoint]\nInstance=*\n[Full]\nTap=vm-%i\n",
+                       "DeviceAllow=/dev/net/tun rw\nPrivateDevices=no\nPrivateNetwork=no\n");
+}
+
 static void test_template(void **state) {
         assert_service(*state, "t@",
                        "[Endpoint]\nInstance=tty*\n"
@@ -492,6 +501,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_user_files_missing, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_capabilities, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_devices, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_tap, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_template, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_writable_files, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_places, setup, teardown),
