@@ -135,6 +135,21 @@ def test_no_client_chosen_text():
         lib.expect(entry.get("MESSAGE_ID") == "f" * 32, False)
 
 
+def test_forged_entries_have_their_writers_name():
+    """Anybody can write an entry like the broker's; journald says that it is not the broker's, also of
+    one that says it is."""
+    journal = lib.Journal()
+    request = f"forged-{lib.number()}"
+    entry = "\n".join((f"MESSAGE_ID={lib.GRANTED}", "MESSAGE=alice got full access to echo",
+                       "_SYSTEMD_UNIT=doorward.service", f"_UID={lib.ok('id', '-u', 'doorward').strip()}",
+                       f"DOORWARD_REQUEST={request}", ""))
+    lib.ok("logger", "--journald", user="alice", input=entry)
+    (found,) = journal.wait("the forged entry", DOORWARD_REQUEST=request)
+    lib.expect(found["MESSAGE_ID"], lib.GRANTED)
+    lib.expect(found["_UID"], lib.ok("id", "-u", "alice").strip(), "who wrote it")
+    lib.expect_true(found.get("_SYSTEMD_UNIT") != "doorward.service", "the unit is the writer's own")
+
+
 def test_catalog():
     """Each kind of entry has an explanation in the journal's catalog."""
     header = lib.read(f"{lib.SOURCE}/broker/record.h")

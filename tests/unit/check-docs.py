@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Holds what is written for people to the code: every key of a definition and every setting has its
-paragraph, with the defaults and ranges that there are; every test and file that docs/THREATS.md names
-is there; the numbers in doorward(7) are those of the record.
+paragraph, with the defaults and ranges that there are; every row of docs/THREATS.md names tests, and
+every test and file that it names is there; the numbers in doorward(7) are those of the record; there
+is one version, and the library's package is about the library that there is.
 
 check-docs.py SOURCE
 """
@@ -81,32 +82,75 @@ def check_settings():
     expect(set(shipped) == known, f"policy/doorward.conf: {sorted(set(shipped) ^ known)}")
 
 
-def test_functions(name):
-    """The tests in a file, as 'file.test' of the integration tests or 'unit.file'."""
+def test_is_there(name):
+    """Whether there is a test that ./check prints so: file.test of the integration tests, unit.file or
+    unit.file:test, fuzz.file."""
     group, _, rest = name.partition(".")
+    file, _, test = rest.partition(":")
     if group == "unit":
-        file, _, test = rest.partition(":")
-        path = f"tests/unit/test-{file}.c"
-        wanted = rf"\btest_{test}\b" if test else "cmocka"
+        places = [f"tests/unit/test-{file}.c", f"tests/unit/test-{file}.py", f"tests/unit/check-{file}.py"]
+        wanted = rf"\btest_{test}\b" if test else ""
+    elif group == "fuzz":
+        places, wanted = [f"tests/fuzz/fuzz-{file}.c"], ""
     else:
-        path = f"tests/integration/test_{group}.py"
-        wanted = rf"^def test_{rest}\("
-    return path, wanted
+        places, wanted = [f"tests/integration/test_{group}.py"], rf"^def test_{rest}\("
+    places = [place for place in places if os.path.exists(os.path.join(root, place))]
+    return any(re.search(wanted, read(place), re.M) for place in places)
+
+
+def table_rows(text):
+    """The rows of the tables of a page of which the last column is "tests"."""
+    inside = False
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split(" | ")]
+        if not line.startswith("|"):
+            inside = False
+        elif not inside:
+            inside = cells[-1] == "tests"
+        elif set(line) - set("|-: "):
+            yield cells
 
 
 def check_threats():
     text = read("docs/THREATS.md")
-    names = set(re.findall(r"`([a-z_]+\.[a-z-]*[a-z_]+(?::[a-z0-9_]+)?)`", text))
-    names = {n for n in names if not n.endswith((".c", ".h", ".py", ".in", ".socket"))}
-    expect(len(names) >= 60, "tests are not found in docs/THREATS.md")
-    for name in sorted(names):
-        path, wanted = test_functions(name)
-        there = os.path.exists(os.path.join(root, path))
-        expect(there and re.search(wanted, read(path), re.M), f"docs/THREATS.md: no test {name}")
+    names = re.findall(r"`((?:unit|fuzz|[a-z_]+)\.[a-z-]*[a-z_]+(?::[a-z0-9_]+)?)`", text)
+    names = [n for n in names if not n.endswith((".c", ".h", ".py", ".in", ".socket"))]
+    rows = list(table_rows(text))
+    for attack, *_, tests in rows:
+        named = re.findall(r"`([^`]*)`", tests)
+        expect(named, f"docs/THREATS.md: no test for: {attack}")
+        expect(re.fullmatch(r"(`[^`]*`[ ,;]*)*", tests), f"docs/THREATS.md: what is this test? {tests}")
+        names += named
+    expect(len(rows) >= 60, "rows are not found in docs/THREATS.md")
+    for name in sorted(set(names)):
+        expect(test_is_there(name), f"docs/THREATS.md: no test {name}")
     for path in re.findall(r"`((?:broker|cli|client|common|helpers|pam|policy|units)/[\w@./-]+)`", text):
         expect(os.path.exists(os.path.join(root, path)), f"docs/THREATS.md: no file {path}")
     for function, path in re.findall(r"`(\w+)\(\)` in `([\w/.-]+)`", text):
         expect(f"{function}(" in read(path), f"docs/THREATS.md: no {function}() in {path}")
+
+
+def check_version():
+    """There is one: meson.build's. Debian's changelog and NEWS.md begin with it."""
+    (version,) = re.findall(r"^ +version: '([0-9.]+)',$", read("meson.build"), re.M)
+    packages = re.match(r"doorward \((.*?)\) ", read("debian/changelog"))
+    expect(packages and packages[1] == version, f"debian/changelog does not begin with {version}")
+    news = re.search(r"^## (\S+?),? ", read("NEWS.md"), re.M)
+    expect(news and news[1] == version, f"NEWS.md does not begin with {version}")
+
+
+def check_symbols():
+    """What the package's symbols file says of the library is what the library exports."""
+    exported = read("client/libdoorward.sym")
+    sections = re.findall(r"^(\w+) \{", exported, re.M)
+    wanted = set(re.findall(r"^ +(doorward_\w+);", exported, re.M)) | set(sections)
+    file = read("debian/libdoorward1.symbols")
+    listed = set(re.findall(r"^ (\w+)@", file, re.M))
+    expect(listed == wanted, f"debian/libdoorward1.symbols: {sorted(listed ^ wanted)}")
+    soname = re.search(r"soversion: '(\d+)'", read("client/meson.build"))[1]
+    expect(file.startswith(f"libdoorward.so.{soname} libdoorward{soname} "),
+           "debian/libdoorward1.symbols: another library")
+    expect(f"\nPackage: libdoorward{soname}\n" in read("debian/control"), "debian/control: another library")
 
 
 def check_record():
@@ -123,6 +167,8 @@ check_definitions()
 check_settings()
 check_threats()
 check_record()
+check_version()
+check_symbols()
 for failure in failures:
     print(failure)
 sys.exit(1 if failures else 0)
