@@ -86,6 +86,32 @@ setup_build() {
                 { grep -A 20 -m 5 -e '^FAILED' -e 'error:' "$BUILD/$name.log" >&2; return 1; }
 }
 
+# setup_deb NAME [COMMAND...]: the Debian packages, below TREE/build-check/NAME, by COMMAND (env, say)
+# if there is one. They are built of a copy: this tree stays as it is, and may be one that cannot be
+# written. Nothing is done if nothing of the tree is newer than they are.
+setup_deb() {
+        local place=$BUILD/$1 copy
+        shift
+        copy=$place/doorward-$(dpkg-parsechangelog -l "$TREE/debian/changelog" -S Version)
+        if [[ -e $place/built && -z $(find "$TREE" \( -path "$TREE/build*" -o -name .git \
+                -o -name __pycache__ \) -prune -o -newer "$place/built" -print -quit) ]]; then
+                return 0
+        fi
+        mkdir -p "$copy"
+        # What was compiled stays, and is compiled again where it is older than its source.
+        find "$place" -mindepth 1 -maxdepth 1 -not -path "$copy" -exec rm -rf {} +
+        find "$copy" -mindepth 1 -maxdepth 1 -not -name 'obj-*' -exec rm -rf {} +
+        touch "$place/begun"
+        tar -C "$TREE" -c --exclude='./build*' --exclude=.git --exclude=__pycache__ . | tar -C "$copy" -x
+        (
+                cd "$copy"
+                DEB_BUILD_OPTIONS="nocheck noautodbgsym parallel=$(nproc)" \
+                        "$@" dpkg-buildpackage -b -us -uc -nc
+        ) >"$place.log" 2>&1 ||
+                { grep -A 20 -m 5 -e '^FAILED' -e '[Ee]rror' "$place.log" >&2; return 1; }
+        mv "$place/begun" "$place/built"
+}
+
 # What was built by sudo belongs to who called it, so that `./check --unit` can go on with it.
 setup_give_back() {
         if [[ -n ${SUDO_UID-} && -d $BUILD ]]; then

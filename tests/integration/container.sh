@@ -42,6 +42,7 @@ done 2>"$scratch/mount.log"
 # those that the tests use; its own identity.
 find "$root"/etc "$root"/usr "$root"/var/lib -xdev -depth -name "*doorward*" \
         -not -path "$root$tree/*" -not -path "$root/usr/src/*" -exec rm -rf {} +
+sed -i -e "/^Package: .*doorward/,/^\$/d" "$root"/var/lib/dpkg/status
 sed -i -e /^doorward/d "$root"/etc/passwd "$root"/etc/group "$root"/etc/shadow "$root"/etc/gshadow
 for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
         e2scrub_reap.service fstrim.timer logrotate.timer man-db.timer cron.service anacron.service \
@@ -52,7 +53,8 @@ for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub
         podman-restart.service redis-server.service console-getty.service; do
         ln -sf /dev/null "$root/etc/systemd/system/$unit"
 done
-rm -f "$root"/etc/fstab "$root"/var/lib/dbus/machine-id
+# Here, packages start what they bring.
+rm -f "$root"/usr/sbin/policy-rc.d "$root"/etc/fstab "$root"/var/lib/dbus/machine-id
 rm -rf "$root"/var/log/journal
 : >"$root/etc/machine-id"
 echo "$machine" >"$root/etc/hostname"

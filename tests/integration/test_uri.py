@@ -435,7 +435,7 @@ COMP_WORDS=(doorward exec Ne) COMP_CWORD=2 COMP_LINE="doorward exec Ne" COMP_POI
 $(complete -p doorward | sed 's/.*-F \\([^ ]*\\).*/\\1/') doorward Ne exec
 printf '%s\\n' "${{COMPREPLY[@]}}"
 """
-    zsh = f"source <(sed -n '/^__doorward_aliases/,/^}}/p' {place}/zsh/site-functions/_doorward)"
+    zsh = f"source <(sed -n '/^__doorward_aliases/,/^}}/p' {place}/zsh/vendor-completions/_doorward)"
     aliases = ["Near_1", "quiet", "docker", "both", "far", "broken"]
     with conf('# "not=one"\n' + ALIASES + 'uri_default = "quiet"\n') as env:
         out = lib.ok("bash", "-c", bash, user="alice", env=env).split()
