@@ -17,10 +17,15 @@ static const struct Shipped {
         const char *endpoint;
         const ActionDefaults *read_only, *full;
 } shipped[] = {
-        {"docker", NULL, &always_admin},      {"kmsg", &active_self, &always_admin},
-        {"kvm", NULL, &active_yes},           {"libvirt", &active_yes, &always_admin},
-        {"podman", NULL, &always_admin},      {"postgresql", NULL, &always_admin},
-        {"serial", &active_yes, &active_yes}, {"tun", NULL, &always_admin},
+        {"docker", NULL, &always_admin},
+        {"kmsg", &active_self, &always_admin},
+        {"kvm", NULL, &active_yes},
+        {"libvirt", &active_yes, &always_admin},
+        {"mariadb", NULL, &always_admin},
+        {"podman", NULL, &always_admin},
+        {"postgresql", NULL, &always_admin},
+        {"serial", &active_yes, &active_yes},
+        {"tun", NULL, &always_admin},
 };
 
 const char *action_endpoint_id(const char *endpoint, Access access, char buf[ACTION_TEXT_SIZE]) {

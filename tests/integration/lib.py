@@ -354,6 +354,16 @@ def as_user(user, body, *args, timeout=30, groups=None):
         return child.result(timeout)
 
 
+@contextlib.contextmanager
+def system_user(name):
+    """A user for a while, as a package makes one."""
+    ok("useradd", "--system", "--user-group", "--shell", "/usr/sbin/nologin", name)
+    try:
+        yield name
+    finally:
+        ok("userdel", name)
+
+
 # Files.
 
 

@@ -102,7 +102,8 @@ def test_policy():
     lib.expect_true(doorward("policy", "--install", "echo").status != 0, "alice installs an action")
     out = lib.ok("pkaction", "--verbose", "--action-id", "org.doorward.endpoint.echo.full")
     lib.expect_in("auth_admin", out)
-    for name in ("docker", "podman", "libvirt", "postgresql", "kvm", "kmsg", "serial", "tun"):
+    shipped = ("docker", "podman", "libvirt", "mariadb", "postgresql", "kvm", "kmsg", "serial", "tun")
+    for name in shipped:
         lib.ok("pkaction", "--action-id", f"org.doorward.endpoint.{name}.full")
     lib.expect(
         lib.run("pkaction", "--action-id", "org.doorward.endpoint.docker.read-only").status, 1
@@ -129,6 +130,7 @@ def test_shipped_defaults():
         ("podman", "full", (admin,) * 3),
         ("libvirt", "full", (admin,) * 3),
         ("kmsg", "full", (admin,) * 3),
+        ("mariadb", "full", (admin,) * 3),
         ("postgresql", "full", (admin,) * 3),
         ("tun", "full", (admin,) * 3),
     ):

@@ -183,6 +183,7 @@ def test_generated_drop_ins():
     (The container does not enforce DeviceAllow=: this looks at what systemd was told.)"""
     for name, wanted in (
         ("libvirt", {"User": "doorward-libvirt", "PrivateDevices": "yes"}),
+        ("mariadb", {"User": "doorward-mariadb"}),
         ("postgresql", {"User": "doorward-postgresql"}),
         ("kvm", {"User": "doorward-opener", "PrivateDevices": "no", "CapabilityBoundingSet": ""}),
         ("tun", {"User": "doorward-opener", "PrivateNetwork": "no", "PrivateDevices": "no"}),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""psql, unmodified, through doorward to a real PostgreSQL with peer authentication mapped to a
-role by pg_ident."""
+"""psql and pg_dump, unmodified, through doorward to a real PostgreSQL with peer authentication: as a
+role that pg_ident maps to."""
 
 import contextlib
 import glob
@@ -20,13 +20,16 @@ RuntimeDirectoryPreserve=yes
 # As the comment of the shipped definition has it.
 HBA = """local all postgres peer
 local all app peer map=doorward
+local all reader peer map=doorward
 local all all peer
 """
-IDENT = "doorward doorward-postgresql app\n"
+IDENT = """doorward doorward-postgresql app
+doorward doorward-postgresql-ro reader
+"""
 
 
 @contextlib.contextmanager
-def server(mode=0o777):
+def server(sql="select 1", mode=0o777):
     """The mode is its socket's, which belongs to the group postgres."""
     (programs,) = glob.glob("/usr/lib/postgresql/*/bin")[-1:]
     with lib.scratch() as folder:
@@ -41,7 +44,7 @@ def server(mode=0o777):
             lib.ok(
                 "psql", "-h", "/run/postgresql", "-d", "postgres", "-c", "create role app login",
                 "-c", "create table things (n int)", "-c", "insert into things values (42)",
-                "-c", "grant select on things to app", user="postgres",
+                "-c", "grant select on things to app", "-c", sql, user="postgres",
             )
             yield
 
@@ -102,3 +105,58 @@ def test_psql():
                     folder, "select repeat('a', 1000) from generate_series(1, 20000)"
                 ).expect_status(0)
                 lib.expect(len(result.out), 20000 * 1001)
+
+
+REPORT = """[Endpoint]
+Description=PostgreSQL, reports
+[ReadOnly]
+ConnectStream=/run/postgresql/.s.PGSQL.5432
+[Connect]
+ConnectAs=doorward-postgresql-ro
+PeerUser=postgres
+"""
+
+# What a role is that may only read, and what PostgreSQL itself says to it.
+READER = """create role reader login; grant select on things to reader;
+revoke create, temporary on database postgres from public"""
+REFUSED = {
+    "insert into things values (1)": "permission denied for table things",
+    "delete from things": "permission denied for table things",
+    "create table more (n int)": "permission denied for schema public",
+    "create temporary table more (n int)": "permission denied to create temporary tables",
+    "drop table things": "must be owner of table things",
+    "create role x": "permission denied to create role",
+    "copy things to program 'cat >/tmp/out'": "to COPY to or from an external program",
+    "copy things to '/tmp/out'": "to COPY to a file",
+    "set role app": "permission denied to set role",
+}
+
+
+def expect_reader(folder, role, user="alice"):
+    """Reading works, also of all of it with pg_dump; whatever changes something, or leads to a file
+    or a program, PostgreSQL itself refuses."""
+    result = psql(folder, "select current_user, n from things", user, role).expect_status(0)
+    lib.expect(result.out.strip(), f"{role}|42")
+    dump = lib.run(
+        "pg_dump", "-h", folder, "-U", role, "-t", "things", "postgres", user=user
+    ).expect_status(0)
+    lib.expect_in("COPY public.things (n) FROM stdin;\n42\n", dump.out)
+    for sql, error in REFUSED.items():
+        result = lib.run(
+            "psql", "-X", "-h", folder, "-U", role, "-d", "postgres", "-c", sql, user=user
+        )
+        lib.expect(result.status, 1, f"{sql}: {result!r}")
+        lib.expect_in(error, result.err, sql)
+
+
+@lib.time_limit(120)
+def test_connect_as_a_reader():
+    """Through an endpoint with ConnectAs= a user whom pg_ident maps to a role that may only read, as
+    the comment of the shipped definition has it, clients can read, and PostgreSQL refuses the rest."""
+    allowed = lib.allow_generic("postgresql-report", "read-only")
+    with lib.system_user("doorward-postgresql-ro"), server(READER), lib.rule(allowed):
+        with lib.definition("postgresql-report", REPORT):
+            with forwarded(endpoint="-r postgresql-report") as folder:
+                expect_reader(folder, "reader")
+                result = psql(folder, "select 1", role="app")
+                lib.expect_in("Peer authentication failed", result.err)

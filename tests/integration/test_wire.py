@@ -179,7 +179,8 @@ def test_list_endpoints():
 
     with lib.rule(lib.allow("echo", "read-only")):
         found = lib.as_user("alice", body, {})
-        for name in ("echo", "libvirt", "postgresql", "kvm", "kmsg", "docker", "podman", "serial@", "tun"):
+        shipped = ("libvirt", "mariadb", "postgresql", "kvm", "kmsg", "docker", "podman", "tun")
+        for name in ("echo", "serial@", *shipped):
             lib.expect_in(name, found)
         lib.expect_not_in("decision", found["echo"]["full"])
         lib.expect(found["docker"]["readOnly"]["provided"], False)

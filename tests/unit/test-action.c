@@ -199,7 +199,7 @@ static void test_shipped(void **state) {
         while ((entry = readdir(dir)))
                 n_actions += entry->d_name[0] != '.';
         (void)closedir(dir);
-        assert_int_equal(n_definitions, 8);
+        assert_int_equal(n_definitions, 9);
         assert_int_equal(n_actions, n_definitions + 1);
 }
 
@@ -248,16 +248,20 @@ static void test_shipped_contents(void **state) {
                                                *kvm = parse_shipped("kvm.conf"),
                                                *kmsg = parse_shipped("kmsg.conf"),
                                                *libvirt = parse_shipped("libvirt.conf"),
+                                               *mariadb = parse_shipped("mariadb.conf"),
                                                *postgresql = parse_shipped("postgresql.conf"),
                                                *serial = parse_shipped("serial@.conf");
 
         assert_false(docker->targets[ACCESS_READ_ONLY].provided);
         assert_false(podman->targets[ACCESS_READ_ONLY].provided);
         assert_false(kvm->targets[ACCESS_READ_ONLY].provided);
+        assert_false(mariadb->targets[ACCESS_READ_ONLY].provided);
         assert_false(postgresql->targets[ACCESS_READ_ONLY].provided);
         assert_true(kmsg->targets[ACCESS_READ_ONLY].real_limit);
         assert_false(serial->targets[ACCESS_READ_ONLY].real_limit);
         assert_string_equal(definition_connect_as(libvirt), "doorward-libvirt");
+        assert_string_equal(definition_connect_as(mariadb), "doorward-mariadb");
+        assert_string_equal(mariadb->peer_user, "mysql");
         assert_string_equal(definition_connect_as(postgresql), "doorward-postgresql");
         assert_string_equal(postgresql->peer_user, "postgres");
         assert_string_equal(libvirt->targets[ACCESS_READ_ONLY].paths[0],
