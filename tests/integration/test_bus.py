@@ -2,17 +2,12 @@
 """busctl by unixexec to the real system bus, with the definition of the cookbook."""
 
 import json
-import re
 
 import lib
+import recipes
 
 ADDRESS = "unixexec:path=/usr/bin/doorward,argv1=stdio,argv2=system-bus"
-
-
-def cookbook(page):
-    """The definition that a page of the cookbook gives."""
-    text = lib.read(f"{lib.SOURCE}/docs/cookbook/{page}.md")
-    return re.search(r"```ini\n(\[Endpoint\].*?)```", text, re.DOTALL).group(1)
+DEFINITION = recipes.Page("busctl").file(f"{lib.DEFINITIONS}/system-bus.conf")
 
 
 def connections(out, user):
@@ -24,7 +19,7 @@ def test_busctl():
     """busctl talks to the bus over the endpoint; the bus sees the opener's user, and its process,
     as it says of busctl's own connection."""
     user = "doorward-opener"
-    with lib.definition("system-bus", cookbook("system-bus")):
+    with lib.definition("system-bus", DEFINITION):
         result = lib.login("alice", "busctl", f"--address={ADDRESS}", "list")
         lib.expect(result.status, 1, f"without a rule: {result!r}")
         with lib.rule(lib.allow_generic("system-bus", "full")):

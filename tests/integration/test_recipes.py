@@ -1,28 +1,26 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The recipes of the cookbook that are programs, as they stand there, with the real services."""
+"""The recipes of the cookbook that are programs, with more than their pages have them do: much at once,
+and the end of the lease. (The pages as they stand are test_cookbook.py's.)"""
 
 import contextlib
 import json
-import re
 
 import lib
+import recipes
 import test_postgres
 
 
 @contextlib.contextmanager
 def recipe(page):
-    """The programs of a page, in a folder: the module, under the name that the page gives it, and
-    the program that uses it."""
-    text = lib.read(f"{lib.SOURCE}/docs/cookbook/{page}.md")
-    module, program = re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
-    (name,) = re.findall(r"[Ss]ave (?:this|it)\s+as `(\w+\.py)`", text)
+    """The programs of a page, in a folder: a module, and what uses it."""
     with lib.scratch() as folder:
-        lib.write(f"{folder}/{name}", module)
-        lib.write(f"{folder}/program.py", program)
+        for step in recipes.Page(page).steps:
+            if isinstance(step, recipes.File) and step.path.endswith(".py"):
+                lib.write(f"{folder}/{step.path}", step.text)
         yield folder
 
 
-def run(folder, program="program.py", user="alice", **options):
+def run(folder, program, user="alice", **options):
     return lib.run("/usr/bin/python3", "-B", f"{folder}/{program}", user=user, **options)
 
 
@@ -94,11 +92,11 @@ def test_psycopg():
     """psycopg2 with a real PostgreSQL: the role is the mapped one; many connections are one lease,
     and end with it; without a rule there is nothing."""
     with test_postgres.server(), recipe("psycopg") as folder:
-        result = run(folder)
+        result = run(folder, "report.py")
         lib.expect_in("there is no terminal to ask for it on", result.err)
         lib.expect_in("ConnectionError: postgresql could not be opened", result.err)
         with lib.rule(lib.allow("postgresql", "full")):
-            lib.expect(run(folder).expect_status(0).out, "app postgres\n")
+            lib.expect(run(folder, "report.py").expect_status(0).out, "app postgres\n")
 
             lib.write(f"{folder}/more.py", LARGE)
             grant = follow(f"{folder}/more.py", "ready", "cut\nrefused\n/tmp/")
@@ -177,10 +175,10 @@ def podman():
 def test_docker_py():
     """docker-py with podman's API: what its transport opens is one lease, and ends with it."""
     with podman(), recipe("docker-py") as folder:
-        lib.expect_true(run(folder).status != 0, "nothing without a rule")
+        lib.expect_true(run(folder, "images.py").status != 0, "nothing without a rule")
         with lib.rule(lib.allow("docker", "full")):
             version = lib.ok("podman", "--version").split()[-1]
-            lib.expect(run(folder).expect_status(0).out, f"{version}\n")
+            lib.expect(run(folder, "images.py").expect_status(0).out, f"{version}\n")
 
             lib.write(f"{folder}/more.py", MORE)
             env = {"http_proxy": "http://localhost:1"}

@@ -3,7 +3,8 @@
 """Holds what is written for people to the code: every key of a definition and every setting has its
 paragraph, with the defaults and ranges that there are; every row of docs/THREATS.md names tests, and
 every test and file that it names is there; the numbers in doorward(7) are those of the record; there
-is one version, and the library's package is about the library that there is.
+is one version, and the library's package is about the library that there is; the index of the cookbook
+is whole.
 
 check-docs.py SOURCE
 """
@@ -163,6 +164,42 @@ def check_record():
             expect(f"*{field}=*" in page, f"doorward(7) does not describe {field}= of {source}")
 
 
+COOKBOOK = "docs/cookbook"
+ROW = re.compile(r"^\| .+? \| \[(.+?)\]\((.+?)\.md\) \| .+? \| (.+?) \| (.+?) \|$", re.M)
+
+
+def check_page(name, packages, test):
+    """A page, its row in the index, and the test that reads it, say the same."""
+    page = f"{COOKBOOK}/{name}.md"
+    text = " ".join(read(page).split())
+    for package, version in re.findall(r"([a-z][a-z0-9.+-]*) ([0-9.]+)", packages):
+        expect(f"`{package}` {version}" in text, f"{page} was not tested with {package} {version}")
+    tests = read("tests/integration/test_cookbook.py")
+    functions = dict(re.findall(r"^def test_(\w+)\(.*?\):\n(.*?)(?=^\S|\Z)", tests, re.M | re.S))
+    called = [test for test, body in functions.items() if f'"{name}"' in body]
+    if "ot run by the tests" in text:
+        expect(not called and test == "no", f"{COOKBOOK}/README.md: {name} is run by no test")
+    else:
+        wanted = ", ".join(f"`cookbook.{function}`" for function in called)
+        expect(test == wanted, f"{COOKBOOK}/README.md: {name} is run by {wanted}, not {test}")
+        expect("Tested with `" in text, f"{page} does not say what it was tested with")
+
+
+def check_cookbook():
+    rows = ROW.findall(read(f"{COOKBOOK}/README.md"))
+    names = {file[:-3] for file in os.listdir(os.path.join(root, COOKBOOK))} - {"README"}
+    expect(len(names) >= 8, "pages of the cookbook are not found")
+    expect(
+        sorted(name for name, *_ in rows) == sorted(names),
+        f"{COOKBOOK}/README.md has {sorted(name for name, *_ in rows)}, there are {sorted(names)}",
+    )
+    for name, file, packages, test in rows:
+        expect(name == file, f"{COOKBOOK}/README.md: {name} leads to {file}")
+        if file in names:
+            check_page(file, packages, test)
+
+
+check_cookbook()
 check_definitions()
 check_settings()
 check_threats()
