@@ -31,13 +31,14 @@ static int another_connect(doorward_conn *conn, doorward_error *error) {
         return r;
 }
 
-static int another_call(doorward_conn *conn, WireReply *ret, doorward_error *error) {
-        json_t *parameters;
+json_t *another_parameters(const doorward_conn *conn) {
+        return json_pack("{s:s, s:s, s:s}", "endpoint", conn->uri.endpoint, "access",
+                         access_to_wire((Access)conn->uri.access), "lease", conn->lease.id);
+}
 
-        parameters = json_pack("{s:s, s:s, s:s}", "endpoint", conn->uri.endpoint, "access",
-                               access_to_wire((Access)conn->uri.access), "lease", conn->lease.id);
-        return wire_call(conn->another.wire, METHOD_OPEN, parameters, ANOTHER_TIMEOUT_MS, ret,
-                         error);
+static int another_call(doorward_conn *conn, WireReply *ret, doorward_error *error) {
+        return wire_call(conn->another.wire, METHOD_OPEN, another_parameters(conn),
+                         ANOTHER_TIMEOUT_MS, ret, error);
 }
 
 /* On the wire that there is, or on a new one. */
@@ -59,8 +60,7 @@ static int another_ask(doorward_conn *conn, WireReply *ret, doorward_error *erro
         return r;
 }
 
-/* What it must be to be believed: what the connection's first one was. */
-static const char *another_problem(const doorward_conn *conn, const WireReply *reply) {
+const char *another_problem(const doorward_conn *conn, const WireReply *reply) {
         OpeningReply open;
         int kind;
 

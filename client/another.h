@@ -28,3 +28,8 @@ void another_deinit(Another *another, bool is_copy);
 /* Opens one more under the lease of a connection that has one. A descriptor that is the caller's;
  * or -errno and the error. */
 int another_open(doorward_conn *conn, doorward_error *error) _must_check_;
+
+/* For who cannot wait, and makes that call on a wire of his own: what it says; and why the reply is
+ * not to be believed, or NULL. It must be what the connection's first one was. */
+json_t *another_parameters(const doorward_conn *conn);
+const char *another_problem(const doorward_conn *conn, const WireReply *reply);

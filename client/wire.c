@@ -360,6 +360,13 @@ int wire_next(Wire *wire, int timeout_ms, WireReply *ret, doorward_error *error)
         return r == -EAGAIN && timeout_ms != 0 ? channel_fail_timeout(&wire->channel, error) : r;
 }
 
+int wire_start(Wire *wire, MethodId method, json_t *parameters, doorward_error *error) {
+        int r;
+
+        r = wire_begin(wire, method, parameters, false, channel_deadline(0), error);
+        return r == -EAGAIN ? 0 : r;
+}
+
 int wire_call_more(Wire *wire, MethodId method, json_t *parameters, int timeout_ms,
                    doorward_error *error) {
         int r;

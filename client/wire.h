@@ -101,6 +101,10 @@ bool wire_is_secure(const Wire *wire);
 int wire_call(Wire *wire, MethodId method, json_t *parameters, int timeout_ms, WireReply *ret,
               doorward_error *error) _must_check_;
 
+/* Starts a call and waits for nothing: wire_next(), with a time-out of 0, sends what could not be
+ * sent yet, and has the only reply. parameters as above. */
+int wire_start(Wire *wire, MethodId method, json_t *parameters, doorward_error *error) _must_check_;
+
 /* Starts a call with more; wire_next() then has the replies. parameters as above. With a time-out
  * of 0 it waits for nothing, and what could not be sent yet wire_next() sends. */
 int wire_call_more(Wire *wire, MethodId method, json_t *parameters, int timeout_ms,

@@ -539,9 +539,10 @@ static int take_environment(DefinitionBuilder *builder, const char *value) {
                                       "run something else",
                                       (int)n, value);
         for (const char *c = strchr(value + n, '%'); c; c = strchr(c + 2, '%'))
-                if (c[1] != 's' && c[1] != '%')
+                if (c[1] != 's' && c[1] != 'd' && c[1] != '%')
                         return builder_refuse(builder, "in Environment= %% is followed by s (the "
-                                                       "socket's path) or another %%");
+                                                       "socket's path), d (the folder that it is "
+                                                       "in) or another %%");
 
         return strv_push(&builder->definition->environment, value);
 }

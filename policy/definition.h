@@ -76,7 +76,7 @@ typedef struct Definition {
         char *connect_user; /* of CONNECT_AS_USER */
         char *peer_user;    /* who made the backend's socket, or owns the folders on the way */
         bool peer_any;      /* PeerUser=* */
-        char **environment; /* [Client] Environment=, for `doorward run` */
+        char **environment; /* [Client] Environment=, for `doorward run`; %s, %d, %% are in it */
 
         char *text;                      /* the files as merged, each under "# /its/path" */
         char hash[DEFINITION_HASH_SIZE]; /* of text */

@@ -877,7 +877,8 @@ static void test_environment(void **state) {
 
                 assert_refused(text, "is NAME=value");
         }
-        assert_refused(SOCKET "[Client]\nEnvironment=X=%d\n", "followed by s");
+        assert_refused(SOCKET "[Client]\nEnvironment=X=%i\n", "followed by s");
+        assert_accepted(SOCKET "[Client]\nEnvironment=X=%d:%s%%\n");
         assert_refused(SOCKET "[Client]\nEnvironment=X=%\n", "followed by s");
         assert_accepted(SOCKET "[Client]\nEnvironment=X=\n");
         assert_accepted(SOCKET "[Client]\nEnvironment=SSH_AUTH_SOCK=%s\n");
