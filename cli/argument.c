@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <ctype.h>
 #include <limits.h>
 
 #include "cli/argument.h"
@@ -103,7 +104,7 @@ const char *argument_problem(int error) {
 
 /* What follows "doorward-COMMAND-", of the commands that have such links; NULL if it is no link. */
 static const char *program_cut(const char *program, const char **ret_command) {
-        static const char *const commands[] = {"stdio", "fdpass"};
+        static const char *const commands[] = {"stdio", "fdpass", "listen"};
         const char *slash = strrchr(program, '/');
         const char *base = slash ? slash + 1 : program;
 
@@ -123,16 +124,47 @@ static const char *program_cut(const char *program, const char **ret_command) {
         return NULL;
 }
 
+/* What systemd-escape(1) has made of a name: "\x40" is "@". Names have no backslash. */
+static int program_unescape(const char *text, char *buf, size_t size) {
+        size_t n = 0;
+
+        while (*text) {
+                unsigned value = (unsigned char)*text++;
+
+                if (value == '\\') {
+                        char digits[3] = {};
+
+                        if (text[0] != 'x' || !isxdigit((unsigned char)text[1]) ||
+                            !isxdigit((unsigned char)text[2]))
+                                return ARGUMENT_E_NAME;
+                        memcpy(digits, text + 1, 2);
+                        value = (unsigned)strtoul(digits, NULL, 16);
+                        text += 3;
+                }
+                if (value == 0 || n + 1 >= size)
+                        return ARGUMENT_E_NAME;
+                buf[n++] = (char)value;
+        }
+
+        buf[n] = 0;
+        return 0;
+}
+
 int argument_from_program(const char *program, const char **ret_command, Argument *ret) {
-        const char *command, *base = program_cut(program, &command);
+        const char *command, *cut = program_cut(program, &command), *base;
+        char text[NAME_TEXT_SIZE + sizeof("ro-")];
         Access access = ACCESS_FULL;
         Argument argument;
         Name name;
         int r;
 
-        if (!base)
+        if (!cut)
                 return -ENOENT;
+        r = program_unescape(cut, text, sizeof(text));
+        if (r != 0)
+                return r;
 
+        base = text;
         /* No endpoint's name begins with "ro-", so this cannot be one. */
         if (strncmp(base, "ro-", 3) == 0) {
                 access = ACCESS_READ_ONLY;

@@ -14,7 +14,9 @@
  * to, and whether it is one, cli/grant.h finds out. Links called
  * doorward-stdio-NAME and doorward-stdio-ro-NAME stand for "doorward stdio NAME" and
  * "doorward stdio NAME:ro", doorward-fdpass-NAME for "doorward fdpass NAME": some programs call a
- * helper by its path and let nobody add arguments.
+ * helper by its path and let nobody add arguments. In the same way a unit's name is all that
+ * doorward-listen@.service has, whose instances are called NAME and ro-NAME, perhaps as
+ * systemd-escape(1) writes that: doorward-listen-NAME stands for "doorward listen NAME".
  */
 
 #include "client/uri.h"

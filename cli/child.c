@@ -26,7 +26,7 @@ bool child_forwards(const ChildSignal *received, pid_t child, pid_t own_group,
 
 /* Nothing may come between the fork and our first look at the command, so signals are blocked
  * before it. */
-static int signals_take(Child *child) {
+int child_prepare(Child *child) {
         struct sigaction action = {.sa_handler = SIG_DFL};
         sigset_t mask;
 
@@ -53,6 +53,9 @@ static int environment_set(const ChildSpec *spec) {
         (void)unsetenv("LISTEN_FDNAMES");
         (void)unsetenv("LISTEN_PID");
         (void)unsetenv("LISTEN_PIDFDID");
+        for (char *const *variable = spec->environment; variable && *variable; variable++)
+                if (putenv(*variable) != 0)
+                        return -errno;
         if (spec->n_listen == 0)
                 return 0;
 
@@ -106,7 +109,7 @@ static int report_read(int report, bool *ret_exec) {
 pid_t child_fork(Child *child) {
         int r;
 
-        r = signals_take(child);
+        r = child->signal_fd < 0 ? child_prepare(child) : 0;
         if (r < 0)
                 return r;
 

@@ -2,8 +2,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Child: the command that `doorward exec` runs (or another process of ours), and how its parent
- * stands aside
+ * Child: the command that `doorward exec` or `run` runs (or another process of ours), and how its
+ * parent stands aside
  *
  * The command stays in our process group, so that a pipeline, a terminal and a shell's job control
  * see one job. What the terminal sends (^C, ^\, ^Z, a changed size) goes to the whole foreground
@@ -35,9 +35,14 @@ typedef struct ChildSpec {
         char **words; /* the command, searched for in PATH */
         const int *sources, *numbers;
         size_t n_fds;
-        size_t n_listen;   /* 0: LISTEN_FDS is not set */
-        const char *names; /* LISTEN_FDNAMES */
+        size_t n_listen;          /* 0: LISTEN_FDS is not set */
+        const char *names;        /* LISTEN_FDNAMES */
+        char *const *environment; /* NAME=value, besides what there is; ended by NULL, or NULL */
 } ChildSpec;
+
+/* Takes the signals, which child_fork() does else: from here on those that end a process are read
+ * from the descriptor, and what came before there was a command is then sent on to it. -errno. */
+int child_prepare(Child *child) _must_check_;
 
 /* Takes the signals and forks: 0 in the child, whose signals are as they were before; its number,
  * or -errno. It is followed by child_dispatch(), too. */

@@ -15,6 +15,8 @@ int command_explain(const Options *options, char **arguments, size_t n);
 int command_exec(const Options *options, char **arguments, size_t n);
 int command_stdio(const Options *options, char **arguments, size_t n);
 int command_fdpass(const Options *options, char **arguments, size_t n);
+int command_listen(const Options *options, char **arguments, size_t n);
+int command_run(const Options *options, char **arguments, size_t n);
 int command_leases(const Options *options, char **arguments, size_t n);
 int command_relay(const Options *options, char **arguments, size_t n);
 int command_revoke(const Options *options, char **arguments, size_t n);

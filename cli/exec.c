@@ -87,30 +87,21 @@ static int exec_number(Exec *exec) {
 }
 
 static int exec_substitute(Exec *exec) {
-        char **words = exec->options->words;
-        size_t n = 0;
+        char texts[EXEC_ENDPOINTS_MAX][12];
+        const char *values[EXEC_ENDPOINTS_MAX], *word = NULL;
         int r;
 
-        while (words[n])
-                n++;
-        exec->words = calloc(n + 1, sizeof(char *));
-        if (!exec->words)
-                return report_errno(exec->options, -ENOMEM, "Cannot prepare the command");
-
-        for (size_t i = 0; i < n; i++) {
-                r = placement_substitute(words[i], exec->arguments, exec->numbers, exec->n,
-                                         &exec->words[i]);
-                if (r == PLACEMENT_E_AMBIGUOUS)
-                        return options_usage_error(
-                                exec->options,
-                                "'%s': with several endpoints write which one is meant, as in "
-                                "{%s}, and name none twice.",
-                                words[i], exec->arguments[0].key);
-                if (r < 0)
-                        return report_errno(exec->options, r, "Cannot prepare the command");
+        for (size_t i = 0; i < exec->n; i++) {
+                (void)snprintf(texts[i], sizeof(texts[i]), "%d", exec->numbers[i]);
+                values[i] = texts[i];
         }
 
-        return -1;
+        r = placement_substitute_all(exec->options->words, exec->arguments, values, exec->n,
+                                     &exec->words, &word);
+        if (r == PLACEMENT_E_AMBIGUOUS)
+                return options_usage_error(exec->options, PLACEMENT_TEXT_AMBIGUOUS, word,
+                                           exec->arguments[0].key);
+        return r < 0 ? report_errno(exec->options, r, "Cannot prepare the command") : -1;
 }
 
 static int exec_open(Exec *exec) {

@@ -73,8 +73,16 @@ int grant_read_argument(const Options *options, const char *text, bool fd_allowe
         return r < 0 ? report_error(options, &error) : -1;
 }
 
-int grant_open(const Options *options, const Argument *argument, doorward_conn **ret,
-               doorward_error *error) {
+const doorward_auth grant_auth_desktop = {};
+
+const doorward_auth *grant_get_auth(const Options *options) {
+        if (options_has(options, OPTION_NO_ASK_PASSWORD))
+                return NULL;
+        return terminal_is_there() ? doorward_auth_default : &grant_auth_desktop;
+}
+
+static int open_with(const Options *options, const Argument *argument, unsigned flags,
+                     doorward_conn **ret, doorward_error *error) {
         bool may_ask = !options_has(options, OPTION_NO_ASK_PASSWORD) && terminal_is_there();
         char uri[URI_TEXT_SIZE];
         int r;
@@ -82,13 +90,23 @@ int grant_open(const Options *options, const Argument *argument, doorward_conn *
         (void)uri_to_string(&argument->uri, uri);
         for (int i = 1;; i++) {
                 r = conn_open(uri, argument->access, may_ask ? doorward_auth_default : NULL,
-                              CONN_NO_ALIASES, ret, error);
+                              CONN_NO_ALIASES | flags, ret, error);
                 if (r == 0 || !may_ask || error->code != DOORWARD_ERR_AUTH_FAILED || i == ATTEMPTS)
                         return r;
 
                 (void)fprintf(stderr, "doorward: %s Try again.\n", error->message);
                 doorward_error_clear(error);
         }
+}
+
+int grant_open(const Options *options, const Argument *argument, doorward_conn **ret,
+               doorward_error *error) {
+        return open_with(options, argument, 0, ret, error);
+}
+
+int grant_hold(const Options *options, const Argument *argument, doorward_conn **ret,
+               doorward_error *error) {
+        return open_with(options, argument, CONN_HOLD, ret, error);
 }
 
 int grant_take_fd(doorward_conn *conn) {

@@ -27,6 +27,17 @@ int grant_resolve(const Options *options, Argument *argument, doorward_error *er
 int grant_open(const Options *options, const Argument *argument, doorward_conn **ret,
                doorward_error *error) _must_check_;
 
+/* The same, for a lease under which descriptors are opened one by one (CONN_HOLD). */
+int grant_hold(const Options *options, const Argument *argument, doorward_conn **ret,
+               doorward_error *error) _must_check_;
+
+/* How people are asked by who has nobody at a terminal to ask: by the authentication agent of the
+ * user's desktop, if there is one. */
+extern const doorward_auth grant_auth_desktop;
+
+/* By what people can be asked here, later: on the terminal, or so; NULL with --no-ask-password. */
+const doorward_auth *grant_get_auth(const Options *options);
+
 /* The descriptor, which is the caller's from now on: the connection keeps the lease only. */
 int grant_take_fd(doorward_conn *conn);
 

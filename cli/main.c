@@ -45,6 +45,17 @@ static const Command commands[] = {
          "made the socket. A program called doorward-fdpass-ENDPOINT, by a link to this one, does "
          "the same, as for qemu -netdev tap,helper=/usr/bin/doorward-fdpass-tun.",
          OPTIONS_OPENING | OPTION_FD | OPTION_TAP, 0, 1, false, command_fdpass},
+        {"run", "[ENDPOINT[:ro]...] -- CMD...", "run CMD with a private socket",
+         "Runs CMD with a private socket in the place of each endpoint, for programs that can only "
+         "be told a path. What the endpoint's definition says is set in CMD's environment; {} in "
+         "CMD becomes the path, or {ENDPOINT} with several. The sockets are removed when CMD ends, "
+         "and the exit status is CMD's.",
+         OPTIONS_OPENING, 0, -1, true, command_run},
+        {"listen", "[ENDPOINT[:ro]]", "a private socket, until ^C",
+         "Listens on a private socket in the place of the endpoint, until ^C: at "
+         "$XDG_RUNTIME_DIR/doorward/ENDPOINT, or where --at= says. The user unit "
+         "doorward-listen@ENDPOINT.socket does so whenever you are logged in.",
+         OPTIONS_OPENING | OPTION_AT, 0, 1, false, command_listen},
         {"relay", "", "the far end of a connection from another machine",
          "Speaks org.doorward.Relay on standard input and output: a program on another machine "
          "has it started here by ssh, and reaches an endpoint of this machine through it, as the "

@@ -30,6 +30,7 @@
 /* Options without a letter. */
 enum {
         VALUE_ALL = 256,
+        VALUE_AT,
         VALUE_BLOCK,
         VALUE_BR,
         VALUE_DEBUG,
@@ -51,6 +52,7 @@ enum {
 
 static const struct option long_options[] = {
         {"all", no_argument, NULL, VALUE_ALL},
+        {"at", required_argument, NULL, VALUE_AT},
         {"block", required_argument, NULL, VALUE_BLOCK},
         {"br", required_argument, NULL, VALUE_BR},
         {"debug", optional_argument, NULL, VALUE_DEBUG},
@@ -90,6 +92,7 @@ static const struct {
         {VALUE_BLOCK, OPTION_BLOCK, "   --block=TIME",
          "who had it is not let in again for so long"},
         {VALUE_ALL, OPTION_ALL, "   --all", "everybody's, where policy allows it"},
+        {VALUE_AT, OPTION_AT, "   --at=PATH", "make the socket there"},
         {VALUE_FD, OPTION_FD, "   --fd=N", "pass it over descriptor N, not standard output"},
         {VALUE_USE_VNET, OPTION_TAP, "--use-vnet", NULL},
         {VALUE_BR, OPTION_TAP, "--br", NULL},
@@ -193,6 +196,15 @@ static int option_set_endpoint(Options *options, const char *text) {
         return -1;
 }
 
+static int option_set_at(Options *options, const char *text) {
+        if (text[0] != '/')
+                return options_usage_error(
+                        options, "--at= takes a path that begins with a slash, not '%s'.", text);
+
+        options->at = text;
+        return -1;
+}
+
 static int option_set_debug(Options *options, const char *text) {
         int level = text ? log_level_from_string(text) : LOG_LEVEL_DEBUG;
 
@@ -244,6 +256,8 @@ static int option_take(Options *options, int value, const char *word) {
                 return option_set_fd(options, optarg);
         case VALUE_ENDPOINT:
                 return option_set_endpoint(options, optarg);
+        case VALUE_AT:
+                return option_set_at(options, optarg);
         case VALUE_BLOCK:
                 return option_set_block(options, optarg);
         case VALUE_BR:

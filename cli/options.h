@@ -37,6 +37,7 @@ enum {
         OPTION_DEBUG = 1 << 18,
         OPTION_LOCAL_ONLY = 1 << 19,
         OPTION_NO_ALIASES = 1 << 20,
+        OPTION_AT = 1 << 21,
 };
 
 typedef struct Command Command;
@@ -49,6 +50,7 @@ typedef struct Options {
         const char *user;     /* --user; NULL if not given, "" if it is to be asked */
         const char *bridge;   /* --br; NULL if not given */
         const char *endpoint; /* --endpoint; NULL if not given */
+        const char *at;       /* --at; NULL if not given */
         int64_t block;        /* --block, in seconds; 0 if not given, */
         bool lets_in;         /* or if it was 0: who was kept out is let in again */
         LogLevel debug;       /* from which level on; if --debug is given */

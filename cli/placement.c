@@ -60,8 +60,8 @@ static int brace_find(const char *text, size_t length, const Argument *arguments
         return found;
 }
 
-static int words_write(FILE *f, const char *word, const Argument *arguments, const int *numbers,
-                       size_t n) {
+static int words_write(FILE *f, const char *word, const Argument *arguments,
+                       const char *const *values, size_t n) {
         while (*word) {
                 size_t plain = strcspn(word, "{"), inside;
                 int i;
@@ -76,7 +76,7 @@ static int words_write(FILE *f, const char *word, const Argument *arguments, con
                 if (i == -ENOTUNIQ)
                         return PLACEMENT_E_AMBIGUOUS;
                 if (i >= 0) {
-                        (void)fprintf(f, "%d", numbers[i]);
+                        (void)fputs(values[i], f);
                         word += inside + 2;
                 } else
                         (void)fputc(*word++, f);
@@ -85,8 +85,8 @@ static int words_write(FILE *f, const char *word, const Argument *arguments, con
         return 0;
 }
 
-int placement_substitute(const char *word, const Argument *arguments, const int *numbers, size_t n,
-                         char **ret) {
+int placement_substitute(const char *word, const Argument *arguments, const char *const *values,
+                         size_t n, char **ret) {
         char *text = NULL;
         size_t size;
         FILE *f;
@@ -96,7 +96,7 @@ int placement_substitute(const char *word, const Argument *arguments, const int 
         if (!f)
                 return -ENOMEM;
 
-        r = words_write(f, word, arguments, numbers, n);
+        r = words_write(f, word, arguments, values, n);
         if (ferror(f) || fclose(f) != 0)
                 r = -ENOMEM;
         if (r != 0) {
@@ -105,6 +105,31 @@ int placement_substitute(const char *word, const Argument *arguments, const int 
         }
 
         *ret = text;
+        return 0;
+}
+
+int placement_substitute_all(char *const *words, const Argument *arguments,
+                             const char *const *values, size_t n, char ***ret,
+                             const char **ret_word) {
+        _cleanup_(strv_freep) char **made = NULL;
+        size_t n_words = 0;
+        int r;
+
+        while (words[n_words])
+                n_words++;
+        made = calloc(n_words + 1, sizeof(char *));
+        if (!made)
+                return -ENOMEM;
+
+        for (size_t i = 0; i < n_words; i++) {
+                r = placement_substitute(words[i], arguments, values, n, &made[i]);
+                if (r != 0) {
+                        *ret_word = words[i];
+                        return r;
+                }
+        }
+
+        *ret = TAKE_PTR(made);
         return 0;
 }
 

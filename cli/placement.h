@@ -20,6 +20,10 @@ enum {
         PLACEMENT_E_AMBIGUOUS, /* {} of several endpoints, or {docker} of two */
 };
 
+/* What is said then: the word, and an argument. */
+#define PLACEMENT_TEXT_AMBIGUOUS \
+        "'%s': with several endpoints write which one is meant, as in {%s}, and name none twice."
+
 /* Fills numbers, one for each argument; *ret_n_listen is how many stand from 3 on.
  * PLACEMENT_E_CONFLICT: *ret_conflict is then the number. */
 int placement_plan(const Argument *arguments, size_t n, int *numbers, size_t *ret_n_listen,
@@ -29,10 +33,16 @@ int placement_plan(const Argument *arguments, size_t n, int *numbers, size_t *re
  * caller's. -ENOMEM. */
 int placement_names(const Argument *arguments, size_t n, char **ret) _must_check_;
 
-/* One word of the command with its braces replaced. The string is the caller's.
- * PLACEMENT_E_AMBIGUOUS, -ENOMEM. */
-int placement_substitute(const char *word, const Argument *arguments, const int *numbers, size_t n,
-                         char **ret) _must_check_;
+/* One word of the command with its braces replaced by what stands for their argument: of `exec` its
+ * number, of `run` its path. The string is the caller's. PLACEMENT_E_AMBIGUOUS, -ENOMEM. */
+int placement_substitute(const char *word, const Argument *arguments, const char *const *values,
+                         size_t n, char **ret) _must_check_;
+
+/* All of a command's words; the vector is the caller's. As above, and *ret_word is the one that is
+ * ambiguous. */
+int placement_substitute_all(char *const *words, const Argument *arguments,
+                             const char *const *values, size_t n, char ***ret,
+                             const char **ret_word) _must_check_;
 
 /* Moves descriptors to their numbers in a process that is about to exec: sources[i] becomes
  * numbers[i], open across exec. The sources must be distinct and have close-on-exec. *spare is one

@@ -59,11 +59,15 @@ __doorward_options() {
         case $1 in
         list) echo --no-check --json= -j --no-legend --no-pager ;;
         explain) echo --read-only -r --local-only --no-aliases --json= -j --no-pager ;;
-        exec | stdio)
+        exec | run | stdio)
                 echo --read-only -r --local-only --no-aliases --user= --no-ask-password --quiet -q
                 ;;
         fdpass)
                 echo --read-only -r --local-only --no-aliases --user= --fd= --no-ask-password \
+                        --quiet -q
+                ;;
+        listen)
+                echo --read-only -r --local-only --no-aliases --user= --at= --no-ask-password \
                         --quiet -q
                 ;;
         leases) echo --all --json= -j --no-legend --no-pager ;;
@@ -79,8 +83,8 @@ __doorward_options() {
 }
 
 _doorward() {
-        local commands='list explain exec stdio fdpass leases revoke monitor forget policy'
-        commands+=' cat-config verify capabilities info'
+        local commands='list explain exec stdio fdpass run listen leases revoke monitor forget'
+        commands+=' policy cat-config verify capabilities info'
         local line=${COMP_LINE:0:COMP_POINT} word command='' i at
         local -a words
         COMPREPLY=()
@@ -94,7 +98,7 @@ _doorward() {
         fi
 
         for ((i = 1; i < ${#words[@]}; i++)); do
-                if [[ $command == exec && ${words[i]} == -- ]]; then
+                if [[ $command == @(exec|run) && ${words[i]} == -- ]]; then
                         # What follows is somebody else's command line.
                         if declare -F _command_offset >/dev/null; then
                                 for ((at = 1; at < COMP_CWORD; at++)); do
@@ -120,6 +124,11 @@ _doorward() {
                 mapfile -t COMPREPLY < <(compgen -u -- "${word#--user=}")
                 return
                 ;;
+        --at=*)
+                compopt -o filenames
+                mapfile -t COMPREPLY < <(compgen -f -- "${word#--at=}")
+                return
+                ;;
         --endpoint=*)
                 mapfile -t COMPREPLY < <(compgen -W "$(__doorward_endpoints)" -- \
                         "${word#--endpoint=}")
@@ -138,7 +147,7 @@ _doorward() {
 
         case $command in
         '') mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$word") ;;
-        explain | exec | stdio | fdpass) __doorward_complete_endpoints "$word" ;;
+        explain | exec | stdio | fdpass | run | listen) __doorward_complete_endpoints "$word" ;;
         revoke) mapfile -t COMPREPLY < <(compgen -W "$(__doorward_leases)" -- "$word") ;;
         policy) __doorward_complete_definitions "$word" ;;
         cat-config) __doorward_complete_definitions "$word" doorward.conf ;;

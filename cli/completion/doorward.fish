@@ -48,8 +48,8 @@ function __doorward_command
     set -l words (commandline -opc)
     for word in $words[2..]
         switch $word
-            case list explain exec stdio fdpass leases revoke monitor forget policy cat-config \
-                    verify capabilities info
+            case list explain exec stdio fdpass run listen leases revoke monitor forget policy \
+                    cat-config verify capabilities info
                 test $word = $argv[1]
                 return
         end
@@ -58,8 +58,8 @@ function __doorward_command
 end
 
 function __doorward_no_command
-    for command in list explain exec stdio fdpass leases revoke monitor forget policy cat-config \
-            verify capabilities info
+    for command in list explain exec stdio fdpass run listen leases revoke monitor forget policy \
+            cat-config verify capabilities info
         __doorward_command $command; and return 1
     end
     return 0
@@ -73,9 +73,9 @@ function __doorward_commands
     return 1
 end
 
-# "exec ... --": what follows is somebody else's command line.
+# "exec ... --", "run ... --": what follows is somebody else's command line.
 function __doorward_behind_dashes
-    __doorward_command exec; and contains -- -- (commandline -opc)
+    __doorward_commands exec run; and contains -- -- (commandline -opc)
 end
 
 function __doorward_rest
@@ -94,6 +94,8 @@ complete -c doorward -n __doorward_no_command -a explain -d 'Why, and what would
 complete -c doorward -n __doorward_no_command -a exec -d 'Run a command with open descriptors'
 complete -c doorward -n __doorward_no_command -a stdio -d 'Join standard input and output to it'
 complete -c doorward -n __doorward_no_command -a fdpass -d 'Pass it over a socket to the caller'
+complete -c doorward -n __doorward_no_command -a run -d 'Run a command with a private socket'
+complete -c doorward -n __doorward_no_command -a listen -d 'A private socket, until ^C'
 complete -c doorward -n __doorward_no_command -a leases -d 'Who holds what at this moment'
 complete -c doorward -n __doorward_no_command -a revoke -d 'Take it back'
 complete -c doorward -n __doorward_no_command -a monitor -d 'Watch what is granted, refused and ended'
@@ -105,8 +107,8 @@ complete -c doorward -n __doorward_no_command -a capabilities \
     -d 'What there is, and would be answered'
 complete -c doorward -n __doorward_no_command -a info -d 'What this broker is'
 
-complete -c doorward -n '__doorward_commands explain stdio fdpass' -a '(__doorward_endpoints; __doorward_aliases)'
-complete -c doorward -n '__doorward_command exec; and not __doorward_behind_dashes' \
+complete -c doorward -n '__doorward_commands explain stdio fdpass listen' -a '(__doorward_endpoints; __doorward_aliases)'
+complete -c doorward -n '__doorward_commands exec run; and not __doorward_behind_dashes' \
     -a '(__doorward_endpoints; __doorward_aliases)'
 complete -c doorward -n __doorward_behind_dashes -a '(__doorward_rest)'
 complete -c doorward -n '__doorward_command revoke' -a '(__doorward_leases)'
@@ -114,15 +116,15 @@ complete -c doorward -n '__doorward_commands policy cat-config verify' -a '(__do
 complete -c doorward -n '__doorward_commands cat-config verify' -a doorward.conf
 complete -c doorward -n '__doorward_command verify' -F
 
-complete -c doorward -n '__doorward_commands explain exec stdio fdpass' -s r -l read-only \
+complete -c doorward -n '__doorward_commands explain exec stdio fdpass run listen' -s r -l read-only \
     -d 'Read-only access'
-complete -c doorward -n '__doorward_commands explain exec stdio fdpass' -l local-only \
+complete -c doorward -n '__doorward_commands explain exec stdio fdpass run listen' -l local-only \
     -d 'Nothing of other machines'
-complete -c doorward -n '__doorward_commands explain exec stdio fdpass' -l no-aliases \
+complete -c doorward -n '__doorward_commands explain exec stdio fdpass run listen' -l no-aliases \
     -d 'A word is an endpoint'
-complete -c doorward -n '__doorward_commands exec stdio fdpass' -l user -x \
+complete -c doorward -n '__doorward_commands exec stdio fdpass run listen' -l user -x \
     -a '(__fish_complete_users)' -d 'As this user, after their password'
-complete -c doorward -n '__doorward_commands exec stdio fdpass' -l no-ask-password \
+complete -c doorward -n '__doorward_commands exec stdio fdpass run listen' -l no-ask-password \
     -d 'Have nobody asked for a password'
 complete -c doorward -n '__doorward_command revoke' -l user -x -a '(__fish_complete_users)' \
     -d 'What this user has'
@@ -131,8 +133,10 @@ complete -c doorward -n '__doorward_command revoke' -l endpoint -x \
 complete -c doorward -n '__doorward_command revoke' -l block -x -a '10min 1h 8h 1d' \
     -d 'Who had it is not let in again for so long'
 complete -c doorward -n '__doorward_commands leases monitor' -l all -d 'Everybody\'s'
-complete -c doorward -n '__doorward_commands exec stdio fdpass revoke forget policy verify' -s q -l quiet \
+complete -c doorward -n '__doorward_commands exec stdio fdpass run listen revoke forget policy verify' \
+    -s q -l quiet \
     -d 'Say nothing but errors'
+complete -c doorward -n '__doorward_command listen' -l at -r -F -d 'Make the socket there'
 complete -c doorward -n '__doorward_command fdpass' -l fd -x -d 'Pass it over this descriptor'
 complete -c doorward -n '__doorward_command policy' -l install -d 'Put the file where polkit reads it'
 complete -c doorward -n '__doorward_command policy' -l remove -d 'Take it away again'

@@ -86,3 +86,65 @@ def test_libvirt_restarted():
     with lib.rule(lib.allow("libvirt", "read-only")):
         lib.systemctl("stop", "libvirtd.service")
         virsh(READ_ONLY, "list").expect_status(0)
+
+
+# Through a private socket, of which a URI names the path.
+PRIVATE = "test+unix:///default?socket={}"
+
+LIST_BY_PYTHON = """
+import sys, libvirt
+libvirt.registerErrorHandler(lambda *_: None, None)
+connection = libvirt.open(sys.argv[1])
+print([domain.name() for domain in connection.listAllDomains()], connection.isSecure())
+try:
+    connection.defineXML(open(sys.argv[2]).read())
+    print("defined")
+except libvirt.libvirtError as error:
+    print(error)
+"""
+
+
+def through_run(endpoint, *argv):
+    return lib.login("alice", "doorward", "run", endpoint, "--", *argv)
+
+
+def test_run_virsh():
+    """virsh through a private socket: lists at either access, and defines only at full."""
+    rules = (lib.allow("libvirt", "read-only"), lib.allow("libvirt", "full"))
+    with lib.rule(*rules), domain_file() as path:
+        result = through_run("libvirt:ro", "virsh", "--connect", PRIVATE, "list").expect_status(0)
+        lib.expect_in("running", result.out)
+        result = through_run("libvirt:ro", "virsh", "--connect", PRIVATE, "define", path)
+        lib.expect(result.status, 1, f"{result!r}")
+        lib.expect_in("read only access prevents", result.err)
+        result = through_run("libvirt", "virsh", "--connect", PRIVATE, "define", path)
+        lib.expect_in("alices-domain", result.expect_status(0).out)
+
+        out = through_run("libvirt:ro", "sh", "-c", "echo $LIBVIRT_DEFAULT_URI; echo {}").out
+        uri, path = out.split()
+        lib.expect(uri, f"qemu+unix:///system?socket={path}")
+        lib.expect_in("libvirt-sock-ro", path)
+
+
+def test_run_python():
+    """libvirt's Python binding through a private socket."""
+    rules = (lib.allow("libvirt", "read-only"), lib.allow("libvirt", "full"))
+    with lib.rule(*rules), domain_file() as path:
+        words = ("python3", "-c", LIST_BY_PYTHON, PRIVATE, path)
+        out = through_run("libvirt:ro", *words).expect_status(0).out
+        lib.expect_in("'test'", out)
+        lib.expect_in("read only access prevents", out)
+        lib.expect_in("defined", through_run("libvirt", *words).expect_status(0).out)
+
+
+def test_run_virt_install():
+    """virt-install through a private socket."""
+    words = (
+        "virt-install", "--connect", PRIVATE, "--name", "installed", "--memory", "64",
+        "--disk", "none", "--import", "--osinfo", "detect=off,require=off",
+        "--noautoconsole", "--graphics", "none", "--network", "none",
+    )
+    with lib.rule(lib.allow("libvirt", "full")):
+        out = through_run("libvirt", *words, "--dry-run").expect_status(0).out
+        lib.expect_in("Dry run completed", out)
+        through_run("libvirt", *words).expect_status(0)

@@ -5,6 +5,7 @@ role that pg_ident maps to."""
 import contextlib
 import glob
 import os
+import time
 
 import lib
 
@@ -160,3 +161,41 @@ def test_connect_as_a_reader():
                 expect_reader(folder, "reader")
                 result = psql(folder, "select 1", role="app")
                 lib.expect_in("Peer authentication failed", result.err)
+
+
+def through_run(*argv, user="alice", **options):
+    """PGHOST is set by the shipped definition."""
+    return lib.run(
+        "doorward", "run", "postgresql", "--", *argv,
+        user=user, env={"PGUSER": "app", "PGDATABASE": "postgres"}, **options,
+    )
+
+
+@lib.time_limit(120)
+def test_run():
+    """psql and pg_dump through 'doorward run' with no address given; ^C in psql is a second connection,
+    and cancels the query."""
+    with server(), lib.rule(lib.allow("postgresql", "full")):
+        result = through_run("psql", "-X", "-A", "-t", "-c", "select current_user, n from things")
+        lib.expect(result.expect_status(0).out.strip(), "app|42")
+        result = through_run(
+            "psql", "-X", "-A", "-t", "-c", "select repeat('a', 1000) from generate_series(1, 20000)"
+        ).expect_status(0)
+        lib.expect(len(result.out), 20000 * 1001)
+        # More than fits into any buffer, the other way.
+        result = through_run(
+            "psql", "-X", "-A", "-t", "-c", "create temp table t (x text)",
+            "-c", "\\copy t from pstdin", "-c", "select count(*), sum(length(x)) from t",
+            input="b" * 999 + "\n" + ("b" * 999 + "\n") * 9999,
+        ).expect_status(0)
+        lib.expect(result.out.split()[-1], "10000|9990000")
+
+        dump = through_run("pg_dump", "--table=things").expect_status(0).out
+        lib.expect_in("COPY public.things (n) FROM stdin;\n42\n", dump)
+
+        script = "psql -X -c 'select pg_sleep(60)' & sleep 1; kill -INT $!; wait $!"
+        begin = time.monotonic()
+        result = through_run("bash", "-c", script)
+        lib.expect(result.status, 1, f"{result!r}")
+        lib.expect_in("canceling statement due to user request", result.err)
+        lib.expect_true(time.monotonic() - begin < 20, "cancelled at once")

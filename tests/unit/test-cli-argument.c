@@ -148,6 +148,13 @@ static void test_numbers(void **state) {
         assert_int_equal(argument_parse("docker=3", ACCESS_FULL, false, &argument), ARGUMENT_E_FD);
 }
 
+static void assert_program(const char *program, const char *expected, Argument *ret) {
+        const char *command = NULL;
+
+        assert_int_equal(argument_from_program(program, &command, ret), 0);
+        assert_string_equal(command, expected);
+}
+
 static void test_program(void **state) {
         const char *command;
         Argument argument;
@@ -171,6 +178,12 @@ static void test_program(void **state) {
         assert_string_equal(command, "fdpass");
         assert_string_equal(argument.word, "tun");
         assert_int_equal(argument.access, ACCESS_FULL);
+
+        assert_program("doorward-listen-docker", "listen", &argument);
+        assert_string_equal(argument.word, "docker");
+        assert_program("doorward-listen-ro\\x2dvm\\x40a\\x2db", "listen", &argument);
+        assert_string_equal(argument.word, "vm@a-b");
+        assert_int_equal(argument.access, ACCESS_READ_ONLY);
 }
 
 static void test_program_refused(void **state) {
@@ -188,7 +201,9 @@ static void test_program_refused(void **state) {
         static const char *const wrong[] = {
                 "doorward-stdio-",           "doorward-stdio-ro-",      "doorward-stdio-ro-ro-x",
                 "doorward-stdio-libvirt:ro", "doorward-stdio-docker=3", "doorward-stdio-Docker",
-                "doorward-fdpass-",
+                "doorward-fdpass-",          "doorward-listen-",        "doorward-listen-a\\x4",
+                "doorward-listen-a\\x00b",   "doorward-listen-a\\",     "doorward-listen-a\\xg0b",
+                "doorward-listen-a\\x2fb",
         };
         const char *command;
         Argument argument;

@@ -66,6 +66,18 @@ static void test_conflicts(void **state) {
         assert_conflict((const char *const[]){"a=0", "b", "c=0", NULL}, 0);
 }
 
+/* Good until the next call. */
+static const char *const *spell(const int *numbers, size_t n) {
+        static char texts[MAX][12];
+        static const char *values[MAX];
+
+        for (size_t i = 0; i < n; i++) {
+                (void)snprintf(texts[i], sizeof(texts[i]), "%d", numbers[i]);
+                values[i] = texts[i];
+        }
+        return values;
+}
+
 static void assert_word(const char *const *texts, const char *word, const char *expected) {
         _cleanup_free_ char *made = NULL;
         Argument arguments[MAX] = {};
@@ -73,7 +85,7 @@ static void assert_word(const char *const *texts, const char *word, const char *
         size_t n = parse(texts, arguments), listen;
 
         assert_int_equal(placement_plan(arguments, n, numbers, &listen, &conflict), 0);
-        assert_int_equal(placement_substitute(word, arguments, numbers, n, &made), 0);
+        assert_int_equal(placement_substitute(word, arguments, spell(numbers, n), n, &made), 0);
         assert_string_equal(made, expected);
 }
 
@@ -84,7 +96,7 @@ static void assert_ambiguous(const char *const *texts, const char *word) {
         char *made = NULL;
 
         assert_int_equal(placement_plan(arguments, n, numbers, &listen, &conflict), 0);
-        assert_int_equal(placement_substitute(word, arguments, numbers, n, &made),
+        assert_int_equal(placement_substitute(word, arguments, spell(numbers, n), n, &made),
                          PLACEMENT_E_AMBIGUOUS);
         assert_null(made);
 }

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "cli/commands.h"
+#include "cli/exit-status.h"
+#include "cli/grant.h"
+#include "cli/private-folder.h"
+#include "cli/private-socket.h"
+#include "cli/reception.h"
+#include "cli/report.h"
+#include "client/channel.h"
+#include "common/activation.h"
+
+/* One that systemd starts when somebody connects ends when nothing is left to be kept: there is no
+ * lease, and nobody is connected. */
+#define LISTEN_IDLE_MS 60000
+
+typedef struct Listen {
+        const Options *options;
+        Argument argument;
+        bool activated; /* systemd listens, and a unit is what we are */
+        char *path;     /* of the socket, if we made it */
+        doorward_conn *conn;
+        int listener;
+        int signal_fd;
+        bool over; /* we were told to end */
+        Loop loop;
+        Source signal_source;
+        Reception *reception;
+} Listen;
+
+static void listen_deinit(Listen *listen) {
+        if (listen->path)
+                (void)unlink(listen->path);
+        (void)reception_free(listen->reception);
+        close_fd(listen->listener);
+        if (listen->conn)
+                (void)conn_unref(listen->conn);
+        source_remove(&listen->signal_source);
+        close_fd(listen->signal_fd);
+        loop_deinit(&listen->loop);
+        free(listen->path);
+}
+
+/* Where. */
+
+static int fail_place(const Listen *listen, const char *path, int error) {
+        const char *what = error == -EADDRINUSE ? "somebody listens there already"
+                           : error == -EEXIST   ? "there is something else"
+                           : error == -ENOTDIR  ? "its folder is none"
+                           : error == -EPERM    ? "others could take it away there"
+                                                : strerror(-error);
+
+        return report_problem(listen->options, DOORWARD_ERR_SYSTEM,
+                              "Name a path with --at= in a folder of yours, or of root's, that "
+                              "nobody else can write.",
+                              "Cannot listen at %s: %s.", path, what);
+}
+
+/* Whoever could rename what stands in the folder could have programs talk to them instead. */
+static int folder_check(const char *path) {
+        const char *slash = strrchr(path, '/');
+        _cleanup_free_ char *folder = strndup(path, (size_t)(slash > path ? slash - path : 1));
+        struct stat st;
+
+        if (!folder)
+                return -ENOMEM;
+        if (stat(folder, &st) < 0)
+                return -errno;
+        if (!S_ISDIR(st.st_mode))
+                return -ENOTDIR;
+        return (st.st_uid == geteuid() || st.st_uid == 0) && !(st.st_mode & 0022) ? 0 : -EPERM;
+}
+
+/* $XDG_RUNTIME_DIR/doorward/docker, or ro-docker. */
+static int default_path(const Listen *listen, char **ret) {
+        PrivateFolder folder;
+        char name[NAME_TEXT_SIZE];
+        int r;
+
+        r = private_folder_init(&folder);
+        if (r == 0 && asprintf(ret, "%s/%s%s", folder.path,
+                               listen->argument.access == ACCESS_READ_ONLY ? "ro-" : "",
+                               name_to_string(&listen->argument.name, name)) < 0)
+                r = -ENOMEM;
+        private_folder_deinit(&folder);
+        return r;
+}
+
+static int listen_make_socket(Listen *listen) {
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        if (listen->options->at)
+                r = copy_string(listen->options->at, &path);
+        else {
+                r = default_path(listen, &path);
+                if (r < 0)
+                        return report_problem(listen->options, DOORWARD_ERR_SYSTEM,
+                                              "Name a path with --at=.",
+                                              "$XDG_RUNTIME_DIR/doorward cannot be used for a "
+                                              "private socket: %s.",
+                                              r == -ENXIO ? "$XDG_RUNTIME_DIR is not a folder of "
+                                                            "yours that only you can enter"
+                                                          : strerror(-r));
+        }
+
+        if (r == 0)
+                r = folder_check(path);
+        if (r == 0)
+                r = private_socket_remove_dead(path);
+        if (r == 0)
+                r = listen->listener = private_socket_new(path);
+        if (r < 0)
+                return fail_place(listen, path ?: "", r);
+
+        listen->path = TAKE_PTR(path);
+        return -1;
+}
+
+/* What systemd has made, and passed. */
+static int listen_take_socket(Listen *listen) {
+        socklen_t size = sizeof(int);
+        int domain = -1, type = -1, listens = -1;
+
+        (void)getsockopt(ACTIVATION_FD, SOL_SOCKET, SO_DOMAIN, &domain, &size);
+        (void)getsockopt(ACTIVATION_FD, SOL_SOCKET, SO_TYPE, &type, &size);
+        (void)getsockopt(ACTIVATION_FD, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size);
+        if (domain != AF_UNIX || type != SOCK_STREAM || listens != 1)
+                return report_problem(listen->options, DOORWARD_ERR_UNSUPPORTED,
+                                      "The unit's socket is one of ListenStream=, with a path.",
+                                      "What was passed is not a listening unix stream socket.");
+
+        listen->listener = ACTIVATION_FD;
+        return -1;
+}
+
+/* The end. */
+
+static void on_signal(Source *source, uint32_t events _unused_) {
+        Listen *listen = source->userdata;
+
+        listen->over = true;
+}
+
+/* They do not end us any more: what was made is removed first. */
+static int listen_take_signals(Listen *listen) {
+        sigset_t mask;
+
+        (void)signal(SIGPIPE, SIG_IGN);
+        (void)sigemptyset(&mask);
+        (void)sigaddset(&mask, SIGHUP);
+        (void)sigaddset(&mask, SIGINT);
+        (void)sigaddset(&mask, SIGTERM);
+        if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
+                return -errno;
+
+        listen->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+        return listen->signal_fd < 0 ? -errno
+                                     : loop_add(&listen->loop, &listen->signal_source,
+                                                listen->signal_fd, EPOLLIN, on_signal, listen);
+}
+
+static int listen_wait(Listen *listen) {
+        int64_t idle_until = CHANNEL_NO_DEADLINE;
+
+        while (!listen->over) {
+                int64_t deadline;
+                int status, r;
+
+                status = reception_process(listen->reception);
+                if (status >= 0)
+                        return status;
+
+                if (!listen->activated || !reception_is_idle(listen->reception))
+                        idle_until = CHANNEL_NO_DEADLINE;
+                else if (idle_until == CHANNEL_NO_DEADLINE)
+                        idle_until = channel_deadline(LISTEN_IDLE_MS);
+                else if (channel_deadline_left(idle_until) == 0)
+                        return EXIT_STATUS_OK;
+
+                deadline = reception_get_deadline(listen->reception);
+                r = loop_turn(&listen->loop, idle_until < deadline ? idle_until : deadline);
+                if (r < 0)
+                        return report_errno(listen->options, r, "Cannot wait");
+        }
+
+        return EXIT_STATUS_OK;
+}
+
+/* Somebody at a terminal learns at once whether there will be anything behind the socket. In a unit
+ * it is the first who connects who has it asked for. */
+static int listen_hold(Listen *listen) {
+        _cleanup_error_ doorward_error error = {};
+        int r;
+
+        if (listen->activated)
+                return -1;
+
+        r = grant_hold(listen->options, &listen->argument, &listen->conn, &error);
+        return r < 0 ? report_error(listen->options, &error) : -1;
+}
+
+static int listen_begin(Listen *listen) {
+        const ReceptionSpec spec = {
+                .options = listen->options,
+                .argument = &listen->argument,
+                .loop = &listen->loop,
+                .auth = listen->activated ? &grant_auth_desktop : grant_get_auth(listen->options),
+                .ends_when_kept_out = true,
+        };
+        int status, r;
+
+        loop_raise_limit();
+        r = loop_init(&listen->loop);
+        if (r == 0)
+                r = listen_take_signals(listen);
+        if (r < 0)
+                return report_errno(listen->options, r, "Cannot wait");
+
+        status = listen->activated ? listen_take_socket(listen) : listen_make_socket(listen);
+        if (status >= 0)
+                return status;
+
+        r = reception_new_consume(&spec, TAKE_FD(listen->listener), TAKE_PTR(listen->conn),
+                                  &listen->reception);
+        if (r < 0)
+                return report_errno(listen->options, r, "Cannot listen");
+
+        /* For a script that waits until it is there. */
+        if (listen->path && printf("%s\n", listen->path) < 0)
+                return EXIT_STATUS_FAILURE;
+        (void)fflush(stdout);
+        return -1;
+}
+
+int command_listen(const Options *options, char **arguments, size_t n) {
+        _cleanup_(listen_deinit) Listen listen = {
+                .options = options,
+                .activated = activation_has_socket(),
+                .listener = -EBADF,
+                .signal_fd = -EBADF,
+                .loop = LOOP_NULL,
+        };
+        int status;
+
+        status = grant_read_argument(options, n > 0 ? arguments[0] : NULL, false, &listen.argument);
+        if (status < 0)
+                status = listen_hold(&listen);
+        if (status < 0)
+                status = listen_begin(&listen);
+        if (status < 0)
+                status = listen_wait(&listen);
+
+        return status;
+}

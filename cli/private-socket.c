@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <sys/stat.h>
+
+#include "cli/private-socket.h"
+#include "common/socket.h"
+
+int private_socket_new(const char *path) {
+        _cleanup_close_ int fd = -EBADF;
+        struct sockaddr_un address;
+        mode_t before;
+        int n, r;
+
+        n = socket_address(path, &address);
+        if (n < 0)
+                return n;
+
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+
+        before = umask(0177);
+        r = bind(fd, (const struct sockaddr *)&address, (socklen_t)n) < 0 ? -errno : 0;
+        (void)umask(before);
+        if (r < 0)
+                return r;
+
+        if (listen(fd, SOMAXCONN) < 0) {
+                r = -errno;
+                (void)unlink(path);
+                return r;
+        }
+
+        return TAKE_FD(fd);
+}
+
+int private_socket_remove_dead(const char *path) {
+        _cleanup_close_ int fd = -EBADF;
+        struct sockaddr_un address;
+        struct stat st;
+        int n;
+
+        if (lstat(path, &st) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid())
+                return -EEXIST;
+
+        n = socket_address(path, &address);
+        if (n < 0)
+                return n;
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        if (connect(fd, (const struct sockaddr *)&address, (socklen_t)n) == 0 || errno == EAGAIN)
+                return -EADDRINUSE;
+        if (errno == EPROTOTYPE)
+                return -EEXIST;
+        if (errno != ECONNREFUSED)
+                return errno == ENOENT ? 0 : -errno;
+
+        return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+}

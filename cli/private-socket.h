@@ -1,0 +1,16 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Private socket: a listening stream socket at a path, 0600
+ */
+
+#include "common/macros.h"
+
+/* Makes one at a path, in a folder that nobody else can write (fd); listens. A descriptor, the
+ * caller's. -EADDRINUSE: something is there already. -ENAMETOOLONG, -errno. */
+int private_socket_new(const char *path) _must_check_;
+
+/* Removes a socket of ours on which nobody listens any more, if that is what is there. 0, also if
+ * there is nothing; -EADDRINUSE: somebody listens; -EEXIST: it is something else. */
+int private_socket_remove_dead(const char *path) _must_check_;
