@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * doorward-filter: a read-only view of a service that has none
+ *
+ * systemd starts an instance for each connection of the broker, which passes one raw connection to
+ * a service. The client gets the end of a pair of sockets, and this process stands between the two
+ * for as long as that lasts. Who holds the raw connection may do all that the service does, so this
+ * is trusted base, and small.
+ *
+ * What is promised, and when:
+ *   1. from its exec on: no other process of this uid can look into this one;
+ *   2. before the request: it is not root, and has no capability;
+ *   3. before the client's first byte: the request came from the broker, and nothing is left but to
+ *      read, write, wait and end, with the descriptors that are there.
+ */
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include <cap-ng.h>
+
+#include "common/activation.h"
+#include "common/filter-profile.h"
+#include "common/userfile.h"
+#include "config.h"
+#include "helpers/filter-broker.h"
+#include "helpers/filter-relay.h"
+#include "helpers/filter-sandbox.h"
+
+#define REQUEST_MSEC 5000
+
+/* A message for the journal, in which the unit's name stands already. */
+#define complain(...)                                     \
+        do {                                              \
+                (void)fprintf(stderr, "<3>" __VA_ARGS__); \
+                (void)fputc('\n', stderr);                \
+        } while (false)
+
+/* What this process holds that it should not; NULL if it is as it should be. */
+static const char *find_fault(void) {
+        if (getuid() == 0 || geteuid() == 0 || getgid() == 0 || getegid() == 0)
+                return "it runs as root";
+        if (capng_get_caps_process() < 0)
+                return "its capabilities cannot be read";
+        if (capng_have_capabilities(CAPNG_SELECT_ALL) != CAPNG_NONE)
+                return "it has capabilities, or could get them";
+        return NULL;
+}
+
+static int connect_broker(FilterBroker *broker) {
+        const char *fault = find_fault();
+        uid_t uid;
+        int r;
+
+        if (fault) {
+                complain("This process does not run as doorward-filter@.service has it: %s.",
+                         fault);
+                return -EPERM;
+        }
+        r = userfile_get_uid(USERFILE_PASSWD, BROKER_USER, &uid);
+        if (r < 0) {
+                complain("There is no user " BROKER_USER " in " USERFILE_PASSWD
+                         ", so nobody may ask. Run: systemd-sysusers");
+                return r;
+        }
+
+        r = filter_broker_init(broker, ACTIVATION_FD, uid);
+        if (r < 0)
+                complain("Not asked by the broker: %s", strerror(-r));
+        return r;
+}
+
+/* Makes the pair, of which the client gets one end. */
+static int grant(const FilterBroker *broker, int *ret_client) {
+        _cleanup_close_ int ours = -EBADF, theirs = -EBADF;
+        int pair[2], r;
+
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+                return -errno;
+        ours = pair[0];
+        theirs = pair[1];
+        r = filter_broker_grant(broker, theirs);
+        if (r == 0)
+                *ret_client = TAKE_FD(ours);
+        return r;
+}
+
+static int serve(const FilterBroker *broker) {
+        static FilterSession session; /* of fixed size: nothing is allocated later */
+        _cleanup_close_ int service = -EBADF, client = -EBADF;
+        FilterRequest request;
+        int profile, r;
+
+        r = filter_broker_receive(broker, REQUEST_MSEC, &request, &service);
+        if (r < 0) {
+                filter_broker_refuse(broker, -r, "the filter was not asked in the right way");
+                return r;
+        }
+        profile = filter_profile_find(request.filter, request.profile);
+        if (profile < 0) {
+                filter_broker_refuse(broker, -profile, "there is no such filter or profile");
+                return profile;
+        }
+
+        filter_session_init(&session, request.endpoint, (FilterProfile)profile);
+        r = grant(broker, &client);
+        if (r == 0)
+                r = filter_sandbox_enter();
+        if (r == 0)
+                r = filter_relay_run(&(FilterRelay){
+                        .client = client,
+                        .service = service,
+                        .broker = broker->fd,
+                        .session = &session,
+                        .linger_msec = FILTER_LINGER_MSEC,
+                });
+        return r;
+}
+
+int main(int argc, char **argv) {
+        int undumpable = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), r;
+        FilterBroker broker;
+
+        if (undumpable < 0) {
+                complain("This process cannot be hidden from others of its user: %m");
+                return EXIT_FAILURE;
+        }
+        if (argc != 1 || !activation_has_socket() ||
+            fcntl(ACTIVATION_FD, F_SETFD, FD_CLOEXEC) < 0) {
+                complain("It is started by doorward-filter.socket, for one connection.");
+                return EXIT_FAILURE;
+        }
+
+        r = connect_broker(&broker);
+        if (r == 0)
+                r = serve(&broker);
+        if (r < 0)
+                complain("The connection was not filtered: %s", strerror(-r));
+
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
