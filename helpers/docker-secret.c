@@ -36,11 +36,18 @@ static bool is_listed(const char *name) {
         return false;
 }
 
+/* What an event is about. Labels stand beside these, but no label can take the place of one: the
+ * service puts its own in last. Podman's client ends in a crash where an exit status is no number.
+ */
+static bool is_attribute(const char *name) {
+        return streq(name, "image") || streq(name, "name") || streq(name, "containerexitcode");
+}
+
 DockerRule docker_secret_judge(DockerRule outer, const char *name) {
         if (outer == DOCKER_HIDE)
                 return DOCKER_HIDE;
         if (outer == DOCKER_ATTRIBUTES)
-                return streq(name, "image") || streq(name, "name") ? DOCKER_SHOW : DOCKER_HIDE;
+                return is_attribute(name) ? DOCKER_SHOW : DOCKER_HIDE;
         if (is_listed(name))
                 return DOCKER_HIDE;
         if (streq(name, "attributes"))

@@ -171,15 +171,17 @@ static void test_names(void **state) {
 }
 
 static void test_events(void **state) {
-        check_text("{\"status\":\"exec_create: sh -c secret\",\"Action\":\"exec_start: sh secret\","
-                   "\"Actor\":{\"ID\":\"4f\",\"Attributes\":{\"image\":\"a\",\"x\":\"secret\"}}}\n"
-                   "{\"Action\":\"start\",\"time\":1}\n",
-                   true,
-                   "{\"status\":\"exec_create: " REDACTOR_TEXT
-                   "\",\"Action\":\"exec_start: " REDACTOR_TEXT
-                   "\",\"Actor\":{\"ID\":\"4f\",\"Attributes\":{\"image\":\"a\",\"x\":" HIDDEN
-                   "}}}\n"
-                   "{\"Action\":\"start\",\"time\":1}\n");
+        check_text(
+                "{\"status\":\"exec_create: sh -c secret\",\"Action\":\"exec_start: sh secret\"}\n"
+                "{\"Actor\":{\"ID\":\"4f\",\"Attributes\":{\"image\":\"a\",\"x\":\"secret\","
+                "\"containerExitCode\":\"0\"}}}\n"
+                "{\"Action\":\"start\",\"time\":1}\n",
+                true,
+                "{\"status\":\"exec_create: " REDACTOR_TEXT
+                "\",\"Action\":\"exec_start: " REDACTOR_TEXT "\"}\n"
+                "{\"Actor\":{\"ID\":\"4f\",\"Attributes\":{\"image\":\"a\",\"x\":" HIDDEN ","
+                "\"containerExitCode\":\"0\"}}}\n"
+                "{\"Action\":\"start\",\"time\":1}\n");
         check("{\"Action\":\"health_status: healthy\"}", "{\"Action\":\"health_status: healthy\"}");
         check("{\"Action\":\"exec_create\\u003a secret\"}",
               "{\"Action\":\"exec_create" REDACTOR_TEXT "\"}");
