@@ -263,6 +263,21 @@ static int check_later(DefinitionBuilder *builder) {
         return 0;
 }
 
+/* Who is let in by observation, and for how long, is never guessed at. */
+static int check_observation(Definition *d) {
+        if (d->observes && !d->observe_group)
+                return REFUSE(d, "[Endpoint] Mode=observe needs ObserveGroup=, the group that lets "
+                                 "its members in without doorward");
+        if (d->observes && d->observe_until == 0)
+                return REFUSE(d, "[Endpoint] Mode=observe needs ObserveUntil=, the day in UTC "
+                                 "from which polkit alone decides again");
+        if (!d->observes && (d->observe_group || d->observe_until > 0))
+                return definition_warn_consume(d, strv_format("%s: ObserveGroup= and ObserveUntil= "
+                                                              "have no effect without Mode=observe",
+                                                              d->files[0]));
+        return 0;
+}
+
 static int check_provision(DefinitionBuilder *builder) {
         Definition *d = builder->definition;
 
@@ -311,5 +326,7 @@ int builder_finish(DefinitionBuilder *builder) {
                 r = check_devices(d);
         if (r == 0)
                 r = check_tap(builder);
+        if (r == 0)
+                r = check_observation(d);
         return r;
 }

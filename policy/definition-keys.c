@@ -7,6 +7,7 @@
 #include "config.h"
 #include "policy/boolean.h"
 #include "policy/definition-internal.h"
+#include "policy/instant.h"
 #include "policy/strv.h"
 #include "policy/timespan.h"
 
@@ -98,6 +99,40 @@ static int take_instance(DefinitionBuilder *builder, const char *value) {
         if (!*value)
                 builder->definition->instances = strv_free(builder->definition->instances);
         return take_list(builder, value, take_instance_word);
+}
+
+static int take_mode(DefinitionBuilder *builder, const char *value) {
+        bool observes = streq(value, "observe");
+
+        if (*value && !observes && !streq(value, "enforce"))
+                return builder_refuse(builder, "Mode= is enforce or observe, not %s", value);
+
+        builder->definition->observes = observes;
+        return 0;
+}
+
+static int take_observe_group(DefinitionBuilder *builder, const char *value) {
+        Definition *d = builder->definition;
+
+        if (*value && !is_user_name(value))
+                return builder_refuse(builder, "%s is no name of a group", value);
+
+        free(d->observe_group);
+        d->observe_group = NULL;
+        return *value ? definition_replace(&d->observe_group, value) : 0;
+}
+
+static int take_observe_until(DefinitionBuilder *builder, const char *value) {
+        uint64_t until = 0;
+
+        if (*value && instant_parse(value, &until) < 0)
+                return builder_refuse(builder,
+                                      "ObserveUntil= is a time in UTC, such as 2027-03-31 or "
+                                      "2027-03-31T18:00:00Z, not %s",
+                                      value);
+
+        builder->definition->observe_until = until;
+        return 0;
 }
 
 /* [ReadOnly] and [Full] */
@@ -554,6 +589,9 @@ const DefinitionKey definition_keys[] = {
         {"Description", IN(ENDPOINT), false, false, take_description},
         {"Documentation", IN(ENDPOINT), true, false, take_documentation},
         {"Instance", IN(ENDPOINT), true, false, take_instance},
+        {"Mode", IN(ENDPOINT), false, false, take_mode},
+        {"ObserveGroup", IN(ENDPOINT), false, false, take_observe_group},
+        {"ObserveUntil", IN(ENDPOINT), false, false, take_observe_until},
         {"ConnectStream", IN_LEVELS, true, false, take_connect_stream},
         {"ConnectSequentialPacket", IN_LEVELS, true, false, take_connect_seqpacket},
         {"OpenFile", IN_LEVELS, true, false, take_open_file},

@@ -47,15 +47,14 @@ int builder_warn(DefinitionBuilder *builder, const char *format, ...) {
 /* Keys of later versions. Each makes an endpoint stricter, so a definition that has one, wherever,
  * must not be used by a version that cannot do it. */
 static const char *const later_keys[] = {
-        "Filter", "HangupOnClose", "Mode", "ObserveGroup", "ObserveUntil",
+        "Filter",
+        "HangupOnClose",
 };
 
 /* What such a key can say that asks for nothing. */
-static bool is_off(const char *key, const char *value) {
+static bool is_off(const char *value) {
         static const char *const no[] = {"", "no", "false", "off", "0", "never"};
 
-        if (streq(key, "Mode") && streq(value, "enforce"))
-                return true;
         for (size_t i = 0; i < ELEMENTSOF(no); i++)
                 if (strcasecmp(value, no[i]) == 0)
                         return true;
@@ -75,7 +74,7 @@ static int take_later(DefinitionBuilder *builder, const char *key) {
                 LaterKey *later = &builder->later[i];
 
                 if (later->key == key && streq(later->section, section)) {
-                        later->on = !is_off(key, line->value);
+                        later->on = !is_off(line->value);
                         free(later->place);
                         later->place = TAKE_PTR(place);
                         return 0;
@@ -89,7 +88,7 @@ static int take_later(DefinitionBuilder *builder, const char *key) {
         builder->later[builder->n_later++] = (LaterKey){
                 .section = TAKE_PTR(section),
                 .key = key,
-                .on = !is_off(key, line->value),
+                .on = !is_off(line->value),
                 .place = TAKE_PTR(place),
         };
         return 0;

@@ -66,6 +66,7 @@ Definition *definition_free(Definition *definition) {
         free(definition->connect_user);
         free(definition->peer_user);
         strv_free(definition->environment);
+        free(definition->observe_group);
         free(definition->text);
         strv_free(definition->files);
         strv_free(definition->warnings);

@@ -77,6 +77,9 @@ typedef struct Definition {
         char *peer_user;    /* who made the backend's socket, or owns the folders on the way */
         bool peer_any;      /* PeerUser=* */
         char **environment; /* [Client] Environment=, for `doorward run`; %s, %d, %% are in it */
+        bool observes;      /* Mode=observe: see observation.h */
+        char *observe_group;
+        uint64_t observe_until; /* µs of CLOCK_REALTIME; 0: not given */
 
         char *text;                      /* the files as merged, each under "# /its/path" */
         char hash[DEFINITION_HASH_SIZE]; /* of text */

@@ -381,9 +381,6 @@ static void test_filter(void **state) {
 
 static void test_later_keys(void **state) {
         static const char *const keys[] = {
-                "Mode=observe",
-                "ObserveGroup=x",
-                "ObserveUntil=2030-01-01",
                 "HangupOnClose=yes",
         };
         static const char *const sections[] = {"Endpoint", "ReadOnly", "Full",
@@ -400,12 +397,58 @@ static void test_later_keys(void **state) {
 
 /* Said and taken back, or said to be off, they ask for nothing; in each section by itself. */
 static void test_later_keys_off(void **state) {
-        assert_accepted(SOCKET "HangupOnClose=false\nMode=enforce\n");
-        assert_accepted(SOCKET "Mode=observe\nMode=\n");
-        assert_refused(SOCKET "Mode=observe\n[ReadOnly]\nMode=\n",
-                       ":3: this version of doorward cannot carry out Mode=");
-        assert_refused(SOCKET "Mode=no\nMode=observe\n",
-                       ":4: this version of doorward cannot carry out Mode=");
+        assert_accepted(SOCKET "HangupOnClose=false\nHangupOnClose=\n");
+        assert_refused(SOCKET "HangupOnClose=x\n[ReadOnly]\nHangupOnClose=\n",
+                       ":3: this version of doorward cannot carry out HangupOnClose=");
+        assert_refused(SOCKET "HangupOnClose=no\nHangupOnClose=x\n",
+                       ":4: this version of doorward cannot carry out HangupOnClose=");
+}
+
+/* Who is let in by observation, and for how long, has to be said; what is said wrongly, or in a
+ * wrong place, lets nobody in. */
+static void test_observation(void **state) {
+        static const char *const wrong[][2] = {
+                {"Mode=observe\n", "needs ObserveGroup="},
+                {"Mode=observe\nObserveGroup=crew\n", "needs ObserveUntil="},
+                {"Mode=observe\nObserveUntil=2027-03-31\n", "needs ObserveGroup="},
+                {"Mode=observe\nObserveGroup=crew\nObserveGroup=\nObserveUntil=2027-03-31\n",
+                 "needs ObserveGroup="},
+                {"Mode=observe\nObserveGroup=crew\nObserveUntil=2027-03-31\nObserveUntil=\n",
+                 "needs ObserveUntil="},
+                {"Mode=observed\n", "Mode= is enforce or observe"},
+                {"Mode=off\n", "Mode= is enforce or observe"},
+                {"ObserveGroup=two groups\n", "is no name of a group"},
+                {"ObserveGroup=4343\n", "is no name of a group"},
+                {"ObserveUntil=tomorrow\n", "ObserveUntil= is a time in UTC"},
+                {"ObserveUntil=2027-03-31T18:00:00\n", "ObserveUntil= is a time in UTC"},
+        };
+        _cleanup_(definition_freep) Definition *d = NULL;
+
+        for (size_t i = 0; i < ELEMENTSOF(wrong); i++) {
+                _cleanup_free_ char *text = strv_format("[Endpoint]\n%s" SOCKET, wrong[i][0]);
+
+                assert_refused(text, wrong[i][1]);
+        }
+
+        d = parse("[Endpoint]\nMode=observe\nObserveGroup=crew\n"
+                  "ObserveUntil=2027-03-31T18:00:00Z\n" SOCKET);
+        assert_null(d->problem);
+        assert_null(d->warnings);
+        assert_true(d->observes);
+        assert_string_equal(d->observe_group, "crew");
+        assert_int_equal(d->observe_until, UINT64_C(1806516000000000));
+        d = definition_free(d);
+
+        d = parse(SOCKET "Mode=observe\nObserveGroup=crew\nObserveUntil=2027-03-31\n");
+        assert_false(d->observes);
+        assert_null(d->observe_group);
+        d = definition_free(d);
+
+        d = parse("[Endpoint]\nMode=enforce\nObserveGroup=crew\n"
+                  "ObserveUntil=2027-03-31\n" SOCKET);
+        assert_null(d->problem);
+        assert_false(d->observes);
+        assert_non_null(strstr(d->warnings[0], "have no effect without Mode=observe"));
 }
 
 #define NET_ADMIN "[Connect]\nCapabilities=CAP_NET_ADMIN\n[Full]\n"
@@ -1093,6 +1136,7 @@ int main(void) {
                 cmocka_unit_test(test_tap_without_effect),
                 cmocka_unit_test(test_later_keys),
                 cmocka_unit_test(test_later_keys_off),
+                cmocka_unit_test(test_observation),
                 cmocka_unit_test(test_authentication),
                 cmocka_unit_test(test_authentication_misplaced),
                 cmocka_unit_test(test_leases),
