@@ -63,10 +63,12 @@ int broker_ref_user(Broker *broker, uid_t uid, User **ret) {
 
 /* Idle exit. */
 
-static void broker_rest(Broker *broker);
-
 static int on_idle(sd_event_source *source, uint64_t usec, void *userdata) {
         Broker *broker = userdata;
+
+        /* Who has something to say wakes us when it is time. */
+        if (observer_has_news(broker->observer))
+                return 0;
 
         /* What waits to be recorded, and what is remembered for a while, would be lost. */
         if (!record_is_pending(broker->record) && !broker->conversations.leaving &&
@@ -79,7 +81,7 @@ static int on_idle(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
-static void broker_rest(Broker *broker) {
+void broker_rest(Broker *broker) {
         if (!broker->idle)
                 return;
 
@@ -313,6 +315,14 @@ static int broker_load_subuids(Broker *broker) {
         return 0;
 }
 
+static void broker_observe(Broker *broker) {
+        int r = observer_load(broker->observer);
+
+        if (r < 0)
+                record_log(broker->record, LOG_ERR, RECORD_ID_PROBLEM,
+                           "Nothing is observed, whatever definitions say: %s", strerror(-r));
+}
+
 void broker_reload(Broker *broker) {
         Catalogue *catalogue;
         int r;
@@ -328,6 +338,7 @@ void broker_reload(Broker *broker) {
         catalogue_free(broker->catalogue);
         broker->catalogue = catalogue;
         broker_log_catalogue(broker);
+        broker_observe(broker);
         r = broker_load_subuids(broker);
         if (r < 0)
                 record_log(broker->record, LOG_ERR, RECORD_ID_PROBLEM,
@@ -589,6 +600,8 @@ int broker_new(sd_event *event, Authority *authority, const BrokerPlaces *places
                 r = recheck_new(broker, &broker->recheck);
         if (r >= 0)
                 r = logins_new(broker, &broker->logins);
+        if (r >= 0)
+                r = observer_new(broker, &broker->observer);
         if (r < 0)
                 return r;
         authority_watch(authority, on_policy_changed, broker);
@@ -598,6 +611,7 @@ int broker_new(sd_event *event, Authority *authority, const BrokerPlaces *places
                 record_log(broker->record, LOG_WARNING, RECORD_ID_PROBLEM, "%s",
                            broker->descriptors_warning);
         broker_log_catalogue(broker);
+        broker_observe(broker);
         *ret = TAKE_PTR(broker);
         return 0;
 }
@@ -622,6 +636,8 @@ Broker *broker_free(Broker *broker) {
         }
         if (broker->store)
                 (void)store_flush(broker->store);
+        if (broker->observer)
+                observer_flush(broker->observer);
         if (broker->record)
                 record_flush(broker->record, broker->settings->audit_timeout_usec, FLUSH_USEC);
 
@@ -636,6 +652,7 @@ Broker *broker_free(Broker *broker) {
         authority_watch(broker->authority, NULL, NULL);
         recheck_free(broker->recheck);
         logins_free(broker->logins);
+        observer_free(broker->observer);
         store_free(broker->store);
         openers_free(broker->openers);
         conversations_deinit(&broker->conversations);

@@ -17,6 +17,7 @@
 #include "broker/deadline.h"
 #include "broker/logins.h"
 #include "broker/monitor.h"
+#include "broker/observer.h"
 #include "broker/openers.h"
 #include "broker/process.h"
 #include "broker/recheck.h"
@@ -74,6 +75,7 @@ struct Broker {
         BlockTable blocks;
         Recheck *recheck;
         Logins *logins;
+        Observer *observer;
         Store *store;
         char *cgroup_root; /* where the units of this system are */
 
@@ -124,6 +126,9 @@ uint64_t broker_now_boottime(Broker *broker);
 
 /* The user who is charged for what a uid takes, with a reference for the caller. -ENOMEM. */
 int broker_ref_user(Broker *broker, uid_t uid, User **ret) _must_check_;
+
+/* There may be nothing left to do: if it stays so for a while, the broker ends. */
+void broker_rest(Broker *broker);
 
 void broker_add_session(Broker *broker, Session *session);
 void broker_remove_session(Broker *broker, Session *session);

@@ -63,6 +63,13 @@ static const char *explain_hint(const Refusal *refusal) {
         return refusal->hint[0] ? refusal->hint : refusal->cause;
 }
 
+static json_t *optional_observation(const Explain *e, const Definition *definition) {
+        json_t *observation =
+                observer_to_json(e->session->broker->observer, definition, e->session);
+
+        return observation ?: json_null();
+}
+
 static json_t *explain_to_json(const Explain *e, const Definition *definition,
                                const Question *question, Decision decision,
                                const Refusal *refusal) {
@@ -75,7 +82,7 @@ static json_t *explain_to_json(const Explain *e, const Definition *definition,
 
         id = question ? question->action : action_endpoint_id(definition->name, e->access, action);
         return json_pack(
-                "{s:I, s:I, s:o, s:s, s:s, s:b, s:b, s:o, s:o, s:o, s:s, s:o, s:s, s:o, s:s}",
+                "{s:I, s:I, s:o, s:s, s:s, s:b, s:b, s:o, s:o, s:o, s:s, s:o, s:s, s:o, s:s, s:o}",
                 "uid", (json_int_t)peer->uid, "pid", (json_int_t)peer->pid, "session",
                 optional(session), "sessionClass", session_class(peer->uid, session), "action", id,
                 "shared", question ? question->shared : definition->template, "registered",
@@ -87,7 +94,7 @@ static json_t *explain_to_json(const Explain *e, const Definition *definition,
                                       inquiry_told_decision(decision, refusal), id),
                 "connectAs", definition_connect_as(definition), "problem",
                 refusal ? optional(refusal->cause) : optional(definition->problem), "hint",
-                explain_hint(refusal));
+                explain_hint(refusal), "observation", optional_observation(e, definition));
 }
 
 static void on_inquired(const Question *question, Decision decision, const Refusal *refusal,

@@ -65,14 +65,27 @@ static void append_strings(json_t *array, char *const *strv) {
                 append_string(array, *strv);
 }
 
+/* What is observed is not to be forgotten. */
+static void append_observation(json_t *array, const Broker *broker, const Definition *definition) {
+        ObservationState state = observer_get_state(broker->observer, definition);
+        _cleanup_free_ char *text = NULL;
+
+        if (state != OBSERVATION_NONE)
+                text = observation_describe(definition, state);
+        if (text)
+                append_string(array, text);
+}
+
 /* The settings' own, and those of every definition. */
 static json_t *warnings_to_json(const Broker *broker) {
         json_t *array = json_array();
 
         append_strings(array, broker->settings->warnings);
         append_strings(array, broker->catalogue->warnings);
-        for (size_t i = 0; i < broker->catalogue->n_definitions; i++)
+        for (size_t i = 0; i < broker->catalogue->n_definitions; i++) {
                 append_strings(array, broker->catalogue->definitions[i]->warnings);
+                append_observation(array, broker, broker->catalogue->definitions[i]);
+        }
         if (broker->descriptors_warning)
                 append_string(array, broker->descriptors_warning);
 

@@ -149,7 +149,14 @@ static int lease_set_end(Lease *lease, uint64_t ends_at) {
         return r;
 }
 
-static int lease_set_expiry(Lease *lease, uint64_t usec) {
+static int lease_set_expiry(Lease *lease, uint64_t max_usec, uint64_t until) {
+        uint64_t usec = max_usec;
+
+        if (until > 0) {
+                uint64_t left = until > lease->since ? until - lease->since : 1;
+
+                usec = usec == 0 || left < usec ? left : usec;
+        }
         if (usec == 0)
                 return 0;
 
@@ -191,7 +198,7 @@ int lease_new(Session *session, const LeaseTerms *terms, UserCharge *charge, Lea
         if (r >= 0)
                 r = sd_id128_randomize(&id);
         if (r >= 0)
-                r = lease_set_expiry(lease, target->max_usec);
+                r = lease_set_expiry(lease, target->max_usec, terms->until);
         if (r < 0)
                 return r;
 

@@ -48,6 +48,7 @@ typedef struct LeaseTerms {
         How how;
         bool by_password;    /* the yes rests on a password that was typed, now or a while ago */
         bool hold;           /* it is not over when the backend has hung up on all of it */
+        uint64_t until;      /* it ends then, in µs of CLOCK_REALTIME; 0: not by that */
         uint64_t generation; /* of policy, when it was asked */
 } LeaseTerms;
 

@@ -52,9 +52,10 @@ static json_t *strv_to_json(char *const *strv) {
         return array;
 }
 
-static json_t *endpoint_to_json(const Definition *definition, json_t *read_only, json_t *full) {
+static json_t *endpoint_to_json(const List *list, const Definition *definition, json_t *read_only,
+                                json_t *full) {
         char name[NAME_TEXT_SIZE];
-        json_t *endpoint;
+        json_t *endpoint, *observation;
 
         (void)snprintf(name, sizeof(name), "%s%s", definition->name,
                        definition->template ? "@" : "");
@@ -67,6 +68,12 @@ static json_t *endpoint_to_json(const Definition *definition, json_t *read_only,
         if (endpoint && definition->problem)
                 (void)json_object_set_new(endpoint, "problem", json_string(definition->problem));
 
+        observation = observer_to_json(list->session->broker->observer, definition, list->session);
+        if (endpoint && observation)
+                (void)json_object_set_new(endpoint, "observation", observation);
+        else
+                json_decref(observation);
+
         return endpoint ? json_pack("{s:o}", "endpoint", endpoint) : NULL;
 }
 
@@ -74,8 +81,9 @@ static json_t *endpoint_to_json(const Definition *definition, json_t *read_only,
 static void list_tell(List *list, const Definition *definition) {
         bool last = list->index + 1 >= list->session->broker->catalogue->n_definitions ||
                     !list->session->call.more;
-        json_t *endpoint = endpoint_to_json(definition, TAKE_PTR(list->levels[ACCESS_READ_ONLY]),
-                                            TAKE_PTR(list->levels[ACCESS_FULL]));
+        json_t *endpoint =
+                endpoint_to_json(list, definition, TAKE_PTR(list->levels[ACCESS_READ_ONLY]),
+                                 TAKE_PTR(list->levels[ACCESS_FULL]));
 
         list->index++;
         list->access = ACCESS_READ_ONLY;

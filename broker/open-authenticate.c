@@ -136,8 +136,9 @@ bool open_check_account(Open *open) {
         const Settings *settings = open->session->broker->settings;
         Refusal refusal;
 
-        /* Whoever proved to be somebody by PAM had that account looked at in the same breath. */
-        if (!open_target(open)->account || open->wants_identity)
+        /* Whoever proved to be somebody by PAM had that account looked at in the same breath. The
+         * group that lets somebody in while the endpoint is observed asks PAM nothing. */
+        if (!open_target(open)->account || open->wants_identity || open->observed)
                 return true;
 
         if (user_charge(open->session->user, USER_ACCOUNTS, ACCOUNTS_PER_USER, &open->prompt) == 0)
@@ -221,7 +222,8 @@ static bool is_remembered(const Open *open) {
 }
 
 bool open_step_up(Open *open) {
-        if (!open_target(open)->step_up || open->session->peer.uid == 0 || is_exempt(open))
+        if (!open_target(open)->step_up || open->session->peer.uid == 0 || open->observed ||
+            is_exempt(open))
                 return true;
 
         open->remembered = is_remembered(open);

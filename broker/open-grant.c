@@ -10,7 +10,14 @@ static void open_call_opener(Open *open);
 /* The reply. */
 
 static How open_how(const Open *open) {
-        return open->prompting ? HOW_CHALLENGED : HOW_IMPLICIT;
+        return open->observed ? HOW_OBSERVED : open->prompting ? HOW_CHALLENGED : HOW_IMPLICIT;
+}
+
+/* What polkit said where it was not asked for leave. */
+static const char *open_policy(const Open *open) {
+        if (!open->observed)
+                return NULL;
+        return open->policy ? decision_to_string(open->policy) : "unavailable";
 }
 
 /* What PAM was asked for, in words. */
@@ -82,6 +89,8 @@ static void open_grant(Open *open) {
                 keep_lease(lease);
         reply = granted_to_json(open, lease);
         open_tell(open);
+        if (open->observed && open_definition(open))
+                observer_count(session->broker->observer, open_definition(open), open->policy);
         fd = TAKE_FD(open->fd);
         open->lease = NULL;
 
@@ -140,6 +149,7 @@ bool open_record(Open *open) {
         fields.decision = DECISION_AUTHORIZED;
         fields.identity_uid = open->identity;
         fields.how = open_how(open);
+        fields.policy = open_policy(open);
         fields.proof = open_proof(open);
         fields.action = open->question.action;
         fields.connect_as = open->question.connect_as;
@@ -217,6 +227,7 @@ bool open_make_lease(Open *open) {
                 .action = open->question.action,
                 .how = open_how(open),
                 .by_password = open->prompting || open->temporary,
+                .until = open->observed ? open_definition(open)->observe_until : 0,
                 .hold = open->hold,
                 .generation = open->generation,
         };

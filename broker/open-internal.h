@@ -47,6 +47,8 @@ typedef struct Open {
         bool stepped_up; /* PAM has heard the caller's own password, */
         bool remembered; /* or had before */
         bool temporary;  /* polkit's yes rests on a password that was typed a while ago */
+        bool observed;   /* it is granted whatever polkit says, */
+        Decision policy; /* which is this; 0: nothing */
         uint64_t start_time;
         uint64_t generation; /* of policy, when it was asked last */
         uint64_t policy_end; /* by when polkit must have answered without a prompt; monotonic */

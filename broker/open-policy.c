@@ -3,7 +3,36 @@
 #include "broker/broker.h"
 #include "broker/open-internal.h"
 
+/* How long an answer is waited for on which nothing depends. */
+#define OBSERVED_USEC (2 * UINT64_C(1000000))
+
 static void open_ask(Open *open);
+
+/* What polkit says, or does not, is put down, and that is all that comes of it. False if the time
+ * for that is over by now: it is judged as any other. */
+static bool open_observe(Open *open, const AuthorityAnswer *answer) {
+        const Definition *definition = open_definition(open);
+        Observer *observer = open->session->broker->observer;
+
+        if (open->observed && definition)
+                open->observed = observer_get_state(observer, definition) == OBSERVATION_ACTIVE;
+        if (!open->observed)
+                return false;
+
+        if (answer && answer->failure == AUTHORITY_ANSWERED)
+                /* A password was typed a while ago, which without a rule would be asked for. */
+                open->policy = answer->temporary && answer->decision == DECISION_AUTHORIZED
+                                       ? DECISION_CHALLENGE
+                                       : question_decision(&open->question, answer);
+        open_advance(open);
+        return true;
+}
+
+/* It could not be asked. */
+static void open_refuse_unjudged(Open *open, Refusal *refusal) {
+        if (!open_observe(open, NULL))
+                open_refuse(open, refusal);
+}
 
 static void on_answer(const AuthorityAnswer *answer, void *userdata) {
         Open *open = userdata;
@@ -18,6 +47,8 @@ static void on_answer(const AuthorityAnswer *answer, void *userdata) {
         user_charge_deinit(&open->by_polkit);
         user_charge_deinit(&open->prompt);
 
+        if (open_observe(open, answer))
+                return;
         if (question_judge(&open->question, answer, open->prompting, &refusal)) {
                 open->temporary = answer->temporary;
                 open_advance(open);
@@ -42,7 +73,7 @@ static void refuse_prompts(Open *open) {
         refusal_init_limit(&refusal, "prompts", 0);
         refusal_set_hint(&refusal, "Too many users are being asked for a password at present: try "
                                    "again later.");
-        open_refuse(open, &refusal);
+        open_refuse_unjudged(open, &refusal);
 }
 
 /* How long polkit has. Without a prompt it is what is left since the request began to be judged. */
@@ -97,7 +128,7 @@ static void open_find_action(Open *open) {
                         question_set_identity(&open->question, open->identity, open->user_name);
                 open_ask(open);
         } else if (r == QUESTION_E_REFUSED)
-                open_refuse(open, &refusal);
+                open_refuse_unjudged(open, &refusal);
         else {
                 if (r == QUESTION_E_UNKNOWN_ACTIONS)
                         r = authority_load_actions(broker->authority, time_left(open), on_actions,
@@ -123,13 +154,18 @@ static void on_actions(int error, void *userdata) {
         refusal_set_cause(&refusal, "polkit does not tell which actions there are");
         refusal_set_hint(&refusal, "polkit is not there: 'systemctl status polkit' says why. "
                                    "Nothing is granted without it.");
-        open_refuse(open, &refusal);
+        open_refuse_unjudged(open, &refusal);
 }
 
 bool open_judge(Open *open) {
         Broker *broker = open->session->broker;
+        uint64_t usec = broker->settings->policy_timeout_usec;
 
-        open->policy_end = broker_now(broker) + broker->settings->policy_timeout_usec;
+        open->observed = !open->wants_identity &&
+                         observer_admits(broker->observer, open_definition(open), open->session);
+        if (open->observed && usec > OBSERVED_USEC)
+                usec = OBSERVED_USEC;
+        open->policy_end = broker_now(broker) + usec;
         open_find_action(open);
         return false;
 }

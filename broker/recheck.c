@@ -56,13 +56,18 @@ static void recheck_pump(Recheck *recheck);
 
 /* Groups. */
 
+/* What is observed does not end by what polkit says: it was not granted by that. */
+static bool is_judged(const Lease *lease) {
+        return lease_is_handed_over(lease) && lease->how != HOW_OBSERVED;
+}
+
 static bool strings_equal(const char *a, const char *b) {
         return a == b || (a && b && streq(a, b));
 }
 
 static bool group_has(const Group *group, const Lease *lease) {
-        return lease_is_handed_over(lease) && lease->uid == group->uid &&
-               lease->identity == group->identity && lease->access == group->access &&
+        return is_judged(lease) && lease->uid == group->uid && lease->identity == group->identity &&
+               lease->access == group->access &&
                streq(lease->name.endpoint, group->name.endpoint) &&
                streq(lease->name.instance, group->name.instance) &&
                strings_equal(lease->session->unit, group->unit) &&
@@ -231,7 +236,7 @@ static bool recheck_has_in_flight(const Recheck *recheck, const Lease *lease) {
 static const Lease *recheck_find_next(const Recheck *recheck) {
         const Lease *lease = recheck->broker->leases;
 
-        while (lease && (!lease_is_handed_over(lease) || lease->generation >= recheck->generation ||
+        while (lease && (!is_judged(lease) || lease->generation >= recheck->generation ||
                          recheck_has_in_flight(recheck, lease)))
                 lease = lease->next;
         return lease;
@@ -310,7 +315,8 @@ void recheck_all(Recheck *recheck) {
 }
 
 void recheck_lease(Recheck *recheck, const Lease *lease) {
-        if (lease->generation >= recheck->broker->generation || recheck_is_pending(recheck))
+        if (!is_judged(lease) || lease->generation >= recheck->broker->generation ||
+            recheck_is_pending(recheck))
                 return;
 
         recheck->generation = recheck->broker->generation;

@@ -429,6 +429,7 @@ static void entry_put_fields(JournalEntry *entry, const RecordFields *f) {
                 entry_put(entry, "DOORWARD_DECISION", decision_to_string(f->decision));
         if (f->how)
                 entry_put(entry, "DOORWARD_HOW", how_to_string(f->how));
+        entry_put(entry, "DOORWARD_POLICY", f->policy);
         entry_put(entry, "DOORWARD_PROOF", f->proof);
         entry_put(entry, "DOORWARD_ACTION", f->action);
         entry_put(entry, "DOORWARD_ERROR", f->error);
@@ -456,9 +457,11 @@ static void entry_put_fields(JournalEntry *entry, const RecordFields *f) {
 
 void record_format_grant(JournalEntry *entry, const RecordFields *f) {
         entry_begin(entry, LOG_NOTICE, RECORD_ID_GRANTED);
-        journal_entry_putf(entry, "MESSAGE", "Granted %s access to %s to process %d of user %u.",
-                           access_to_string(f->access), f->endpoint, (int)f->subject_pid,
-                           (unsigned)f->subject_uid);
+        journal_entry_putf(
+                entry, "MESSAGE", "Granted %s access to %s to process %d of user %u%s%s.",
+                access_to_string(f->access), f->endpoint, (int)f->subject_pid,
+                (unsigned)f->subject_uid, f->policy ? ", as it is observed; polkit's answer: " : "",
+                f->policy ?: "");
         entry_put_fields(entry, f);
 }
 
@@ -501,4 +504,20 @@ void record_format_end(JournalEntry *entry, const RecordFields *f) {
                                             "closes it: the kernel cannot recall it."
                                           : "");
         entry_put_fields(entry, f);
+}
+
+void record_format_observation(JournalEntry *entry, const RecordObservation *o) {
+        entry_begin(entry, LOG_WARNING, RECORD_ID_OBSERVED);
+        if (o->n_granted > 0)
+                journal_entry_putf(entry, "MESSAGE",
+                                   "%s. Since this was last said, %u were granted so, of which "
+                                   "polkit would have granted %u.",
+                                   o->text, o->n_granted, o->n_granted - o->n_refused);
+        else
+                journal_entry_putf(entry, "MESSAGE", "%s.", o->text);
+        journal_entry_put(entry, "DOORWARD_ENDPOINT", o->endpoint);
+        journal_entry_put(entry, "DOORWARD_OBSERVE_GROUP", o->group);
+        journal_entry_put(entry, "DOORWARD_OBSERVE_UNTIL", o->until);
+        journal_entry_put_number(entry, "DOORWARD_OBSERVE_GRANTED", o->n_granted);
+        journal_entry_put_number(entry, "DOORWARD_OBSERVE_REFUSED", o->n_refused);
 }

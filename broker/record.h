@@ -25,6 +25,7 @@
 #define RECORD_ID_BLOCKED "d40dd1a4743b42069c6d6c16a263cfbf"
 #define RECORD_ID_PROBLEM "5894ff8942a747bab41a452a1a34ba94"
 #define RECORD_ID_DROPPED "69760feae24a4b87aff0563c7a26bfcb"
+#define RECORD_ID_OBSERVED "cab0d16c07794eb48051fe8fe4edab1f"
 
 #define RECORD_REQUEST_SIZE 17 /* 64 random bits in hexadecimal, and the NUL */
 #define RECORD_LEASE_SIZE 33   /* 128 */
@@ -35,6 +36,7 @@ typedef struct RecordFields {
         Access access;
         Decision decision;
         How how;
+        const char *policy; /* what polkit said, of HOW_OBSERVED, which does not depend on it */
         const char *proof;  /* what PAM proved: identity, step-up, both with a space between */
         const char *action; /* polkit's */
         const char *error;  /* the error that was answered, without the interface's name */
@@ -56,6 +58,15 @@ typedef struct RecordFields {
         unsigned suppressed; /* like refusals that were not recorded before this one */
 } RecordFields;
 
+/* That an endpoint is observed, or not any more; see broker/observer.h. */
+typedef struct RecordObservation {
+        const char *endpoint; /* NAME, or NAME@ */
+        const char *group;
+        const char *until;
+        const char *text; /* a sentence without its full stop */
+        unsigned n_granted, n_refused;
+} RecordObservation;
+
 typedef struct Record Record;
 typedef struct RecordWaiter RecordWaiter;
 
@@ -74,6 +85,8 @@ void record_format_end(JournalEntry *entry, const RecordFields *fields);
 /* The entry for a connection that was closed because somebody else wrote on it: the fields are the
  * peer's, pid and uid are the sender's (0 if it is not known). */
 void record_format_sender(JournalEntry *entry, const RecordFields *fields, pid_t pid, uid_t uid);
+
+void record_format_observation(JournalEntry *entry, const RecordObservation *observation);
 
 /* Sends, or queues. */
 void record_put(Record *record, const JournalEntry *entry);

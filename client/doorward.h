@@ -955,8 +955,9 @@ typedef struct doorward_grant_info {
                                  * DOORWARD_REQUEST= */
         const char *action_id;  /* the polkit action that was asked; NULL: the broker, an older one,
                                  * did not say, as in the next two */
-        const char *how;        /* how policy came to its yes: "implicit", at once, or "challenged",
-                                 * after somebody was asked for a password */
+        const char *how;        /* how policy came to its yes: "implicit", at once; "challenged",
+                                 * after somebody was asked for a password; or "observed": whatever
+                                 * it said, since a group admits the caller for the time being */
         const char *connect_as; /* whom the service sees: "client", the caller; "service", a user of
                                  * the endpoint's own; or the name of a user */
         int ends_at_logout;     /* 1: the lease ends with the user's session; or 0 */

@@ -37,6 +37,7 @@ static const Term decision_terms[_DECISION_MAX] = {
 static const Term how_terms[_HOW_MAX] = {
         [HOW_IMPLICIT] = SAME("implicit"),
         [HOW_CHALLENGED] = SAME("challenged"),
+        [HOW_OBSERVED] = SAME("observed"),
 };
 
 static const Term means_terms[_MEANS_MAX] = {

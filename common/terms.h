@@ -49,6 +49,7 @@ typedef enum Decision {
 typedef enum How {
         HOW_IMPLICIT = 1, /* at once */
         HOW_CHALLENGED,   /* after somebody was asked for a password */
+        HOW_OBSERVED, /* whatever it was: the endpoint is observed, and a group admits the peer */
         _HOW_MAX,
 } How;
 

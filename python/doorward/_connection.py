@@ -36,7 +36,7 @@ class GrantInfo(NamedTuple):
     action_id: Optional[str]
     """the polkit action that was asked; None: an older broker did not say, as in the next two"""
     how: Optional[str]
-    """how policy came to its yes: "implicit" or "challenged\""""
+    """how policy came to its yes: "implicit" or "challenged"; or "observed": whatever it said"""
     connect_as: Optional[str]
     """whom the service sees: "client", "service" or the name of a user"""
     ends_at_logout: bool

@@ -25,6 +25,8 @@
 #include "broker/session.h"
 #include "common/socket.h"
 #include "common/varlink.h"
+#include "policy/instant.h"
+#include "policy/timespan.h"
 #include "tests/support/fake-authority.h"
 #include "tests/support/fds.h"
 
@@ -331,12 +333,14 @@ static void check_deliveries(Fixture *f) {
         user_unref(user);
 }
 
-static void assert_entry(Fixture *f, const char *const *lines) {
-        const char *entry = read_journal(f);
-
+static void assert_lines(const char *entry, const char *const *lines) {
         for (; *lines; lines++)
                 if (!strstr(entry, *lines))
                         fail_msg("no \"%s\" in the entry:\n%s", *lines, entry);
+}
+
+static void assert_entry(Fixture *f, const char *const *lines) {
+        assert_lines(read_journal(f), lines);
 }
 #define ASSERT_ENTRY(f, ...) assert_entry(f, (const char *const[]){__VA_ARGS__, NULL})
 
@@ -3350,6 +3354,302 @@ static void test_root_is_not_stepped_up(void **state) {
         client_close(&c);
 }
 
+/* Observation: who has the group is granted it, whatever polkit says. */
+
+/* A process of that group, and of no other. */
+#define CREW 4343
+
+static void client_connect_as_crew(Fixture *f, Client *client) {
+        gid_t gid = getegid();
+
+        if (geteuid() == 0)
+                assert_int_equal(setegid(CREW), 0);
+        client_connect_as_user(f, client);
+        assert_int_equal(setegid(gid), 0);
+}
+
+/* docker, observed for so many seconds from now. */
+static void observe_docker(Fixture *f, int64_t seconds, const char *more) {
+        char text[256], until[INSTANT_TEXT_SIZE];
+        uint64_t at_usec = instant_now() + (uint64_t)(seconds * (int64_t)USEC_PER_SEC);
+
+        (void)snprintf(text, sizeof(text), "root:x:0:\ncrew:x:%u:\n",
+                       geteuid() == 0 ? CREW : (unsigned)getegid());
+        write_file(f, "etc/group", text);
+        (void)snprintf(text, sizeof(text),
+                       "[Endpoint]\nMode=observe\nObserveGroup=crew\nObserveUntil=%s\n"
+                       "[Full]\nConnectStream=/run/docker.sock\n%s",
+                       instant_to_string(at_usec, until), more);
+        write_file(f, "etc/doorward/endpoints.d/docker.conf", text);
+        broker_reload(f->broker);
+        assert_int_equal(chmod(f->folder, 0755), 0);
+        assert_int_equal(chmod(at(f, "broker"), 0777), 0);
+}
+
+/* What is said of it; beside what is wrong with other definitions. */
+static const char *read_observation(Fixture *f) {
+        for (const char *entry = read_journal(f); entry[0]; entry = read_journal(f))
+                if (strstr(entry, "MESSAGE_ID=" RECORD_ID_OBSERVED))
+                        return entry;
+        return "";
+}
+
+#define ASSERT_SAID(f, ...) \
+        assert_lines(read_observation(f), (const char *const[]){__VA_ARGS__, NULL})
+
+static void assert_observed(Fixture *f, Client *c, const char *policy) {
+        client_connect_as_crew(f, c);
+        client_send(c, OPEN_LEASED("docker", "full"));
+        assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+        assert_int_equal(client_receive(f, c), 1);
+        assert_null(c->reply.error);
+        assert_string_equal(client_get(c, "state"), "granted");
+        assert_string_equal(client_get(c, "how"), "observed");
+        assert_null(json_object_get(c->reply.parameters, "pam"));
+        ASSERT_ENTRY(f, "MESSAGE=Granted", "DOORWARD_DECISION=authorized\n",
+                     "DOORWARD_HOW=observed\n", policy, "polkit's answer: ");
+}
+
+static void test_observed(void **state) {
+        static const struct {
+                AuthorityAnswer answer;
+                const char *policy;
+        } answers[] = {
+                {{.decision = DECISION_AUTHORIZED}, "DOORWARD_POLICY=authorized\n"},
+                {{.decision = DECISION_AUTHORIZED, .temporary = true},
+                 "DOORWARD_POLICY=challenge\n"},
+                {{.decision = DECISION_CHALLENGE}, "DOORWARD_POLICY=challenge\n"},
+                {{.decision = DECISION_DENIED}, "DOORWARD_POLICY=denied\n"},
+                {{.decision = DECISION_DENIED, .failure = AUTHORITY_UNAVAILABLE},
+                 "DOORWARD_POLICY=unavailable\n"},
+                {{.decision = DECISION_DENIED, .failure = AUTHORITY_TIMED_OUT},
+                 "DOORWARD_POLICY=unavailable\n"},
+        };
+        Fixture *f = *state;
+        Client c;
+
+        observe_docker(f, 3600, "");
+        drain_journal(f);
+        for (size_t i = 0; i < ELEMENTSOF(answers); i++) {
+                f->fake.answer = answers[i].answer;
+                assert_observed(f, &c, answers[i].policy);
+                client_close(&c);
+                run(f);
+                drain_journal(f);
+        }
+        assert_int_equal(f->fake.n_asked, ELEMENTSOF(answers));
+
+        /* What cannot even be asked about. */
+        f->fake.owned = false;
+        assert_observed(f, &c, "DOORWARD_POLICY=unavailable\n");
+        client_close(&c);
+        f->fake.actions_known = false;
+        f->fake.load_error = -ENOTCONN;
+        run(f);
+        drain_journal(f);
+        assert_observed(f, &c, "DOORWARD_POLICY=unavailable\n");
+        client_close(&c);
+}
+
+/* Nobody waits long for an answer on which nothing depends. */
+static void test_observed_without_an_answer(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        observe_docker(f, 3600, "");
+        drain_journal(f);
+        f->fake.automatic = false;
+        client_connect_as_crew(f, &c);
+        client_send(&c, OPEN_LEASED("docker", "full"));
+        run(f);
+        assert_int_equal(f->fake.n_checks, 1);
+        run_for(f, 2200);
+        assert_int_equal(f->fake.n_cancelled, 1);
+        assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "how"), "observed");
+        ASSERT_ENTRY(f, "MESSAGE=Granted", "DOORWARD_POLICY=unavailable\n");
+        client_close(&c);
+        run(f);
+}
+
+/* Whoever has not the group, root, who becomes somebody else, and what is not observed. */
+static void test_observed_are_no_others(void **state) {
+        Fixture *f = *state;
+        PamRequest request;
+        Client c;
+
+        observe_docker(f, 3600, "");
+        answer_with(f, DECISION_DENIED);
+        if (geteuid() == 0) {
+                client_connect_as_user(f, &c);
+                call_for_error(f, &c, OPEN_LEASED("docker", "full"), BROKER "PermissionDenied");
+                client_close(&c);
+
+                assert_int_equal(setegid(CREW), 0);
+                client_connect(f, &c);
+                assert_int_equal(setegid(0), 0);
+                call_for_error(f, &c, OPEN_LEASED("docker", "full"), BROKER "PermissionDenied");
+                client_close(&c);
+        }
+
+        client_connect_as_crew(f, &c);
+        call_for_error(f, &c, OPEN_LEASED("short", "full"), BROKER "PermissionDenied");
+        call_for_error(f, &c, OPEN_LEASED("docker", "read_only"), BROKER "AccessUnsupported");
+        client_send(&c, OPEN_AS_BOB);
+        client_close(&c);
+        run(f);
+        if (geteuid() == 0)
+                (void)close_fd(pam_accept(f, &request));
+}
+
+/* In the past, too far away, without its group: as if nothing were said of it, and it is said why.
+ */
+static void test_observed_is_off(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        answer_with(f, DECISION_CHALLENGE);
+        drain_journal(f);
+        observe_docker(f, -10, "");
+        ASSERT_SAID(f, "DOORWARD_ENDPOINT=docker\n", "MESSAGE=docker is no longer observed");
+        client_connect_as_crew(f, &c);
+        call_for_error(f, &c, OPEN_LEASED("docker", "full"),
+                       BROKER "InteractiveAuthenticationRequired");
+
+        drain_journal(f);
+        observe_docker(f, 91 * 24 * 3600, "");
+        ASSERT_SAID(f, "more than 90 days away");
+        call_for_error(f, &c, OPEN_LEASED("docker", "full"),
+                       BROKER "InteractiveAuthenticationRequired");
+
+        observe_docker(f, 3600, "");
+        write_file(f, "etc/group", "root:x:0:\n");
+        drain_journal(f);
+        broker_reload(f->broker);
+        ASSERT_SAID(f, "the group crew of ObserveGroup=");
+        call_for_error(f, &c, OPEN_LEASED("docker", "full"),
+                       BROKER "InteractiveAuthenticationRequired");
+        client_close(&c);
+}
+
+/* A grant ends with the time for which it is observed, and it does not begin anew. */
+static void test_observed_until(void **state) {
+        Fixture *f = *state;
+        int64_t expires;
+        Client c;
+
+        observe_docker(f, 3, "MaxSec=1h\n");
+        drain_journal(f);
+        answer_with(f, DECISION_DENIED);
+        assert_observed(f, &c, "DOORWARD_POLICY=denied\n");
+        expires = json_integer_value(json_object_get(c.reply.parameters, "expires"));
+        assert_in_range(expires, instant_now(), instant_now() + 3 * USEC_PER_SEC);
+        drain_journal(f);
+
+        /* polkit's no is nothing new. */
+        policy_changes(f, (AuthorityAnswer){.decision = DECISION_DENIED});
+        assert_int_equal(f->broker->n_leases, 1);
+
+        run_for(f, 3200);
+        assert_int_equal(f->broker->n_leases, 0);
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "reason"), "expired");
+        client_close(&c);
+
+        client_connect_as_crew(f, &c);
+        call_for_error(f, &c, OPEN_LEASED("docker", "full"), BROKER "PermissionDenied");
+        client_close(&c);
+}
+
+/* PAM is asked nothing: the group does not ask it either. */
+static void test_observed_meets_no_pam(void **state) {
+        Fixture *f = *state;
+        PamRequest request;
+        Client c;
+
+        observe_docker(f, 3600, "Authenticate=self\nPAMAccount=yes\n");
+        drain_journal(f);
+        assert_observed(f, &c, "DOORWARD_POLICY=authorized\n");
+        assert_int_equal(pam_accept(f, &request), -EBADF);
+        client_close(&c);
+}
+
+/* It is said when it begins, and with the numbers at the end at the latest. */
+static void test_observed_is_said(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        drain_journal(f);
+        observe_docker(f, 3600, "");
+        ASSERT_SAID(f, "PRIORITY=4\n", "MESSAGE=docker is observed until ",
+                    "whoever has the group crew", "DOORWARD_OBSERVE_GROUP=crew\n",
+                    "DOORWARD_OBSERVE_UNTIL=20");
+        assert_false(observer_has_news(f->broker->observer));
+
+        for (int i = 0; i < 3; i++) {
+                answer_with(f, i == 0 ? DECISION_AUTHORIZED : DECISION_DENIED);
+                assert_observed(f, &c, "DOORWARD_POLICY=");
+                client_close(&c);
+                run(f);
+                drain_journal(f);
+        }
+        assert_true(observer_has_news(f->broker->observer));
+        observer_flush(f->broker->observer);
+        ASSERT_SAID(f,
+                    "3 were granted so, of which polkit "
+                    "would have granted 1.",
+                    "DOORWARD_OBSERVE_GRANTED=3\n", "DOORWARD_OBSERVE_REFUSED=2\n");
+        assert_false(observer_has_news(f->broker->observer));
+}
+
+/* Whoever looks is told. */
+static void test_observed_is_shown(void **state) {
+        Fixture *f = *state;
+        const json_t *observation;
+        Client c;
+
+        observe_docker(f, 3600, "");
+        answer_with(f, DECISION_DENIED);
+        client_connect_as_crew(f, &c);
+        client_send(&c, "{\"method\":\"" BROKER "Explain\",\"parameters\":"
+                        "{\"endpoint\":\"docker\",\"access\":\"full\"}}");
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "decision"), "denied");
+        observation = json_object_get(c.reply.parameters, "observation");
+        assert_string_equal(json_string_value(json_object_get(observation, "group")), "crew");
+        assert_true(json_is_true(json_object_get(observation, "active")));
+        assert_true(json_is_true(json_object_get(observation, "admitted")));
+
+        client_send(&c, "{\"method\":\"" BROKER "ListEndpoints\"}");
+        assert_int_equal(client_receive(f, &c), 1);
+        observation =
+                json_object_get(json_object_get(c.reply.parameters, "endpoint"), "observation");
+        assert_true(json_is_true(json_object_get(observation, "admitted")));
+
+        client_send(&c, "{\"method\":\"" BROKER "GetBrokerInfo\"}");
+        assert_int_equal(client_receive(f, &c), 1);
+        {
+                _cleanup_free_ char *text =
+                        json_dumps(json_object_get(c.reply.parameters, "warnings"), JSON_COMPACT);
+
+                assert_non_null(text);
+                assert_non_null(strstr(text, "docker is observed until "));
+        }
+        client_close(&c);
+
+        if (geteuid() == 0) {
+                client_connect_as_user(f, &c);
+                client_send(&c, "{\"method\":\"" BROKER "ListEndpoints\"}");
+                assert_int_equal(client_receive(f, &c), 1);
+                observation = json_object_get(json_object_get(c.reply.parameters, "endpoint"),
+                                              "observation");
+                assert_true(json_is_true(json_object_get(observation, "active")));
+                assert_false(json_is_true(json_object_get(observation, "admitted")));
+                client_close(&c);
+        }
+}
+
 static void test_account(void **state) {
         Fixture *f = *state;
         PamRequest request;
@@ -3602,6 +3902,14 @@ int main(void) {
                 TEST(test_penalty),
                 TEST(test_step_up),
                 TEST(test_root_is_not_stepped_up),
+                TEST(test_observed),
+                TEST(test_observed_without_an_answer),
+                TEST(test_observed_are_no_others),
+                TEST(test_observed_is_off),
+                TEST(test_observed_until),
+                TEST(test_observed_meets_no_pam),
+                TEST(test_observed_is_said),
+                TEST(test_observed_is_shown),
                 TEST(test_account),
                 TEST(test_agent_respond),
                 TEST(test_agent_parameters),

@@ -43,7 +43,7 @@ static const struct {
          lease_mode_from_wire, "revocable tracked none "},
         {_DECISION_MAX, decision_string, decision_wire, NULL, decision_from_wire,
          "authorized challenge denied unsupported "},
-        {_HOW_MAX, how_string, how_wire, NULL, how_from_wire, "implicit challenged "},
+        {_HOW_MAX, how_string, how_wire, NULL, how_from_wire, "implicit challenged observed "},
         {_MEANS_MAX, means_string, means_wire, means_from_string, means_from_wire,
          "socket open-flags filter "},
         {_END_MAX, end_reason_string, end_reason_wire, NULL, end_reason_from_wire,
