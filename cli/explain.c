@@ -7,6 +7,7 @@
 #include "cli/exit-status.h"
 #include "cli/grant.h"
 #include "cli/level.h"
+#include "cli/observed.h"
 #include "cli/report.h"
 #include "cli/rule.h"
 #include "cli/text.h"
@@ -34,10 +35,11 @@ typedef struct Explanation {
         const char *problem;
         const char *hint;
         const char *request_id;
+        Observed observed;
 } Explanation;
 
 static int explanation_read(const json_t *parameters, Explanation *e) {
-        json_t *level;
+        json_t *level, *observation = NULL;
         const WireField fields[] = {
                 {"uid", WIRE_INT, false, &e->uid},
                 {"pid", WIRE_INT, false, &e->pid},
@@ -50,6 +52,7 @@ static int explanation_read(const json_t *parameters, Explanation *e) {
                 {"connectAs", WIRE_STRING, false, &e->connect_as},
                 {"problem", WIRE_STRING, true, &e->problem},
                 {"hint", WIRE_STRING, false, &e->hint},
+                {"observation", WIRE_OBJECT, true, &observation},
                 {"requestId", WIRE_STRING, false, &e->request_id},
                 {},
         };
@@ -58,6 +61,8 @@ static int explanation_read(const json_t *parameters, Explanation *e) {
         r = wire_read(parameters, fields);
         if (r == 0)
                 r = challenge_read_defaults(parameters, &e->defaults);
+        if (r == 0)
+                r = observed_read(observation, &e->observed);
         return r < 0 ? r : level_read(level, &e->level);
 }
 
@@ -171,8 +176,23 @@ static void because_print(const Explanation *e) {
 }
 
 static bool is_stepped_up(const Explanation *e) {
-        return e->level.step_up && e->uid != 0 &&
+        return e->level.step_up && e->uid != 0 && !e->observed.admitted &&
                (e->decision == DECISION_AUTHORIZED || e->decision == DECISION_CHALLENGE);
+}
+
+/* What comes of the answer, and what does not. */
+static void observed_print(const Explanation *e) {
+        _cleanup_free_ char *text = e->observed.group ? observed_describe(&e->observed) : NULL;
+
+        if (!text || !e->level.provided)
+                return;
+        if (e->observed.admitted)
+                field_printf("But",
+                             "you are granted it whatever the answer is, and asked for nothing: "
+                             "the endpoint is %s, which you have. Then it is as above",
+                             text);
+        else
+                field_printf("Observed", "the endpoint is %s; for you it is as above", text);
 }
 
 static void policy_print(const Explanation *e) {
@@ -194,6 +214,7 @@ static void policy_print(const Explanation *e) {
                             "your own password is asked for in addition, whatever polkit "
                             "says: the definition wants that, unless you are exempt, or "
                             "gave it lately");
+        observed_print(e);
         if (e->decision != DECISION_AUTHORIZED && *e->hint)
                 field_print("Hint", e->hint);
 }

@@ -5,6 +5,7 @@
 #include "cli/commands.h"
 #include "cli/exit-status.h"
 #include "cli/level.h"
+#include "cli/observed.h"
 #include "cli/report.h"
 #include "cli/table.h"
 #include "client/query.h"
@@ -16,10 +17,11 @@ typedef struct Row {
         const char *problem;
         json_t *instances;
         Level levels[_ACCESS_MAX];
+        Observed observed;
 } Row;
 
 static int row_read(json_t *endpoint, Row *row) {
-        json_t *read_only, *full;
+        json_t *read_only, *full, *observation = NULL;
         const WireField fields[] = {
                 {"name", WIRE_STRING, false, &row->name},
                 {"description", WIRE_STRING, false, &row->description},
@@ -28,6 +30,7 @@ static int row_read(json_t *endpoint, Row *row) {
                 {"instances", WIRE_STRINGS, false, &row->instances},
                 {"readOnly", WIRE_OBJECT, false, &read_only},
                 {"full", WIRE_OBJECT, false, &full},
+                {"observation", WIRE_OBJECT, true, &observation},
                 {},
         };
         int r;
@@ -37,6 +40,8 @@ static int row_read(json_t *endpoint, Row *row) {
                 r = level_read(read_only, &row->levels[ACCESS_READ_ONLY]);
         if (r == 0)
                 r = level_read(full, &row->levels[ACCESS_FULL]);
+        if (r == 0)
+                r = observed_read(observation, &row->observed);
 
         return r;
 }
@@ -72,6 +77,11 @@ static char *row_describe(const Row *row) {
 
         (void)fputs(row->description, f);
         row_write_notes(row, f);
+        if (row->observed.group) {
+                _cleanup_free_ char *observed = observed_describe(&row->observed);
+
+                (void)fprintf(f, " [%s]", observed ?: "observed");
+        }
         if (row->problem)
                 (void)fprintf(f, " [not available: %s]", row->problem);
 
@@ -82,11 +92,14 @@ static char *row_describe(const Row *row) {
         return text;
 }
 
-/* Root is asked for no password, by polkit as little as by a definition. */
+/* Who is let in because of a group is asked for nothing, whatever polkit says.
+ * Root is asked for no password, by polkit as little as by a definition. */
 static const char *row_answer(const Row *row, Access access, ChallengeFinder *finder) {
         Level level = row->levels[access];
         Whose whose = WHOSE_UNKNOWN;
 
+        if (level.provided && row->observed.admitted)
+                return "observed";
         if (level.provided && level.decision == DECISION_CHALLENGE)
                 whose = challenge_find(finder, row->name, row->instances, (int)access,
                                        level.action);

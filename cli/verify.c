@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "config.h"
 
@@ -12,6 +13,8 @@
 #include "common/userfile.h"
 #include "policy/action.h"
 #include "policy/catalogue.h"
+#include "policy/instant.h"
+#include "policy/observation.h"
 #include "policy/settings.h"
 
 #define SETTINGS_WORD "doorward.conf"
@@ -70,6 +73,34 @@ static void note_action(json_t *notes, const Definition *definition) {
                      definition->name);
 }
 
+/* That it is observed, and whether its group is the one that lets anybody in without doorward. */
+static void note_observation(json_t *notes, const Definition *definition) {
+        _cleanup_free_ char *text = NULL;
+        ObservationState state;
+        gid_t gid = (gid_t)-1;
+
+        if (observation_find(definition, USERFILE_GROUP, instant_now(), &gid, &state) < 0 ||
+            state == OBSERVATION_NONE)
+                return;
+        text = observation_describe(definition, state);
+        if (text)
+                note(notes, "%s", text);
+        if (state != OBSERVATION_ACTIVE || definition->template)
+                return;
+
+        for (Access access = ACCESS_READ_ONLY; access < _ACCESS_MAX; access++)
+                for (char **path = definition->targets[access].paths; path && *path; path++) {
+                        struct stat st;
+
+                        if ((*path)[0] == '/' && stat(*path, &st) == 0 && st.st_gid != gid)
+                                note(notes,
+                                     "ObserveGroup=: the group of %s is not %s: see that this "
+                                     "group "
+                                     "does let its members in without doorward",
+                                     *path, definition->observe_group);
+                }
+}
+
 /* What need not be wrong: groups come with packages, and packages come later. */
 static json_t *definition_notes(const Definition *definition) {
         json_t *notes = json_array();
@@ -88,6 +119,7 @@ static json_t *definition_notes(const Definition *definition) {
                   definition->connect_as == CONNECT_AS_USER ? definition->connect_user : NULL);
         note_user(notes, "PeerUser=", definition->peer_any ? NULL : definition->peer_user);
         note_action(notes, definition);
+        note_observation(notes, definition);
 
         return notes;
 }
