@@ -53,8 +53,9 @@ for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub
         podman-restart.service redis-server.service console-getty.service; do
         ln -sf /dev/null "$root/etc/systemd/system/$unit"
 done
-# Here, packages start what they bring.
-rm -f "$root"/usr/sbin/policy-rc.d "$root"/etc/fstab "$root"/var/lib/dbus/machine-id
+# Here, packages start what they bring; nobody looks for manual pages.
+rm -f "$root"/usr/sbin/policy-rc.d "$root"/var/lib/man-db/auto-update
+rm -f "$root"/etc/fstab "$root"/var/lib/dbus/machine-id
 rm -rf "$root"/var/log/journal
 : >"$root/etc/machine-id"
 echo "$machine" >"$root/etc/hostname"
