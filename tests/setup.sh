@@ -88,13 +88,13 @@ setup_build() {
 
 # setup_deb NAME [COMMAND...]: the Debian packages, below TREE/build-check/NAME, by COMMAND (env, say)
 # if there is one. They are built of a copy: this tree stays as it is, and may be one that cannot be
-# written. Nothing is done if nothing of the tree is newer than they are.
+# written. Nothing is done if nothing of the tree but its tests is newer than they are.
 setup_deb() {
         local place=$BUILD/$1 copy
         shift
         copy=$place/doorward-$(dpkg-parsechangelog -l "$TREE/debian/changelog" -S Version)
-        if [[ -e $place/built && -z $(find "$TREE" \( -path "$TREE/build*" -o -name .git \
-                -o -name __pycache__ \) -prune -o -newer "$place/built" -print -quit) ]]; then
+        if [[ -e $place/built && -z $(find "$TREE" \( -path "$TREE/build*" -o -path "$TREE/tests" \
+                -o -name .git -o -name __pycache__ \) -prune -o -newer "$place/built" -print -quit) ]]; then
                 return 0
         fi
         mkdir -p "$copy"

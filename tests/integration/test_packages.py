@@ -42,27 +42,22 @@ def newest():
     return sorted(glob.glob(f"{PACKAGES}/*.deb"))
 
 
-def version(name="doorward"):
-    return lib.ok("dpkg-query", "-W", "-f", "${Version}", name)
+def version():
+    return lib.ok("dpkg-query", "-W", "-f", "${Version}", "doorward")
 
 
 def older(folder):
-    """The same packages, of the version before."""
+    """The package doorward, of the version before."""
     now = version()
-    for path in newest():
-        tree = f"{folder}/tree"
-        lib.ok("dpkg-deb", "--raw-extract", path, tree)
-        control = lib.read(f"{tree}/DEBIAN/control")
-        lib.expect_in(f"Version: {now}\n", control)
-        control = control.replace(f"Version: {now}\n", f"Version: {now}~before\n")
-        control = re.sub(rf"\(= {now}\)", f"(= {now}~before)", control)
-        control = re.sub(rf"\(>= {now}\)", f"(>= {now}~before)", control)
-        lib.write(f"{tree}/DEBIAN/control", control)
-        lib.ok("dpkg-deb", "--root-owner-group", "-Znone", "--build", tree, f"{folder}/")
-        lib.shutil.rmtree(tree)
-    found = sorted(glob.glob(f"{folder}/*.deb"))
-    lib.expect(len(found), len(NAMES), "packages")
-    return found
+    (path,) = glob.glob(f"{PACKAGES}/doorward_*.deb")
+    lib.ok("dpkg-deb", "--raw-extract", path, f"{folder}/tree")
+    control = lib.read(f"{folder}/tree/DEBIAN/control")
+    lib.expect_in(f"Version: {now}\n", control)
+    control = control.replace(f"Version: {now}\n", f"Version: {now}~before\n")
+    lib.write(f"{folder}/tree/DEBIAN/control", control)
+    before = f"{folder}/before.deb"
+    lib.ok("dpkg-deb", "--root-owner-group", "-Znone", "--build", f"{folder}/tree", before)
+    return before
 
 
 def in_use(count):
@@ -129,8 +124,7 @@ def test_upgrade():
     """An upgrade replaces broker and openers, under 50 leases with traffic: not one is interrupted, all
     are listed then, and can be taken back; the socket is there at every moment."""
     with lib.scratch() as folder, lib.echo(lib.allow("echo", "full")), lib.settings(**RATES):
-        dpkg("--install", *older(folder))
-        lib.expect(version(), version("libdoorward1"), "versions")
+        dpkg("--install", older(folder))
         lib.expect_in("~before", version())
         journal = lib.Journal()
         with lib.Child("alice", in_use(LEASES)) as alice:
@@ -163,14 +157,11 @@ def test_upgrade():
 
 
 def traces():
-    """What on this machine is called after doorward, but for what is the tests' own."""
-    out = lib.ok(
-        "find", "/", "(", "-path", "/proc", "-o", "-path", "/sys", "-o", "-path", lib.SOURCE, ")", "-prune",
-        "-o", "-name", "*doorward*", "-print", timeout=60,
-    )
-    own = re.compile(r"/tmp/|/run/doorward-(tests|echo)|/usr/local/lib/doorward-tests"
-                     r"|/usr/share/polkit-1/actions/org\.doorward\.tests\.policy$")
-    return [path for path in out.splitlines() if not own.match(path)]
+    """What is called after doorward wherever packages, services and the system keep anything, but for
+    what is the tests' own. (Elsewhere, the machine may have copies of this tree.)"""
+    out = lib.ok("find", "/etc", "/usr", "/var", "/run", "/tmp", "/dev", "-path", "/usr/src", "-prune", "-o",
+                 "-name", "*doorward*", "-print", timeout=60)
+    return [path for path in out.splitlines() if not re.search("doorward[-.](tests|echo)", path)]
 
 
 def users():
@@ -196,7 +187,7 @@ def test_removed_purged_and_installed_again():
         lib.expect([unit for unit in left if not unit.startswith("doorward-tests")], [], "units")
         lib.expect(os.path.exists("/run/doorward"), False, "/run/doorward")
         said = lib.ok("python3", "-c", ASK, user="alice")
-        lib.expect_in("no broker", said.lower())
+        lib.expect_in("The broker cannot be reached", said)
         lib.expect_in("doorward.socket", said)
 
         dpkg("--purge", *NAMES)
