@@ -57,7 +57,7 @@ static int find_trusted(Conversation *conversation, ConversationTrust trust,
                 return 0;
         }
 
-        conversation->maker = trust_root_uid(trust_read_uid_map(map) ? map : NULL);
+        conversation->maker = trust_root_uid(trust_read_uid_map(map) ? map : NULL, geteuid());
         conversation->sender = conversation->maker;
         return conversation->maker == PEER_UID_OVERFLOW ? fail_unmapped(error) : 0;
 }

@@ -12,7 +12,7 @@ bool trust_read_uid_map(char buf[TRUST_UID_MAP_SIZE]) {
         return textfile_read("/proc/self/uid_map", buf, TRUST_UID_MAP_SIZE) == 0;
 }
 
-uid_t trust_root_uid(const char *uid_map) {
+uid_t trust_root_uid(const char *uid_map, uid_t own) {
         unsigned inside, outside, count;
         int n;
 
@@ -21,6 +21,11 @@ uid_t trust_root_uid(const char *uid_map) {
                 return 0;
 
         while (sscanf(uid_map, " %u %u %u%n", &inside, &outside, &count, &n) == 3) {
+                /* "Outside" is the namespace around this one. That we alone are its 0 is what
+                 * bubblewrap makes, inside of another where its user is 0: no root of the machine.
+                 */
+                if (outside == 0 && count == 1 && inside == own && own != 0)
+                        return PEER_UID_OVERFLOW;
                 if (outside == 0 && count > 0)
                         return inside;
                 uid_map += n;
@@ -30,7 +35,7 @@ uid_t trust_root_uid(const char *uid_map) {
 }
 
 int trust_judge(const TrustEvidence *evidence, bool *ret_secure) {
-        uid_t root = trust_root_uid(evidence->uid_map);
+        uid_t root = trust_root_uid(evidence->uid_map, evidence->own);
 
         log_debug(
                 LOG_CATEGORY_TRUST,

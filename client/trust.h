@@ -32,9 +32,9 @@ typedef struct TrustEvidence {
 /* The map of our user namespace; false if there is none to read. */
 bool trust_read_uid_map(char buf[TRUST_UID_MAP_SIZE]);
 
-/* As what uid the machine's root appears here: the overflow uid if no line of the map has it.
- * uid_map is NULL if there is none. */
-uid_t trust_root_uid(const char *uid_map);
+/* As what uid the machine's root appears here, to somebody whose uid is own: the overflow uid if no
+ * line of the map has it. uid_map is NULL if there is none. */
+uid_t trust_root_uid(const char *uid_map, uid_t own);
 
 /* 0 and whether it is certain, or -EPERM. */
 int trust_judge(const TrustEvidence *evidence, bool *ret_secure) _must_check_;

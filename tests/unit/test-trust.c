@@ -10,6 +10,7 @@
 #include "client/trust.h"
 
 #define WHOLE "         0          0 4294967295\n"
+#define ALONE "1000 0 1\n" /* of ALICE */
 #define DOORWARD 994
 #define ALICE 1000
 #define OVERFLOW 65534
@@ -57,6 +58,13 @@ static const Case cases[] = {
         {UNCERTAIN, {0, 0, 0, false, "0 1000 1\n"}},
         {REFUSED, {1, 1, 0, false, "0 1000 1\n1 100000 65536\n"}},
 
+        /* A namespace inside of that, where the user is again who they are: 0 is the user, not
+           root. */
+        {UNCERTAIN, {OVERFLOW, OVERFLOW, ALICE, true, ALONE}},
+        {REFUSED, {ALICE, ALICE, ALICE, true, ALONE}},
+        {UNCERTAIN, {ALICE, ALICE, ALICE, false, ALONE}},
+        {CERTAIN, {DOORWARD, 0, 0, true, "0 0 1\n990 990 1\n"}},
+
         /* A map that maps nothing, or that is no map, has nobody's root. */
         {REFUSED, {DOORWARD, 0, ALICE, true, "0 0 0\n"}},
         {REFUSED, {DOORWARD, 0, ALICE, true, "nonsense"}},
@@ -83,11 +91,12 @@ static void test_judge(void **state) {
 static void test_root(void **state) {
         char map[TRUST_UID_MAP_SIZE];
 
-        assert_int_equal(trust_root_uid(NULL), 0);
-        assert_int_equal(trust_root_uid(WHOLE), 0);
-        assert_int_equal(trust_root_uid("1000 1000 1\n5 0 1\n"), 5);
-        assert_int_equal(trust_root_uid("0 1000 1\n1 100000 65536\n"), OVERFLOW);
-        assert_int_equal(trust_root_uid(""), OVERFLOW);
+        assert_int_equal(trust_root_uid(NULL, ALICE), 0);
+        assert_int_equal(trust_root_uid(WHOLE, ALICE), 0);
+        assert_int_equal(trust_root_uid("1000 1000 1\n5 0 1\n", ALICE), 5);
+        assert_int_equal(trust_root_uid("0 1000 1\n1 100000 65536\n", 0), OVERFLOW);
+        assert_int_equal(trust_root_uid(ALONE, ALICE), OVERFLOW);
+        assert_int_equal(trust_root_uid("", ALICE), OVERFLOW);
 
         /* Ours has at least a line, of three numbers. */
         assert_true(trust_read_uid_map(map));
