@@ -155,7 +155,7 @@ class Shell:
 # What a page may change, besides the files that it names.
 PLACES = (
     "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/etc/systemd/system",
-    "/usr/share/polkit-1/actions", lib.DEFINITIONS, lib.RULES,
+    "/usr/share/polkit-1/actions", lib.DEFINITIONS, lib.RULES, "/etc/postgresql", "/etc/redis",
 )
 
 
@@ -201,12 +201,15 @@ def kept(*paths):
 
 
 @contextlib.contextmanager
-def home():
-    """alice has a home with nothing in it."""
+def home(contents):
+    """alice has a home with nothing in it but these: name to bytes."""
     path = f"/home/{USER}"
     os.rename(path, f"{path}.aside")
     try:
         lib.ok("cp", "-r", "/etc/skel", path)
+        for name, data in contents.items():
+            with open(f"{path}/{name}", "wb") as file:
+                file.write(data)
         lib.ok("chown", "-R", f"{USER}:", path)
         yield path
     finally:
@@ -268,17 +271,14 @@ def monitor():
         process.wait()
 
 
-def follow(page):
-    """Does what the page says."""
-    paths = [step.path for step in page.steps if isinstance(step, File) and step.path[0] == "/"]
-    with kept(*paths), home(), monitor(), lib.scratch() as folder:
-        Reader(page, folder).read()
-
-
-def expect_pages(*names):
-    """Each of these pages is right."""
-    for name in names:
-        page = Page(name)
-        lib.expect_true(page.steps, f"{name} has something to do")
-        follow(page)
+def follow(*names, contents=()):
+    """Does what these pages say, one after the other: a page can send its reader to one before it. alice
+    has files with these contents."""
+    pages = [Page(name) for name in names]
+    steps = [step for page in pages for step in page.steps]
+    paths = [step.path for step in steps if isinstance(step, File) and step.path[0] == "/"]
+    with kept(*paths), home(dict(contents)), monitor(), lib.scratch() as folder:
+        for page in pages:
+            lib.expect_true(page.steps, f"{page.name} has something to do")
+            Reader(page, folder).read()
     lib.note("pages: " + ", ".join(names))

@@ -7,8 +7,10 @@ them) is made here.
 """
 
 import contextlib
+import io
 import os
 import re
+import tarfile
 import unittest.mock
 
 import lib
@@ -51,10 +53,9 @@ def debians(unit):
         lib.systemctl("daemon-reload")
 
 
-def read(*pages):
-    """Each is right, and starts where the test is now."""
+def read(*pages, **options):
     with developers():
-        recipes.expect_pages(*pages)
+        recipes.follow(*pages, **options)
 
 
 # The pages themselves.
@@ -219,27 +220,148 @@ RuntimeDirectoryPreserve=yes
 """
 
 
+def psql(*statements):
+    words = [word for statement in statements for word in ("-c", statement)]
+    lib.ok("psql", "--quiet", "-d", "postgres", *words, user="postgres")
+
+
 @contextlib.contextmanager
 def postgres():
-    """PostgreSQL as Debian's package sets it up, with nothing in it."""
-    if os.path.exists("/etc/postgresql/15/main"):
-        lib.ok("pg_dropcluster", "15", "main", timeout=60)
-    lib.ok("pg_createcluster", "15", "main", "--", "--no-sync", timeout=60)
+    """PostgreSQL as Debian's package sets it up, with one table."""
+    if not os.path.exists("/etc/postgresql/15/main"):
+        lib.ok("pg_createcluster", "15", "main", "--", "--no-sync", timeout=60)
     with lib.unit("tests-postgres.service", POSTGRES):
         lib.systemctl("start", "tests-postgres.service")
-        yield
+        psql("CREATE TABLE things (n int)", "INSERT INTO things VALUES (42)")
+        try:
+            yield
+        finally:
+            psql("DROP TABLE things", "DROP ROLE IF EXISTS app", "DROP ROLE IF EXISTS report")
 
 
+@lib.time_limit(120)
 def test_postgresql():
-    """Programs of libpq."""
+    """psql, its ^C, two roles; pg_dump with several connections; a program in Python."""
     with postgres():
-        read("psycopg")
+        read("psql", "pg_dump", "psycopg")
 
 
-# Docker's API.
+# MariaDB.
 
 
+def mariadb(*statements):
+    lib.ok("mariadb", input=";".join(statements))
+
+
+@lib.time_limit(120)
+def test_mariadb():
+    """mysql and mysqldump, as two accounts."""
+    with debians("mariadb.service"):
+        lib.systemctl("start", "mariadb.service")
+        mariadb("CREATE DATABASE shop", "CREATE TABLE shop.things (n INT)")
+        mariadb("INSERT INTO shop.things VALUES (42)")
+        try:
+            read("mysql")
+        finally:
+            users = [f"DROP USER IF EXISTS 'doorward-{name}'@localhost" for name in ("mariadb", "report")]
+            mariadb("DROP DATABASE shop", *users)
+
+
+# Redis.
+
+
+def test_redis():
+    """redis-cli, several connections under one lease."""
+    with debians("redis-server.service"):
+        read("redis-cli")
+
+
+# Docker's API, and podman's.
+
+
+def archive():
+    """An image as `docker import` takes it."""
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as tar:
+        member = tarfile.TarInfo("hello")
+        member.size = 5
+        tar.addfile(member, io.BytesIO(b"hello"))
+    return data.getvalue()
+
+
+DOCKERFILE = """FROM scratch
+COPY hello /
+"""
+
+
+@contextlib.contextmanager
+def project():
+    """What a job builds."""
+    os.makedirs("/srv/shop")
+    try:
+        lib.write("/srv/shop/Dockerfile", DOCKERFILE)
+        lib.write("/srv/shop/hello", "hello")
+        yield
+    finally:
+        lib.shutil.rmtree("/srv/shop")
+        lib.shutil.rmtree("/var/lib/ci", ignore_errors=True)
+
+
+@lib.time_limit(120)
 def test_docker():
     """Programs that talk to Docker, with podman as the service."""
     with test_recipes.podman():
-        read("docker", "docker-py")
+        read("docker", "docker-py", "curl", contents={"archive.tar": archive()})
+
+
+@lib.time_limit(120)
+def test_ci():
+    """A service that builds an image, as a user in no group."""
+    with test_recipes.podman(), project():
+        read("ci-runner")
+
+
+# It does not lay one overlay upon another, as the container is one.
+STORAGE = """[Service]
+ExecStart=
+ExecStart=/usr/bin/podman --root={folder}/root --runroot={folder}/run --storage-driver=vfs system service
+"""
+
+
+@lib.time_limit(120)
+def test_podman():
+    """podman, with its service of root's."""
+    with lib.scratch(0o700) as folder, lib.drop_in("podman.service", STORAGE.format(folder=folder)):
+        try:
+            read("podman", contents={"archive.tar": archive()})
+        finally:
+            lib.run("systemctl", "stop", "podman.socket", "podman.service")
+
+
+# libvirt.
+
+MACHINE = b"""<domain type='qemu'>
+  <name>web</name>
+  <memory unit='MiB'>64</memory>
+  <os><type arch='x86_64'>hvm</type></os>
+</domain>
+"""
+
+
+@lib.time_limit(120)
+def test_libvirt():
+    """virsh at both accesses, virt-install, a program in Python; and a sandbox."""
+    try:
+        read("virsh", "virt-manager", "libvirt-python", "bubblewrap", contents={"web.xml": MACHINE})
+    finally:
+        for name in "web", "shop":
+            lib.run("virsh", "-c", "qemu:///system", "undefine", name)
+
+
+# containerd.
+
+
+def test_containerd():
+    """ctr, for what it asks the service to do."""
+    with debians("containerd.service"):
+        read("ctr")

@@ -169,6 +169,8 @@ def podman():
     finally:
         lib.ok("groupdel", "docker")
         lib.apply_definitions()
+        # It would go on being in the group that was.
+        lib.run("systemctl", "stop", "doorward-opener@docker.service")
 
 
 @lib.time_limit(120)
