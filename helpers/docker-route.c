@@ -35,6 +35,7 @@ static const Route routes[] = {
         {"networks/*", INSPECT, "verbose scope"},
         {"volumes/*", INSPECT, ""},
         {"plugins/*/json", INSPECT, ""},
+        {"containers/*/stats", FILTER_DOCKER_INSPECT, DOCKER_BODY_EVENTS, "stream one-shot"},
         {"containers/*/logs", LOGS, LOGS_PARAMETERS},
 
         {"libpod/_ping", FILTER_DOCKER_STATUS, DOCKER_BODY_PLAIN, "", true},
@@ -59,6 +60,8 @@ static const Route routes[] = {
         {"libpod/networks/*/json", INSPECT, ""},
         {"libpod/volumes/*/json", INSPECT, ""},
         {"libpod/pods/*/json", INSPECT, ""},
+        {"libpod/containers/stats", FILTER_DOCKER_INSPECT, DOCKER_BODY_EVENTS,
+         "containers stream interval all"},
         {"libpod/containers/*/logs", LOGS, LOGS_PARAMETERS},
 };
 
