@@ -218,7 +218,8 @@ static int session_choose(FilterSession *session, const HttpAnswer *answer) {
         if (success &&
             (session->body_kind == DOCKER_BODY_PLAIN || session->body_kind == DOCKER_BODY_LOGS))
                 return 0;
-        if (!answer->content_type || !http_word_is(answer->content_type, n, "application/json"))
+        /* Podman does not always say. What it is not, is cut. */
+        if (answer->content_type && !http_word_is(answer->content_type, n, "application/json"))
                 return -EPROTONOSUPPORT;
 
         session->redacts = true;

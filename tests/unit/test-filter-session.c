@@ -342,7 +342,6 @@ static void test_answers_that_are_refused(void **state) {
                 JSON("Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}"),
                 "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}",
                 "HTTP/1.1 200 OK\r\nContent-Type: application/jsonx\r\nContent-Length: 2\r\n\r\n{}",
-                "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
                 "HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\n{}",
                 "HTTP/1.1 101 UPGRADED\r\nUpgrade: tcp\r\n\r\n",
                 "HTTP/1.1 100 Continue\r\n\r\n",
@@ -386,6 +385,22 @@ static void test_answers_that_are_cut(void **state) {
                 assert_null(strstr(f->to_client, "0\r\n\r\n"));
                 f->to_client[0] = 0;
         }
+}
+
+/* Whatever it says of its type, or not. */
+static void test_answer_without_a_type(void **state) {
+        Fixture *f = *state;
+
+        client_says(f, REQUEST("/info"));
+        assert_asked(f, "/info");
+        service_says(f, "HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n{\"Env\":\"secret\"}");
+        assert_non_null(strstr(f->to_client, "{\"Env\":\"(hidden by doorward)\"}"));
+        assert_int_equal(f->session.state, FILTER_SESSION_REQUEST);
+
+        client_says(f, REQUEST("/info"));
+        service_says(f, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nEnv=secret");
+        assert_null(strstr(f->to_client, "=secret"));
+        assert_int_equal(f->session.state, FILTER_SESSION_ENDED);
 }
 
 static void test_service_hangs_up(void **state) {
@@ -470,6 +485,7 @@ int main(void) {
                 TEST(test_close),
                 TEST(test_answers_that_are_refused),
                 TEST(test_answers_that_are_cut),
+                TEST(test_answer_without_a_type),
                 TEST(test_service_hangs_up),
                 TEST(test_unsolicited_answer),
                 TEST(test_back_pressure),
