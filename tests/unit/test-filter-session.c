@@ -441,31 +441,78 @@ static void test_unsolicited_answer(void **state) {
         assert_int_equal(f->session.state, FILTER_SESSION_ENDED);
 }
 
+/* What a client has sent ahead is not refused any sooner than it reads. */
+static void test_refusals_that_are_not_read(void **state) {
+        static const char request[] = REQUEST("/swarm");
+        Fixture *f = *state;
+        const char *data;
+        size_t n = 0;
+        char *buf;
+
+        assert_int_equal(filter_session_client_room(&f->session, &buf), HTTP_HEAD_MAX);
+        for (; n + strlen(request) <= HTTP_HEAD_MAX; n += strlen(request))
+                memcpy(buf + n, request, strlen(request));
+        filter_session_client_read(&f->session, n);
+        for (size_t i = 0; i < n / strlen(request); i++) {
+                size_t left = filter_session_client_output(&f->session, &data);
+
+                assert_true(left > 0 && left <= DOCKER_REFUSAL_MAX);
+                assert_int_equal(strncmp(data, "HTTP/1.1 403", 12), 0);
+                filter_session_client_sent(&f->session, left);
+        }
+        assert_int_equal(filter_session_client_output(&f->session, &data), 0);
+        assert_true(filter_session_client_room(&f->session, &buf) > 0);
+}
+
+/* The bodies of the chunks that the client has got, behind the head. */
+static void assert_body(Fixture *f, const char *expected, size_t size) {
+        char *data = strstr(f->to_client, "\r\n\r\n") + 4;
+        size_t left = strlen(data), used = 0;
+        HttpBody body = {.frame = HTTP_FRAME_CHUNKED, .state = HTTP_BODY_SIZE};
+
+        while (!http_body_is_done(&body)) {
+                const char *piece;
+                size_t n;
+                ssize_t taken = http_body_take(&body, data, left, &piece, &n);
+
+                assert_true(taken > 0 && used + n <= size);
+                if (n > 0)
+                        assert_memory_equal(piece, expected + used, n);
+                used += n;
+                data += taken;
+                left -= (size_t)taken;
+        }
+        assert_int_equal(used, size);
+}
+
 /* A client that does not read stops the service, and nothing is lost. */
 static void test_back_pressure(void **state) {
-        char block[4097] = "";
+        static char body[49152 + 1];
+        size_t taken = 0, n;
         Fixture *f = *state;
-        size_t taken = 0;
         const char *data;
         char *buf;
 
-        memset(block, ' ', sizeof(block) - 1);
+        for (size_t i = 0; i + 8 < sizeof(body); i += 8)
+                (void)snprintf(body + i, 9, "%c%7u", i > 0 ? ',' : '[', (unsigned)(1000000 + i));
+        body[sizeof(body) - 2] = ']';
         client_says(f, REQUEST("/info"));
         service_says(f, JSON("\r\n"));
-        for (size_t n; (n = filter_session_service_room(&f->session, &buf)) > 0; taken += n) {
-                n = n < 4096 ? n : 4096;
-                memcpy(buf, block, n);
+        while ((n = filter_session_service_room(&f->session, &buf)) > 0) {
+                n = n < 1000 ? n : 1000;
+                assert_true(taken + n < sizeof(body));
+                memcpy(buf, body + taken, n);
                 filter_session_service_read(&f->session, n);
-                assert_true(taken < FILTER_CLIENT_BUFFER + FILTER_ANSWER_BUFFER);
+                taken += n;
         }
-        assert_true(taken > FILTER_CLIENT_BUFFER - 64);
+        assert_true(taken > FILTER_CLIENT_BUFFER);
         assert_true(filter_session_client_output(&f->session, &data) <= FILTER_CLIENT_BUFFER);
-        send_all(f);
-        assert_true(filter_session_service_room(&f->session, &buf) > 0);
-        service_says(f, "{}");
+
+        service_says(f, body + taken);
         filter_session_service_read(&f->session, 0);
         send_all(f);
-        assert_non_null(strstr(f->to_client, "{}\r\n0\r\n\r\n"));
+        assert_int_equal(f->session.state, FILTER_SESSION_ENDED);
+        assert_body(f, body, sizeof(body) - 1);
 }
 
 int main(void) {
@@ -488,6 +535,7 @@ int main(void) {
                 TEST(test_answer_without_a_type),
                 TEST(test_service_hangs_up),
                 TEST(test_unsolicited_answer),
+                TEST(test_refusals_that_are_not_read),
                 TEST(test_back_pressure),
         };
 
