@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
+#include <termios.h>
 
 #include "common/peer.h"
 #include "common/socket.h"
@@ -115,6 +116,7 @@ int opener_place_find(OpenerPlace *place, const Definition *definition, const Ta
                 return r;
 
         found.kind = target->kind;
+        found.keeps_line = target->kind == KIND_DEVICE && definition->keeps_line;
         if (found.fd >= 0)
                 r = place_check_type(&found, definition->devices, reply);
         else if (!connecting.connects)
@@ -136,6 +138,19 @@ static int set_blocking(int fd) {
         return fcntl(fd, F_SETFL, 0) < 0 ? -errno : 0;
 }
 
+/* The driver keeps it as a setting of the line, until somebody sets another. */
+static int place_keep_line(const OpenerPlace *place, int fd, OpenerReply *reply) {
+        struct termios modes;
+
+        if (tcgetattr(fd, &modes) < 0)
+                return opener_refuse(reply, OPENER_TYPE, errno,
+                                     "%.100s is no terminal line, which HangupOnClose=no is for",
+                                     place->path);
+
+        modes.c_cflag &= ~(tcflag_t)HUPCL;
+        return tcsetattr(fd, TCSANOW, &modes) < 0 ? place_fail(place, errno, reply) : 0;
+}
+
 int opener_place_open(const OpenerPlace *place, Access access, int *ret, OpenerReply *reply) {
         const struct stat *was = &place->stat;
         _cleanup_close_ int fd = -EBADF;
@@ -154,6 +169,9 @@ int opener_place_open(const OpenerPlace *place, Access access, int *ret, OpenerR
                                      "%.100s was opened and is something else than it was",
                                      place->path);
 
+        r = place->keeps_line ? place_keep_line(place, fd, reply) : 0;
+        if (r != 0)
+                return r;
         r = set_blocking(fd);
         if (r < 0)
                 return place_fail(place, -r, reply);

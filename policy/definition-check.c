@@ -228,10 +228,11 @@ static int check_devices(Definition *d) {
                 return REFUSE(d, "a device needs [Connect] Device=, the driver that /proc/devices "
                                  "names beside its major number: a path alone can come to be "
                                  "something else");
-        if (!opens && d->devices)
-                return definition_warn_consume(d, strv_format("%s: Device= has no effect, as "
-                                                              "nothing here is a device",
-                                                              d->files[0]));
+        if (!opens && (d->devices || d->keeps_line))
+                return definition_warn_consume(
+                        d, strv_format("%s: %s has no effect, as nothing "
+                                       "here is a device",
+                                       d->files[0], d->devices ? "Device=" : "HangupOnClose="));
         return 0;
 }
 

@@ -512,6 +512,16 @@ static int take_device(DefinitionBuilder *builder, const char *value) {
         return take_list(builder, value, take_device_word);
 }
 
+static int take_hangup_on_close(DefinitionBuilder *builder, const char *value) {
+        int yes = *value ? boolean_parse(value) : 1;
+
+        if (yes < 0)
+                return builder_refuse(builder, "HangupOnClose= is yes or no, not %s", value);
+
+        builder->definition->keeps_line = !yes;
+        return 0;
+}
+
 /* [Client] */
 
 /* Variables that make a program load or run what they name. A definition is root's, but it is read
@@ -613,6 +623,7 @@ const DefinitionKey definition_keys[] = {
         {"ConnectAs", IN(CONNECT), false, false, take_connect_as},
         {"PeerUser", IN(CONNECT), false, false, take_peer_user},
         {"Device", IN(CONNECT), true, false, take_device},
+        {"HangupOnClose", IN(CONNECT), false, false, take_hangup_on_close},
         {"Environment", IN(CLIENT), true, false, take_environment},
 };
 const size_t definition_n_keys = ELEMENTSOF(definition_keys);

@@ -48,7 +48,6 @@ int builder_warn(DefinitionBuilder *builder, const char *format, ...) {
  * must not be used by a version that cannot do it. */
 static const char *const later_keys[] = {
         "Filter",
-        "HangupOnClose",
 };
 
 /* What such a key can say that asks for nothing. */

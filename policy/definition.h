@@ -69,6 +69,7 @@ typedef struct Definition {
         char **documentation;
         char **instances;     /* shell patterns: what an instance may be called */
         DeviceClass *devices; /* ended by a NULL driver: what an opened node must be */
+        bool keeps_line;      /* HangupOnClose=no: DTR stays when a terminal line is closed */
         Target targets[_ACCESS_MAX];
         char **groups;         /* names, which need not exist here */
         uint64_t capabilities; /* a mask of 1 << CAP_x */

@@ -381,10 +381,10 @@ static void test_filter(void **state) {
 
 static void test_later_keys(void **state) {
         static const char *const keys[] = {
-                "HangupOnClose=yes",
+                "Filter=x",
         };
-        static const char *const sections[] = {"Endpoint", "ReadOnly", "Full",
-                                               "Connect",  "Client",   "Unheard-Of"};
+        static const char *const sections[] = {"Endpoint", "Full", "Connect", "Client",
+                                               "Unheard-Of"};
 
         for (size_t i = 0; i < ELEMENTSOF(keys); i++)
                 for (size_t j = 0; j < ELEMENTSOF(sections); j++) {
@@ -397,11 +397,11 @@ static void test_later_keys(void **state) {
 
 /* Said and taken back, or said to be off, they ask for nothing; in each section by itself. */
 static void test_later_keys_off(void **state) {
-        assert_accepted(SOCKET "HangupOnClose=false\nHangupOnClose=\n");
-        assert_refused(SOCKET "HangupOnClose=x\n[ReadOnly]\nHangupOnClose=\n",
-                       ":3: this version of doorward cannot carry out HangupOnClose=");
-        assert_refused(SOCKET "HangupOnClose=no\nHangupOnClose=x\n",
-                       ":4: this version of doorward cannot carry out HangupOnClose=");
+        assert_accepted(SOCKET "Filter=false\nFilter=\n");
+        assert_refused(SOCKET "Filter=x\n[Connect]\nFilter=\n",
+                       ":3: this version of doorward cannot carry out Filter=");
+        assert_refused(SOCKET "Filter=no\nFilter=x\n",
+                       ":4: this version of doorward cannot carry out Filter=");
 }
 
 /* Who is let in by observation, and for how long, has to be said; what is said wrongly, or in a
@@ -536,6 +536,22 @@ static void test_tap_without_effect(void **state) {
 
                 assert_int_equal(strv_length(d->warnings), 1);
         }
+}
+
+static void test_hangup(void **state) {
+        _cleanup_(definition_freep) Definition *d = accept(DEVICE "[Connect]\nHangupOnClose=no\n");
+
+        assert_null(d->warnings);
+        assert_true(d->keeps_line);
+        assert_accepted(DEVICE "[Connect]\nHangupOnClose=yes\n");
+        assert_refused(DEVICE "[Connect]\nHangupOnClose=maybe\n", "yes or no");
+
+        d = definition_free(d);
+        d = accept(DEVICE "[Connect]\nHangupOnClose=no\nHangupOnClose=\n");
+        assert_false(d->keeps_line);
+        d = definition_free(d);
+        d = accept(SOCKET "[Connect]\nHangupOnClose=no\n");
+        assert_non_null(strstr(d->warnings[0], "HangupOnClose= has no effect"));
 }
 
 static void test_authentication(void **state) {
@@ -1134,6 +1150,7 @@ int main(void) {
                 cmocka_unit_test(test_tap),
                 cmocka_unit_test(test_tap_refused),
                 cmocka_unit_test(test_tap_without_effect),
+                cmocka_unit_test(test_hangup),
                 cmocka_unit_test(test_later_keys),
                 cmocka_unit_test(test_later_keys_off),
                 cmocka_unit_test(test_observation),

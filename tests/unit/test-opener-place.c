@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <termios.h>
 
 #include <cmocka.h>
 
@@ -207,6 +208,42 @@ static void test_device(void **state) {
                        "/dev/null (char 1:3) is not a device of the definition's Device=");
 }
 
+/* A line of our own, whose setting outlives who has made it. */
+static void test_hangup_on_close(void **state) {
+        DeviceClass any[] = {{}};
+        Fixture *f = *state;
+        _cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_close_ int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), fd = -EBADF;
+        struct termios modes;
+
+        assert_int_equal(grantpt(master), 0);
+        assert_int_equal(unlockpt(master), 0);
+        assert_int_equal(tcgetattr(master, &modes), 0);
+        modes.c_cflag |= HUPCL;
+        assert_int_equal(tcsetattr(master, TCSANOW, &modes), 0);
+
+        f->rules = (OpenerPathRules){.root_fd = root, .root = 0, .peer = getuid()};
+        f->definition.devices = any;
+        assert_found(f, KIND_DEVICE, ptsname(master), NULL, ptsname(master));
+        assert_int_equal(opener_place_open(&f->place, ACCESS_READ_ONLY, &fd, &f->reply), 0);
+        assert_int_equal(tcgetattr(master, &modes), 0);
+        assert_true(modes.c_cflag & HUPCL);
+        fd = close_fd(fd);
+
+        f->definition.keeps_line = true;
+        assert_found(f, KIND_DEVICE, ptsname(master), NULL, ptsname(master));
+        assert_int_equal(opener_place_open(&f->place, ACCESS_READ_ONLY, &fd, &f->reply), 0);
+        assert_int_equal(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+        fd = close_fd(fd);
+        assert_int_equal(tcgetattr(master, &modes), 0);
+        assert_false(modes.c_cflag & HUPCL);
+
+        assert_found(f, KIND_DEVICE, "/dev/null", NULL, "/dev/null");
+        assert_int_equal(opener_place_open(&f->place, ACCESS_FULL, &fd, &f->reply), OPENER_TYPE);
+        assert_string_equal(f->reply.detail,
+                            "/dev/null is no terminal line, which HangupOnClose=no is for");
+}
+
 static void assert_handed_over(int fd, int mode) {
         int flags = fcntl(fd, F_GETFL);
 
@@ -401,6 +438,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_instance, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_types, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_device, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_hangup_on_close, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_open_file, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_open_fifo, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_open_refused, setup, teardown),
