@@ -5,6 +5,7 @@
 
 static const FrontType *const front_types[] = {
         &front_type_socket,
+        &front_type_pty,
 };
 
 /* What the broker of another socket has under this name its reply will tell. */

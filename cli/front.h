@@ -4,7 +4,8 @@
 /*
  * Front: what stands at a path in the place of an endpoint, for the command that `run` runs
  *
- * A private socket in the place of a service's (front-socket.c). What a front is of depends on the
+ * A private socket in the place of a service's (front-socket.c), a pty in the place of a terminal
+ * line (front-pty.c). What a front is of depends on the
  * kind of the endpoint; each kind that has one is a FrontType.
  *
  * It goes through these steps, of all endpoints one after the other: front_open() asks for the
@@ -56,7 +57,7 @@ struct FrontType {
         void (*free)(Front *front);
 };
 
-extern const FrontType front_type_socket;
+extern const FrontType front_type_socket, front_type_pty;
 
 /* -1 and *ret, or the exit status: what is wrong was said. */
 int front_open(const FrontSpec *spec, Front **ret) _must_check_;

@@ -46,8 +46,9 @@ static const Command commands[] = {
          "the same, as for qemu -netdev tap,helper=/usr/bin/doorward-fdpass-tun.",
          OPTIONS_OPENING | OPTION_FD | OPTION_TAP, 0, 1, false, command_fdpass},
         {"run", "[ENDPOINT[:ro]...] -- CMD...", "run CMD with a private socket",
-         "Runs CMD with a private socket in the place of each endpoint, for programs that can only "
-         "be told a path. What the endpoint's definition says is set in CMD's environment; {} in "
+         "Runs CMD with a private socket in the place of each endpoint, or a pty in that of a "
+         "serial line, for programs that can only be told a path. What the endpoint's definition "
+         "says is set in CMD's environment; {} in "
          "CMD becomes the path, or {ENDPOINT} with several. The sockets are removed when CMD ends, "
          "and the exit status is CMD's.",
          OPTIONS_OPENING, 0, -1, true, command_run},
