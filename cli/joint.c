@@ -7,6 +7,9 @@
 
 /* How much a pipe is to hold. Who has many such pipes is given smaller ones by the kernel. */
 #define PIPE_BYTES (256 << 10)
+/* What a socket of ours may have under way to who reads there; the kernel makes it less. By default
+ * it is half of that, and who moves bytes has to wait twice as often. */
+#define SEND_BYTES (1 << 20)
 /* At a time: all that a pipe can have, however large what it holds is in pieces. */
 #define SPLICE_BYTES ((size_t)1 << 20)
 
@@ -58,8 +61,9 @@ int joint_init_consume_fds(Joint *joint, int a, int b) {
 
         *joint = (Joint){.fds = {a, b}, .flows = {flow, flow}};
         for (size_t i = 0; i < 2; i++) {
-                int flags = fcntl(joint->fds[i], F_GETFL);
+                int flags = fcntl(joint->fds[i], F_GETFL), size = SEND_BYTES;
 
+                (void)setsockopt(joint->fds[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
                 if (flags < 0 || fcntl(joint->fds[i], F_SETFL, flags | O_NONBLOCK) < 0) {
                         int r = -errno;
 
