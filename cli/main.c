@@ -83,11 +83,14 @@ static const Command commands[] = {
          "in addition to what policy says, so that it is asked for again. What polkit remembers "
          "is polkit's.",
          OPTION_JSON | OPTION_QUIET, 0, 0, false, command_forget},
-        {"policy", "NAME", "its polkit actions, for administrators",
+        {"policy", "NAME|suggest", "its polkit actions, for administrators",
          "Prints the file that declares the polkit actions of an endpoint, puts it where polkit "
-         "reads it, or removes it from there.",
-         OPTION_INSTALL | OPTION_REMOVE | OPTION_QUIET | OPTION_NO_PAGER, 1, 1, false,
-         command_policy},
+         "reads it, or removes it from there. With the word suggest: prints polkit rules that "
+         "allow "
+         "what the record says was used of endpoints while they were observed, and no more.",
+         OPTION_INSTALL | OPTION_REMOVE | OPTION_QUIET | OPTION_NO_PAGER | OPTION_SINCE |
+                 OPTION_UNTIL | OPTION_ENDPOINT | OPTION_JSON,
+         1, 1, false, command_policy},
         {"cat-config", "[NAME...]", "definitions as they are read",
          "Prints definitions as they are merged of their files and drop-ins: those that are named, "
          "or all. The name doorward.conf stands for the broker's own settings.",

@@ -13,6 +13,7 @@
 #include "client/uri.h"
 #include "common/name.h"
 #include "common/nearest.h"
+#include "policy/instant.h"
 #include "policy/timespan.h"
 
 #define HELP_WIDTH 80U
@@ -45,6 +46,8 @@ enum {
         VALUE_NO_LEGEND,
         VALUE_NO_PAGER,
         VALUE_REMOVE,
+        VALUE_SINCE,
+        VALUE_UNTIL,
         VALUE_USE_VNET,
         VALUE_USER,
         VALUE_VERSION,
@@ -70,6 +73,8 @@ static const struct option long_options[] = {
         {"quiet", no_argument, NULL, 'q'},
         {"read-only", no_argument, NULL, 'r'},
         {"remove", no_argument, NULL, VALUE_REMOVE},
+        {"since", required_argument, NULL, VALUE_SINCE},
+        {"until", required_argument, NULL, VALUE_UNTIL},
         {"use-vnet", no_argument, NULL, VALUE_USE_VNET},
         {"user", required_argument, NULL, VALUE_USER},
         {"version", no_argument, NULL, VALUE_VERSION},
@@ -88,7 +93,7 @@ static const struct {
          "a word is an endpoint, whatever client.conf says"},
         {VALUE_USER, OPTION_USER, "   --user=NAME", "as this user, after their password"},
         {VALUE_USER, OPTION_OF_USER, "   --user=USER", "what this user has: a name or a number"},
-        {VALUE_ENDPOINT, OPTION_ENDPOINT, "   --endpoint=NAME", "what is had of this endpoint"},
+        {VALUE_ENDPOINT, OPTION_ENDPOINT, "   --endpoint=NAME", "only what is of this endpoint"},
         {VALUE_BLOCK, OPTION_BLOCK, "   --block=TIME",
          "who had it is not let in again for so long"},
         {VALUE_ALL, OPTION_ALL, "   --all", "everybody's, where policy allows it"},
@@ -99,6 +104,8 @@ static const struct {
         {VALUE_NO_CHECK, OPTION_NO_CHECK, "   --no-check", "names only; policy is not asked"},
         {VALUE_INSTALL, OPTION_INSTALL, "   --install", "put the file where polkit reads it"},
         {VALUE_REMOVE, OPTION_REMOVE, "   --remove", "take it away again"},
+        {VALUE_SINCE, OPTION_SINCE, "   --since=TIME", "what is not older: 2027-03-31, or 30d ago"},
+        {VALUE_UNTIL, OPTION_UNTIL, "   --until=TIME", "what is not newer"},
         {VALUE_JSON, OPTION_JSON, "   --json=MODE", "print JSON: short, pretty or off"},
         {'j', OPTION_JSON, "-j", "print JSON: pretty on a terminal, else short"},
         {VALUE_NO_LEGEND, OPTION_NO_LEGEND, "   --no-legend", "print no headings"},
@@ -232,6 +239,24 @@ static int option_set_block(Options *options, const char *text) {
         return -1;
 }
 
+/* A point in time, or how long ago it was. */
+static int option_set_time(Options *options, const char *name, const char *text, uint64_t *ret) {
+        uint64_t now = instant_now(), usec;
+
+        if (instant_parse(text, &usec) < 0) {
+                if (timespan_parse(text, &usec) < 0 || usec > now)
+                        return options_usage_error(
+                                options,
+                                "%s= takes a time in UTC like 2027-03-31 or 2027-03-31T18:00Z, or "
+                                "how long ago it was, like 30d; not '%s'.",
+                                name, text);
+                usec = now - usec;
+        }
+
+        *ret = usec;
+        return -1;
+}
+
 /* What getopt_long() gave. -1, or the exit status. */
 static int option_take(Options *options, int value, const char *word) {
         for (size_t i = 0; i < ELEMENTSOF(option_table); i++)
@@ -258,6 +283,10 @@ static int option_take(Options *options, int value, const char *word) {
                 return option_set_endpoint(options, optarg);
         case VALUE_AT:
                 return option_set_at(options, optarg);
+        case VALUE_SINCE:
+                return option_set_time(options, "--since", optarg, &options->since);
+        case VALUE_UNTIL:
+                return option_set_time(options, "--until", optarg, &options->until);
         case VALUE_BLOCK:
                 return option_set_block(options, optarg);
         case VALUE_BR:

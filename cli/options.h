@@ -38,6 +38,8 @@ enum {
         OPTION_LOCAL_ONLY = 1 << 19,
         OPTION_NO_ALIASES = 1 << 20,
         OPTION_AT = 1 << 21,
+        OPTION_SINCE = 1 << 22,
+        OPTION_UNTIL = 1 << 23,
 };
 
 typedef struct Command Command;
@@ -51,6 +53,7 @@ typedef struct Options {
         const char *bridge;   /* --br; NULL if not given */
         const char *endpoint; /* --endpoint; NULL if not given */
         const char *at;       /* --at; NULL if not given */
+        uint64_t since, until; /* --since and --until, in µs of CLOCK_REALTIME; 0 if not given */
         int64_t block;        /* --block, in seconds; 0 if not given, */
         bool lets_in;         /* or if it was 0: who was kept out is let in again */
         LogLevel debug;       /* from which level on; if --debug is given */

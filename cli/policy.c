@@ -10,12 +10,17 @@
 #include "cli/exit-status.h"
 #include "cli/lookup.h"
 #include "cli/report.h"
+#include "cli/suggest.h"
 #include "policy/action.h"
 
 /* The last line of what we write: a file that ends so is ours, to be replaced and removed. Any
  * other came from a package, or from somebody's editor. */
 #define POLICY_MARK "<!-- Written by 'doorward policy --install'. -->\n"
 #define POLICY_SIZE_MAX 65536U
+
+/* In place of an endpoint's name. */
+#define WORD_SUGGEST "suggest"
+#define OPTIONS_SUGGEST (OPTION_SINCE | OPTION_UNTIL | OPTION_ENDPOINT | OPTION_JSON)
 
 /* -1 and the text, or the exit status. */
 static int policy_make(const Options *options, const char *word, char **ret) {
@@ -194,6 +199,15 @@ int command_policy(const Options *options, char **arguments, size_t n) {
         int status;
 
         (void)n;
+        if (streq(arguments[0], WORD_SUGGEST)) {
+                if (options_has(options, OPTION_INSTALL | OPTION_REMOVE))
+                        return options_usage_error(options, "Rules are read before they are "
+                                                            "installed: by you.");
+                return suggest(options);
+        }
+        if (options_has(options, OPTIONS_SUGGEST))
+                return options_usage_error(options, "Only 'policy " WORD_SUGGEST "' has a use for "
+                                                    "a period, an endpoint or JSON.");
         if (!lookup_name(arguments[0], endpoint))
                 return options_usage_error(options, "'%s' is not the name of an endpoint.",
                                            arguments[0]);

@@ -74,7 +74,7 @@ __doorward_options() {
         revoke) echo --user= --endpoint= --block= --json= -j --quiet -q ;;
         monitor) echo --all --json= -j --no-legend ;;
         forget) echo --json= -j --quiet -q ;;
-        policy) echo --install --remove --quiet -q --no-pager ;;
+        policy) echo --install --remove --quiet -q --no-pager --since= --until= --endpoint= --json= -j ;;
         cat-config) echo --no-pager ;;
         verify) echo --json= -j --quiet -q ;;
         capabilities | info) echo --json= -j --no-pager ;;
@@ -149,7 +149,7 @@ _doorward() {
         '') mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$word") ;;
         explain | exec | stdio | fdpass | run | listen) __doorward_complete_endpoints "$word" ;;
         revoke) mapfile -t COMPREPLY < <(compgen -W "$(__doorward_leases)" -- "$word") ;;
-        policy) __doorward_complete_definitions "$word" ;;
+        policy) __doorward_complete_definitions "$word" suggest ;;
         cat-config) __doorward_complete_definitions "$word" doorward.conf ;;
         verify)
                 if [[ $word == */* ]]; then

@@ -128,7 +128,7 @@ complete -c doorward -n '__doorward_commands exec stdio fdpass run listen' -l no
     -d 'Have nobody asked for a password'
 complete -c doorward -n '__doorward_command revoke' -l user -x -a '(__fish_complete_users)' \
     -d 'What this user has'
-complete -c doorward -n '__doorward_command revoke' -l endpoint -x \
+complete -c doorward -n '__doorward_commands revoke policy' -l endpoint -x \
     -a '(__doorward_endpoint_names)' -d 'What is had of this endpoint'
 complete -c doorward -n '__doorward_command revoke' -l block -x -a '10min 1h 8h 1d' \
     -d 'Who had it is not let in again for so long'
@@ -140,12 +140,15 @@ complete -c doorward -n '__doorward_command listen' -l at -r -F -d 'Make the soc
 complete -c doorward -n '__doorward_command fdpass' -l fd -x -d 'Pass it over this descriptor'
 complete -c doorward -n '__doorward_command policy' -l install -d 'Put the file where polkit reads it'
 complete -c doorward -n '__doorward_command policy' -l remove -d 'Take it away again'
+complete -c doorward -n '__doorward_command policy' -a suggest -d 'Rules that allow what was used'
+complete -c doorward -n '__doorward_command policy' -x -l since -a '1d 7d 30d' -d 'What is not older'
+complete -c doorward -n '__doorward_command policy' -x -l until -a '1d 7d' -d 'What is not newer'
 complete -c doorward -n '__doorward_command list' -l no-check -d 'Names only'
 complete -c doorward -n '__doorward_commands list leases monitor' -l no-legend -d 'No headings'
 complete -c doorward -n '__doorward_commands list explain leases policy cat-config capabilities info' -l no-pager \
     -d 'No pager'
 complete -c doorward \
-    -n '__doorward_commands list explain leases revoke monitor forget verify capabilities info' -l json -x \
+    -n '__doorward_commands list explain leases revoke monitor forget policy verify capabilities info' -l json -x \
     -a 'short pretty off' -d 'Print JSON'
 complete -c doorward \
     -n '__doorward_commands list explain leases revoke monitor forget verify capabilities info' -s j -d 'Print JSON'

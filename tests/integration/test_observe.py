@@ -4,6 +4,8 @@ answer; everybody else is judged by polkit."""
 
 import contextlib
 import grp
+import itertools
+import socket
 import time
 
 import lib
@@ -171,3 +173,136 @@ def test_asks_pam_nothing():
     text = definition(instant(3600)).replace("[Connect]", more + "[Connect]")
     with lib.echo(), lib.definition("echo", text):
         lib.expect(lib.as_user("alice", take, groups=[gid()])["how"], "observed")
+
+
+GAUGE = """[Endpoint]
+Description=What a gauge shows
+Instance=?
+{mode}[ReadOnly]
+OpenFile={folder}/%i
+Type=file
+[Connect]
+Groups=doorward-echo
+"""
+THINGS = (("echo", "full"), ("echo", "read_only"), ("gauge@a", "read_only"), ("gauge@b", "read_only"))
+# Who uses what while it is observed.
+USED = {
+    ("alice", "echo", "full"),
+    ("alice", "gauge@a", "read_only"),
+    ("bob", "echo", "read_only"),
+    ("bob", "gauge@b", "read_only"),
+}
+
+
+def attempt(endpoint, access):
+    with varlink.Client() as client:
+        try:
+            return client.open(endpoint, access)["state"]
+        except varlink.VarlinkError as error:
+            return error.short
+
+
+def allowed(groups):
+    """Who gets what at once."""
+    users = ("alice", "bob", "carol")
+    return {
+        (user, *thing)
+        for user, thing in itertools.product(users, THINGS)
+        if lib.as_user(user, attempt, *thing, groups=groups) == "granted"
+    }
+
+
+def suggest(*options, **more):
+    return lib.run("doorward", "policy", "suggest", "--no-pager", *options, **more)
+
+
+def forge(uid):
+    """What the broker would write, written by somebody else."""
+    fields = {
+        "MESSAGE_ID": lib.GRANTED,
+        "MESSAGE": "Granted",
+        "PRIORITY": "5",
+        "_SYSTEMD_UNIT": "doorward.service",
+        "_UID": str(lib.pwd.getpwnam("doorward").pw_uid),
+        "_TRANSPORT": "journal",
+        "DOORWARD_ENDPOINT": "echo",
+        "DOORWARD_ACCESS": "full",
+        "DOORWARD_DECISION": "authorized",
+        "DOORWARD_HOW": "observed",
+        "DOORWARD_POLICY": "denied",
+        "DOORWARD_ACTION": "org.doorward.endpoint.echo.full",
+        "DOORWARD_SUBJECT_UID": str(uid),
+    }
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        text = "".join(f"{name}={value}\n" for name, value in fields.items())
+        sender.sendto(text.encode(), "/run/systemd/journal/socket")
+
+
+@contextlib.contextmanager
+def things(until=None):
+    """Both endpoints, observed or not."""
+    mode = f"Mode=observe\nObserveGroup={GROUP}\nObserveUntil={until}\n" if until else ""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(lib.echo())
+        folder = stack.enter_context(lib.scratch())
+        for name in "ab":
+            stack.enter_context(lib.file(f"{folder}/{name}", "7\n", mode=0o640, group=GROUP))
+        text = GAUGE.format(mode=mode, folder=folder)
+        stack.enter_context(lib.definition("gauge@", text, apply=False))
+        text = definition(until) if until else lib.ECHO
+        stack.enter_context(lib.definition("echo", text))
+        yield
+
+
+@lib.time_limit(90)
+def test_suggest():
+    """What was used of endpoints while they were observed, and nothing else, is allowed by the rules
+    that are suggested: not what was refused, nor what others say in the journal. Users without a name
+    are told of."""
+    begin = instant(-1)
+    with things(instant(3600)):
+        for user, *thing in sorted(USED):
+            lib.expect(lib.as_user(user, attempt, *thing, groups=[gid()]), "granted")
+        lib.expect(lib.as_user("carol", attempt, "echo", "full", groups=[]),
+                   "InteractiveAuthenticationRequired")
+        carol = lib.pwd.getpwnam("carol").pw_uid
+        lib.as_user("bob", forge, carol, groups=[gid()])
+        forge(carol)
+        nameless = ("setpriv", "--reuid=54321", f"--regid={gid()}", "--clear-groups")
+        lib.ok(*nameless, "doorward", "exec", "echo", "--", "true")
+        lib.ok("journalctl", "--sync")
+
+        text = suggest(f"--since={begin}").expect_status(0).out
+        lib.expect_in('case "alice": // 1 time, last 20', text)
+        lib.expect_in("polkit: 1 challenge", text)
+        lib.expect_in("//   echo, full access: uid 54321, 1 time", text)
+        lib.expect_not_in("carol", text)
+        lib.expect(suggest(f"--since={begin}").out.split("\n\n")[1:], text.split("\n\n")[1:])
+        found = suggest(f"--since={begin}", "--json=short").json()
+        lib.expect({(e["user"], e["endpoint"], e["access"].replace("-", "_")) for e in found
+                    if e["rule"]}, USED)
+
+        only = suggest(f"--since={begin}", "--endpoint=gauge").out
+        lib.expect(only.count("addRule"), 2)
+        lib.expect_not_in('"echo"', only)
+
+    with things(), lib.rule(text):
+        lib.expect(allowed([]), USED)
+    with things():
+        lib.expect(allowed([]), set())
+
+
+def test_suggest_of_nothing():
+    """Without anything that was observed there is a file without a rule; without the right to read
+    the journal there is none, and it is said why."""
+    text = suggest("--until=2001-01-01").expect_status(0).out
+    lib.expect_in("There is nothing that a rule would have to allow", text)
+    lib.expect_not_in("addRule", text)
+    result = suggest(user="alice", groups=[]).expect_status(1)
+    lib.expect(result.out, "")
+    lib.expect_in("The system's journal cannot be read by this user", result.err)
+    lib.expect_in("adm or systemd-journal", result.err)
+    suggest("--since=yesterday").expect_status(2)
+    suggest("--since=2020-01-01", "--until=2019-01-01").expect_status(2)
+    suggest("--install").expect_status(2)
+    lib.run("doorward", "policy", "--since=1d", "docker").expect_status(2)
