@@ -112,6 +112,24 @@ setup_deb() {
         mv "$place/begun" "$place/built"
 }
 
+# setup_minimal: TREE/build-check/minimal, a system of nothing but Debian's minimal set, an init, and
+# what the package doorward depends on and recommends; from where this machine has its packages. It
+# is made again when these are others.
+setup_minimal() {
+        local fields needs
+        fields=$(dpkg-deb -f "$BUILD"/deb/doorward_*.deb Depends Recommends) || return 1
+        needs=$(sed -e 's/^[A-Z][a-z]*: //' -e 's/([^)]*)//g' -e 's/|[^,]*//g' -e 's/ //g' \
+                <<<"$fields" | paste -s -d ,)
+        if [[ $needs == "$(cat "$BUILD/minimal.needs" 2>/dev/null)" ]]; then
+                return 0
+        fi
+        rm -rf "$BUILD/minimal" "$BUILD/minimal.needs"
+        mmdebstrap --quiet --variant=minbase --include="systemd-sysv,$needs" \
+                --dpkgopt=force-unsafe-io "$(. /etc/os-release && echo "$VERSION_CODENAME")" \
+                "$BUILD/minimal" || return 1
+        echo "$needs" >"$BUILD/minimal.needs"
+}
+
 # What was built by sudo belongs to who called it, so that `./check --unit` can go on with it.
 setup_give_back() {
         if [[ -n ${SUDO_UID-} && -d $BUILD ]]; then

@@ -8,6 +8,7 @@
 #
 # Sourced by ./check and ./demo, which set TREE and SCRATCH (a new, empty folder of theirs).
 
+CONTAINER_BASE=/    # what it is a view of; another folder may be one that mmdebstrap made
 CONTAINER_PID=''    # of systemd-nspawn
 CONTAINER_LEADER='' # of PID 1 inside
 CONTAINER_SCOPE=''  # what has all of its processes; where PID 1 is not systemd, the groups
@@ -19,7 +20,7 @@ OTHER_CGROUPS=()
 # shellcheck disable=SC2016
 CONTAINER_BOOT='
 set -e
-machine=$1 scratch=$2 tree=$3
+machine=$1 scratch=$2 tree=$3 base=${4%/}
 
 # systemd-nspawn and mount(8) leave small files in /run: not in the host, please.
 mount -t tmpfs -o mode=0755 tmpfs /run
@@ -31,10 +32,10 @@ cd "$scratch/disk"
 # / as it is, and each of its folders that may be a file system of its own.
 root=$PWD/root
 for folder in / /usr /var /etc /opt /srv /home; do
-        if [ "$folder" = / ] || mountpoint -q "$folder"; then
+        if [ "$folder" = / ] || mountpoint -q "$base$folder"; then
                 mkdir -p "changes$folder" "work$folder" "$root"
                 mount -t overlay overlay "$root$folder" -o \
-                        "lowerdir=$folder,upperdir=$PWD/changes$folder,workdir=$PWD/work$folder"
+                        "lowerdir=$base$folder,upperdir=$PWD/changes$folder,workdir=$PWD/work$folder"
         fi
 done 2>"$scratch/mount.log"
 
@@ -97,7 +98,7 @@ container_up() {
                 done
                 # Shuts down by itself if whoever waits for it is killed.
                 exec setpriv --pdeathsig=TERM "${scope[@]}" unshare --mount --propagation=private \
-                        sh -c "$CONTAINER_BOOT" sh "$machine" "$SCRATCH" "$TREE"
+                        sh -c "$CONTAINER_BOOT" sh "$machine" "$SCRATCH" "$TREE" "$CONTAINER_BASE"
         ) </dev/null >"$SCRATCH/console.log" 2>&1 &
         CONTAINER_PID=$!
 
