@@ -30,13 +30,14 @@ def developers():
 
 
 @contextlib.contextmanager
-def system_user(name, home):
-    """A system user with a home that is nobody else's."""
-    lib.ok("useradd", "--system", "--create-home", "--home-dir", home, name)
+def folder(path, owner="root"):
+    """A folder of a service's, for a while."""
+    os.makedirs(path)
+    lib.shutil.chown(path, owner)
     try:
-        yield
+        yield path
     finally:
-        lib.ok("userdel", "--remove", "--force", name)
+        lib.shutil.rmtree(path)
 
 
 @contextlib.contextmanager
@@ -150,8 +151,8 @@ rm -rf work
 
 def test_git():
     """Clone, pull and push, by a descriptor and by a command; a fetching one takes no push."""
-    with system_user("git", "/srv/git"):
-        lib.ok("sh", "-c", REPOSITORY, user="git", cwd="/srv/git")
+    with lib.system_user("git"), folder("/srv/git", "git") as path:
+        lib.ok("sh", "-c", REPOSITORY, user="git", cwd=path)
         read("git")
 
 
@@ -160,13 +161,10 @@ def test_git():
 
 def test_rsync():
     """Backups are listed and fetched, and not written."""
-    folder = "/srv/backups/home/alice"
-    os.makedirs(folder)
-    try:
-        lib.write(f"{folder}/letter", "Dear Bob\n")
+    with folder("/srv/backups") as path:
+        os.makedirs(f"{path}/home/alice")
+        lib.write(f"{path}/home/alice/letter", "Dear Bob\n")
         read("rsync")
-    finally:
-        lib.shutil.rmtree("/srv/backups")
 
 
 # gdb.
@@ -182,7 +180,7 @@ def test_gdb():
     program = "/usr/local/bin/meter"
     lib.shutil.copy("/usr/bin/sleep", program)
     try:
-        with system_user("meter", "/var/lib/meter"), lib.unit("meter.service", METER):
+        with lib.system_user("meter"), lib.unit("meter.service", METER):
             lib.systemctl("start", "meter.service")
             pid = lib.unit_pid("meter.service")
             read("gdb")
@@ -273,7 +271,10 @@ def test_mariadb():
 def test_redis():
     """redis-cli, several connections under one lease."""
     with debians("redis-server.service"):
-        read("redis-cli")
+        try:
+            read("redis-cli")
+        finally:
+            lib.run("redis-cli", "-s", "/run/redis/redis-server.sock", "flushall")
 
 
 # Docker's API, and podman's.
@@ -294,19 +295,6 @@ COPY hello /
 """
 
 
-@contextlib.contextmanager
-def project():
-    """What a job builds."""
-    os.makedirs("/srv/shop")
-    try:
-        lib.write("/srv/shop/Dockerfile", DOCKERFILE)
-        lib.write("/srv/shop/hello", "hello")
-        yield
-    finally:
-        lib.shutil.rmtree("/srv/shop")
-        lib.shutil.rmtree("/var/lib/ci", ignore_errors=True)
-
-
 @lib.time_limit(120)
 def test_docker():
     """Programs that talk to Docker, with podman as the service."""
@@ -317,8 +305,13 @@ def test_docker():
 @lib.time_limit(120)
 def test_ci():
     """A service that builds an image, as a user in no group."""
-    with test_recipes.podman(), project():
-        read("ci-runner")
+    with test_recipes.podman(), folder("/srv/shop") as path:
+        lib.write(f"{path}/Dockerfile", DOCKERFILE)
+        lib.write(f"{path}/hello", "hello")
+        try:
+            read("ci-runner")
+        finally:
+            lib.shutil.rmtree("/var/lib/ci", ignore_errors=True)
 
 
 # It does not lay one overlay upon another, as the container is one.
@@ -365,3 +358,47 @@ def test_containerd():
     """ctr, for what it asks the service to do."""
     with debians("containerd.service"):
         read("ctr")
+
+
+# qemu.
+
+
+def test_qemu():
+    """A tap as a descriptor and by a helper, and a disk."""
+    os.chmod("/dev/net/tun", 0o666)  # as udev makes it
+    with folder("/srv/machines") as path:
+        lib.write(f"{path}/shop.img", "")
+        os.truncate(f"{path}/shop.img", 1 << 20)
+        try:
+            read("qemu")
+        finally:
+            lib.run("ip", "link", "delete", "shop")
+
+
+# picocom.
+
+BOARD = "while read -r line; do [ $line != status ] || echo The board is well.; done"
+
+
+@contextlib.contextmanager
+def board():
+    """What looks like /dev/ttyUSB0 is a pty, at the other end of which a board answers."""
+    process = lib.start(
+        "socat", "PTY,raw,echo=0,link=/dev/ttyUSB0,group=dialout,mode=660",
+        f"SYSTEM:{BOARD}",
+    )
+    drop_in = f"{lib.DEFINITIONS}/serial@.conf.d/tests.conf"
+    try:
+        lib.wait_for(lambda: os.path.exists("/dev/ttyUSB0"), "socat makes the line")
+        with lib.file(drop_in, "[Connect]\nDevice=char:pts\n"):
+            lib.apply_definitions()
+            yield
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_picocom():
+    """A line, by a pty in its place and as standard input."""
+    with board():
+        read("picocom")
