@@ -221,8 +221,14 @@ static void reception_notice_end(Reception *reception) {
                 guests_hang_up(reception);
 }
 
-static int reception_refuse(Reception *reception, const doorward_error *error) {
+static int reception_refuse(Reception *reception, doorward_error *error) {
         bool held = reception->holder.conn;
+
+        if (error->code == DOORWARD_ERR_AUTH_UNAVAILABLE &&
+            reception->spec.auth == &grant_auth_desktop)
+                error_set_hint(error, "There is no terminal here, and no desktop's agent that "
+                                      "could ask; 'doorward run' asks on a terminal, and a rule "
+                                      "can say yes without a password.");
 
         reception->client = close_fd(reception->client);
         if (!held)

@@ -19,10 +19,10 @@
 
 static char block[BLOCK_SIZE];
 
-static int send_all(int fd, uint64_t size) {
+static int move_all(int fd, uint64_t size, bool sends) {
         while (size > 0) {
                 size_t part = size < BLOCK_SIZE ? (size_t)size : BLOCK_SIZE;
-                ssize_t n = send(fd, block, part, MSG_NOSIGNAL);
+                ssize_t n = sends ? send(fd, block, part, MSG_NOSIGNAL) : recv(fd, block, part, 0);
 
                 if (n < 0 && errno == EINTR)
                         continue;
@@ -34,19 +34,12 @@ static int send_all(int fd, uint64_t size) {
         return 0;
 }
 
+static int send_all(int fd, uint64_t size) {
+        return move_all(fd, size, true);
+}
+
 static int receive_all(int fd, uint64_t size) {
-        while (size > 0) {
-                size_t part = size < BLOCK_SIZE ? (size_t)size : BLOCK_SIZE;
-                ssize_t n = recv(fd, block, part, 0);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n <= 0)
-                        return n < 0 ? -errno : -EPIPE;
-                size -= (uint64_t)n;
-        }
-
-        return 0;
+        return move_all(fd, size, false);
 }
 
 /* What is wanted comes first: how much, and a sign that says which way. */

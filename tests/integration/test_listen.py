@@ -15,6 +15,7 @@ from terminal import Terminal
 PASSWORD = "alice-s password"
 ALLOW = lib.allow("echo", "full")
 UNIT = "doorward-listen@{}.{}"
+OTHER = f"{lib.SOURCE}/build-check/gcc/tests/support/other-agent"
 
 
 def runtime(user="alice"):
@@ -153,6 +154,39 @@ def test_step_up_in_a_unit():
             lib.expect(greet(path), "")
             lib.expect(len(journal.entries(MESSAGE_ID=lib.GRANTED)), 0)
             lib.wait_for(lambda: said(journal), "it is said why")
+            lib.expect_in("no terminal here", "".join(said(journal)))
+
+
+DESKTOP = f"""
+mkfifo "$1/stdin"
+{OTHER} <"$1/stdin" >"$1/other" &
+exec 3>"$1/stdin"
+while ! grep -q ready "$1/other"; do sleep 0.05; done
+socat - "UNIX-CONNECT:$2" </dev/null >"$1/heard"
+exec 3>&-
+wait
+"""
+
+
+@lib.time_limit(120)
+def test_desktop_asks_for_a_unit():
+    """Where policy wants a password, it is the agent of the user's session that asks, also for what runs
+    in the user's manager; what is dismissed there is refused."""
+    allowed = lib.allow("echo", "full", result="AUTH_SELF")
+    with lib.echo(allowed), manager() as systemctl, enabled(systemctl) as path:
+        with lib.scratch(0o777) as folder:
+            lib.write(f"{folder}/script", DESKTOP)
+            # A session is its user's display if it says of what type it is.
+            lib.ok(
+                "systemd-run", "--quiet", "--wait", "--pipe", "--collect", "--uid=alice",
+                "--property=PAMName=login", "--setenv=XDG_SESSION_TYPE=wayland",
+                "sh", f"{folder}/script", folder, path,
+            )
+            lib.expect(
+                lib.read(f"{folder}/other").split("\n")[:2],
+                ["ready", "asked org.doorward.endpoint.echo.full"],
+            )
+            lib.expect(lib.read(f"{folder}/heard"), "")
 
 
 def service(systemctl, name, unit="echo"):

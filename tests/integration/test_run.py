@@ -622,3 +622,50 @@ def test_service_restarted():
         lib.expect(out, b"back\n")
         lib.expect(err.count(b"Hint:"), 1, f"{err!r}")
         lib.expect(journal.entries(MESSAGE_ID=lib.GRANTED), [])
+
+
+def state(pid):
+    return lib.read(f"/proc/{pid}/stat").rsplit(")", 1)[1].split()[0]
+
+
+def test_stops_with_the_command():
+    """When CMD stops, doorward stops; when it is continued, so is CMD, and what is connected goes on."""
+    with lib.echo(ALLOW):
+        process = start("""
+            s = greeted()
+            print(os.getpid(), flush=True)
+            sys.stdin.readline()
+            s.sendall(b"on")
+            print(hear(s, 2).decode(), flush=True)
+        """)
+        child = int(process.stdout.readline())
+        os.kill(child, signal.SIGSTOP)
+        lib.wait_for(lambda: state(process.pid) == "T", "doorward stops")
+        process.stdin.write(b"\n")
+        process.stdin.close()
+        os.kill(process.pid, signal.SIGCONT)
+        lib.expect(process.stdout.readline(), b"on\n")
+        lib.expect(process.wait(10), 0)
+
+
+def test_what_cannot_be():
+    """What is on another machine, and what has no lease, is refused; so is a socket whose path would be
+    too long, and then nothing is left."""
+    result = lib.run("doorward", "run", "doorward+ssh://nowhere/echo", "--", "true", user="alice")
+    lib.expect(result.status, 85, f"{result!r}")
+    lib.expect_in("another machine", result.err)
+
+    with lib.rule(lib.allow_generic("given", "full")):
+        text = "[Full]\nConnectStream=/run/doorward-echo/full\nLease=none\n[Connect]\nGroups=doorward-echo\n"
+        with lib.echo(), lib.definition("given", text):
+            result = lib.run("doorward", "run", "given", "--", "true", user="alice")
+            lib.expect(result.status, 89, f"{result!r}")
+
+    with runtime_folder(owned(0o700)) as path, lib.rule(lib.allow_generic("long", "full")):
+        text = f"[Full]\nConnectStream=/run/doorward-tests/{'x' * 80}\n"
+        with lib.definition("long", text):
+            result = lib.run(
+                "doorward", "run", "long", "--", "true", user="alice", env={"XDG_RUNTIME_DIR": path}
+            )
+            lib.expect(result.status, 1, f"{result!r}")
+            lib.expect(os.listdir(f"{path}/doorward"), [])
