@@ -100,17 +100,20 @@ _noreturn_ static void service_main(const Subject *subject, int fd) {
 
 _noreturn_ static void relay_main(int client, int service, int broker) {
         static FilterSession session;
+        FilterRelay relay = {
+                .client = client,
+                .service = service,
+                .broker = broker,
+                .session = &session,
+                .linger_msec = FILTER_LINGER_MSEC,
+        };
+        int r;
 
         filter_session_init(&session, "docker", FILTER_DOCKER_INSPECT);
-        if (filter_sandbox_enter() == 0)
-                (void)filter_relay_run(&(FilterRelay){
-                        .client = client,
-                        .service = service,
-                        .broker = broker,
-                        .session = &session,
-                        .linger_msec = FILTER_LINGER_MSEC,
-                });
-        _exit(EXIT_SUCCESS);
+        r = filter_sandbox_enter();
+        if (r == 0)
+                r = filter_relay_run(&relay);
+        _exit(r == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
 static int make_pair(int type, int *ret_first, int *ret_second) {
