@@ -81,6 +81,13 @@ static void redactor_begin_string(Redactor *redactor, Output *output, bool in_na
         emit(output, '"');
 }
 
+static int redactor_begin_name(Redactor *redactor, Output *output, char c) {
+        if (c != '"')
+                return -EBADMSG;
+        redactor_begin_string(redactor, output, true);
+        return 0;
+}
+
 static int redactor_begin_word(Redactor *redactor, Output *output, const char *word) {
         redactor->state = REDACTOR_WORD;
         redactor->word = word + 1;
@@ -134,11 +141,10 @@ static RedactorState number_next(RedactorState state, char c) {
         switch (state) {
         case REDACTOR_MINUS:
                 return c == '0' ? REDACTOR_ZERO : is_digit(c) ? REDACTOR_DIGITS : 0;
-        case REDACTOR_DIGITS:
-                if (is_digit(c))
-                        return state;
-                /* fall through */
         case REDACTOR_ZERO:
+        case REDACTOR_DIGITS:
+                if (state == REDACTOR_DIGITS && is_digit(c))
+                        return state;
                 return c == '.' ? REDACTOR_POINT : (c | 0x20) == 'e' ? REDACTOR_E : 0;
         case REDACTOR_POINT:
                 return is_digit(c) ? REDACTOR_FRACTION : 0;
@@ -147,7 +153,7 @@ static RedactorState number_next(RedactorState state, char c) {
         case REDACTOR_E:
                 if (c == '+' || c == '-')
                         return REDACTOR_E_SIGN;
-                /* fall through */
+                return is_digit(c) ? REDACTOR_EXPONENT : 0;
         case REDACTOR_E_SIGN:
         case REDACTOR_EXPONENT:
                 return is_digit(c) ? REDACTOR_EXPONENT : 0;
@@ -285,9 +291,8 @@ static int redactor_take_structure(Redactor *redactor, Output *output, char c) {
 
         switch (redactor->state) {
         case REDACTOR_FIRST_VALUE:
-                if (c == ']')
-                        return redactor_pop(redactor, output, c);
-                /* fall through */
+                return c == ']' ? redactor_pop(redactor, output, c)
+                                : redactor_begin_value(redactor, output, c);
         case REDACTOR_TOP:
         case REDACTOR_VALUE:
                 return redactor_begin_value(redactor, output, c);
@@ -297,14 +302,10 @@ static int redactor_take_structure(Redactor *redactor, Output *output, char c) {
                 redactor->state = redactor_in_object(redactor) ? REDACTOR_NAME : REDACTOR_VALUE;
                 break;
         case REDACTOR_FIRST_NAME:
-                if (c == '}')
-                        return redactor_pop(redactor, output, c);
-                /* fall through */
+                return c == '}' ? redactor_pop(redactor, output, c)
+                                : redactor_begin_name(redactor, output, c);
         case REDACTOR_NAME:
-                if (c != '"')
-                        return -EBADMSG;
-                redactor_begin_string(redactor, output, true);
-                return 0;
+                return redactor_begin_name(redactor, output, c);
         case REDACTOR_COLON:
                 if (c != ':')
                         return -EBADMSG;

@@ -17,8 +17,7 @@ static void test_harmless(void **state) {
                 "{\"status\":[]}",
                 "{\"status\":{}}",
                 "{\"status\":[\"running\",\"exited\"],\"name\":[\"a b\"]}",
-                "{\"label\":{\"com.docker.compose.project\":true},\"name\":{\"a\":true,\"b\":true}"
-                "}",
+                "{\"label\":{\"com.docker.compose.project\":true},\"name\":{\"a\":true}}",
                 "{\"reference\":[\"a=b\"]}",
         };
 
