@@ -43,6 +43,30 @@ int admission_take_descriptor(const Broker *broker, User *user, UserCharge *char
         return ADMISSION_E_REFUSED;
 }
 
+/* A filter is a process: of these there are fewer than of descriptors, and systemd has a limit. */
+static int take_filter(const Broker *broker, User *user, UserCharge *charge, Refusal *ret_refusal) {
+        const Settings *settings = broker->settings;
+
+        if (user->table->used[USER_FILTERS] >= settings->filters_max)
+                refusal_init_limit(ret_refusal, "FiltersMax", 0);
+        else if (user_charge(user, USER_FILTERS, settings->filters_per_user, charge) != 0)
+                refusal_init_limit(ret_refusal, "FiltersPerUser", 0);
+        else
+                return 0;
+
+        return ADMISSION_E_REFUSED;
+}
+
+int admission_take_holding(const Broker *broker, User *user, bool filtered, LeaseHolding *holding,
+                           Refusal *ret_refusal) {
+        int r;
+
+        r = admission_take_descriptor(broker, user, &holding->descriptor, ret_refusal);
+        if (r == 0 && filtered)
+                r = take_filter(broker, user, &holding->filter, ret_refusal);
+        return r;
+}
+
 int admission_check_delivery(Session *session, Refusal *ret_refusal) {
         unsigned max = session->broker->settings->undelivered_per_user;
 

@@ -8,6 +8,7 @@
  * not get anything.
  */
 
+#include "broker/lease.h"
 #include "broker/refusal.h"
 #include "broker/session.h"
 #include "policy/definition.h"
@@ -36,6 +37,10 @@ unsigned admission_descriptors_per_user(const Broker *broker);
 /* The place of a descriptor that the broker is going to hold, of the user's and of all. */
 int admission_take_descriptor(const Broker *broker, User *user, UserCharge *charge,
                               Refusal *ret_refusal) _must_check_;
+
+/* The places of a descriptor that a revocable lease is going to hold, and of its filter. */
+int admission_take_holding(const Broker *broker, User *user, bool filtered, LeaseHolding *holding,
+                           Refusal *ret_refusal) _must_check_;
 
 /* Whether the client may be sent a descriptor: whoever leaves many unread gets no more. */
 int admission_check_delivery(Session *session, Refusal *ret_refusal) _must_check_;

@@ -592,6 +592,9 @@ int broker_new(sd_event *event, Authority *authority, const BrokerPlaces *places
         if (r >= 0)
                 record_set_trace(broker->record, broker->settings->log_debug);
         if (r >= 0)
+                r = filters_init(&broker->filters, event, places->filter, places->passwd,
+                                 places->filter_user);
+        if (r >= 0)
                 r = openers_new(event, places->openers, &broker->openers);
         if (r >= 0)
                 r = store_new(event, broker->settings->kept_leases_max, places->notify,
@@ -655,6 +658,7 @@ Broker *broker_free(Broker *broker) {
         observer_free(broker->observer);
         store_free(broker->store);
         openers_free(broker->openers);
+        filters_deinit(&broker->filters);
         conversations_deinit(&broker->conversations);
         stepup_table_deinit(&broker->stepups);
         block_table_deinit(&broker->blocks);

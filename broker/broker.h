@@ -15,6 +15,7 @@
 #include "broker/block.h"
 #include "broker/conversation.h"
 #include "broker/deadline.h"
+#include "broker/filters.h"
 #include "broker/logins.h"
 #include "broker/monitor.h"
 #include "broker/observer.h"
@@ -46,13 +47,16 @@ typedef struct Session Session;
 
 /* Where the broker finds what is outside it. */
 typedef struct BrokerPlaces {
-        const char *root;    /* before the folders of definitions and settings; "" */
-        const char *openers; /* the folder of the openers' sockets */
-        const char *journal; /* the socket of journald */
-        const char *pam;     /* the socket of the PAM helper, */
-        uid_t pam_helper;    /* as whom it answers; 0 but for tests */
-        uid_t owner;         /* whom its files may belong to beside root; 0 but for tests */
-        StoreNotify notify;  /* in place of systemd; NULL but for tests */
+        const char *root;        /* before the folders of definitions and settings; "" */
+        const char *openers;     /* the folder of the openers' sockets */
+        const char *journal;     /* the socket of journald */
+        const char *pam;         /* the socket of the PAM helper, */
+        uid_t pam_helper;        /* as whom it answers; 0 but for tests */
+        const char *filter;      /* the socket of filters, */
+        const char *passwd;      /* the file that has the uid of */
+        const char *filter_user; /* the user as whom they answer */
+        uid_t owner;             /* whom its files may belong to beside root; 0 but for tests */
+        StoreNotify notify;      /* in place of systemd; NULL but for tests */
         void *notify_userdata;
 } BrokerPlaces;
 
@@ -68,6 +72,7 @@ struct Broker {
         CheckQueue *checks;
         Record *record;
         Openers *openers;
+        Filters filters;
         Conversations conversations;
         StepupTable stepups;
         UserTable users;

@@ -42,6 +42,8 @@ static int put_limits(Session *session, json_t *maxima, json_t *uses) {
                 {"DescriptorsPerLease", settings->descriptors_per_lease, UNCOUNTED},
                 {"DescriptorsPerUser", admission_descriptors_per_user(session->broker),
                  used[USER_DESCRIPTORS]},
+                {"FiltersMax", settings->filters_max, UNCOUNTED},
+                {"FiltersPerUser", settings->filters_per_user, used[USER_FILTERS]},
                 {"KeptLeasesMax", settings->kept_leases_max, used[USER_KEPT]},
                 {"LeasesMax", settings->leases_max, UNCOUNTED},
                 {"LeasesPerUser", settings->leases_per_user, used[USER_LEASES]},

@@ -21,7 +21,7 @@ struct LeaseFd {
         Lease *lease;
         LeaseFd *next, *previous; /* Lease::fds */
         int fd;
-        UserCharge charge;
+        LeaseHolding holding;
         sd_event_source *backend; /* it hangs up */
 };
 
@@ -31,10 +31,15 @@ static bool is_socket(const Lease *lease) {
         return lease->kind == KIND_STREAM || lease->kind == KIND_SEQPACKET;
 }
 
+void lease_holding_deinit(LeaseHolding *holding) {
+        user_charge_deinit(&holding->descriptor);
+        user_charge_deinit(&holding->filter);
+}
+
 static LeaseFd *lease_fd_free(LeaseFd *held) {
         sd_event_source_disable_unref(held->backend);
         close_fd(held->fd);
-        user_charge_deinit(&held->charge);
+        lease_holding_deinit(&held->holding);
         free(held);
         return NULL;
 }
@@ -83,9 +88,34 @@ static void lease_link_fd(Lease *lease, LeaseFd *held) {
         lease->n_fds++;
 }
 
-int lease_add_fd(Lease *lease, int fd, UserCharge *charge) {
-        LeaseFd *held;
+static int lease_hold_consume_fd(Lease *lease, int fd, LeaseHolding *holding) {
+        LeaseFd *held = calloc(1, sizeof(*held));
         int r = 0;
+
+        if (!held) {
+                close_fd(fd);
+                return -ENOMEM;
+        }
+
+        held->lease = lease;
+        held->fd = fd;
+        if (lease_is_handed_over(lease))
+                r = lease_fd_watch(held);
+        if (r < 0) {
+                lease_fd_free(held);
+                return r;
+        }
+
+        held->holding.descriptor = user_charge_take(&holding->descriptor);
+        held->holding.filter = user_charge_take(&holding->filter);
+        lease_link_fd(lease, held);
+        lease->opened++;
+        keep_add_fd(lease, held->fd);
+        return 0;
+}
+
+int lease_add_fd(Lease *lease, int fd, LeaseHolding *holding) {
+        int duplicate;
 
         if (lease->mode == LEASE_MODE_TRACKED) {
                 lease->opened++;
@@ -93,26 +123,12 @@ int lease_add_fd(Lease *lease, int fd, UserCharge *charge) {
                 return 0;
         }
 
-        held = calloc(1, sizeof(*held));
-        if (!held)
-                return -ENOMEM;
+        duplicate = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        return duplicate < 0 ? -errno : lease_hold_consume_fd(lease, duplicate, holding);
+}
 
-        held->lease = lease;
-        held->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-        if (held->fd < 0)
-                r = -errno;
-        else if (lease_is_handed_over(lease))
-                r = lease_fd_watch(held);
-        if (r < 0) {
-                lease_fd_free(held);
-                return r;
-        }
-
-        held->charge = user_charge_take(charge);
-        lease_link_fd(lease, held);
-        lease->opened++;
-        keep_add_fd(lease, held->fd);
-        return 0;
+int lease_add_link_consume_fd(Lease *lease, int link_fd, LeaseHolding *holding) {
+        return lease_hold_consume_fd(lease, link_fd, holding);
 }
 
 void lease_get_fds(const Lease *lease, int *ret) {
@@ -181,6 +197,7 @@ int lease_new(Session *session, const LeaseTerms *terms, UserCharge *charge, Lea
         lease->access = terms->access;
         lease->mode = target->mode;
         lease->kind = target->kind;
+        lease->filtered = target->filter;
         lease->uid = session->peer.uid;
         lease->identity = terms->identity;
         lease->how = terms->how;
@@ -209,6 +226,13 @@ int lease_new(Session *session, const LeaseTerms *terms, UserCharge *charge, Lea
         broker_add_lease(lease->broker, lease);
         *ret = TAKE_PTR(lease);
         return 0;
+}
+
+/* By its definition; one that was changed meanwhile ends at once. */
+static bool lease_is_filtered(const Lease *lease) {
+        const Definition *definition = catalogue_find(lease->broker->catalogue, &lease->name);
+
+        return definition && definition->targets[lease->access].filter;
 }
 
 static void lease_copy_state(Lease *lease, const StateLease *from) {
@@ -249,7 +273,11 @@ static int lease_restore_fds(Lease *lease, const int *fds, unsigned n_fds) {
                 held->lease = lease;
                 held->fd = fds[i];
                 lease_link_fd(lease, held);
-                (void)!user_charge(lease->charge.user, USER_DESCRIPTORS, UINT_MAX, &held->charge);
+                (void)!user_charge(lease->charge.user, USER_DESCRIPTORS, UINT_MAX,
+                                   &held->holding.descriptor);
+                if (lease->filtered)
+                        (void)!user_charge(lease->charge.user, USER_FILTERS, UINT_MAX,
+                                           &held->holding.filter);
         }
 
         return 0;
@@ -273,6 +301,7 @@ int lease_restore(Session *session, const StateLease *from, int *fds, unsigned n
         lease->broker = session->broker;
         lease->session = session;
         lease_copy_state(lease, from);
+        lease->filtered = lease_is_filtered(lease);
 
         r = lease_restore_charge(lease);
         if (r < 0)

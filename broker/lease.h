@@ -8,8 +8,10 @@
  * the reason: lease_end(). More descriptors can be opened under it, by the same process; all of
  * them end together. For each one of a revocable lease the broker holds a duplicate: to shut a
  * socket down in both directions is to cut the client off, and the backend sees it hang up; an
- * input device is revoked by an ioctl(2). A tracked lease holds nothing: its end is recorded and
- * told, and that is all the kernel allows.
+ * input device is revoked by an ioctl(2). Where there is a filter, its connection is held instead:
+ * to shut that down ends the filter, and so both of its sides; and where the client closes its end,
+ * or the service does, the filter ends and that connection hangs up. A tracked lease holds nothing:
+ * its end is recorded and told, and that is all the kernel allows.
  *
  * A duplicate is watched for nothing but HUP, which the kernel reports unasked. On a unix socket it
  * comes exactly when the backend has closed, or both directions are shut. To ask for readability
@@ -52,6 +54,12 @@ typedef struct LeaseTerms {
         uint64_t generation; /* of policy, when it was asked */
 } LeaseTerms;
 
+/* What the broker is to hold of one descriptor of a revocable lease; zero is nothing. */
+typedef struct LeaseHolding {
+        UserCharge descriptor;
+        UserCharge filter; /* where there is one */
+} LeaseHolding;
+
 struct Lease {
         Broker *broker;
         Lease *next, *previous; /* Broker::leases */
@@ -71,6 +79,7 @@ struct Lease {
         How how;
         bool by_password;
         bool hold;
+        bool filtered;
         uint64_t since;   /* µs of CLOCK_REALTIME */
         uint64_t expires; /* the same; 0: does not */
         uint64_t ends_at; /* the same moment in µs of CLOCK_BOOTTIME */
@@ -104,8 +113,13 @@ Lease *lease_leave(Lease *lease);
 void lease_get_fds(const Lease *lease, int *ret);
 
 /* One more descriptor is opened under it: fd is borrowed, and of a revocable lease a duplicate of
- * it is kept, for which it takes the charge. -errno. */
-int lease_add_fd(Lease *lease, int fd, UserCharge *charge) _must_check_;
+ * it is kept, for which it takes the charges. -errno. */
+int lease_add_fd(Lease *lease, int fd, LeaseHolding *holding) _must_check_;
+
+/* The same for one that is filtered: what is kept is the filter's connection. */
+int lease_add_link_consume_fd(Lease *lease, int link_fd, LeaseHolding *holding) _must_check_;
+
+void lease_holding_deinit(LeaseHolding *holding);
 
 /* What ends a lease by itself counts from now on: right before it is handed over. -errno. */
 int lease_begin(Lease *lease) _must_check_;

@@ -11,6 +11,7 @@
 
 #include "broker/broker.h"
 #include "broker/keep.h"
+#include "common/userfile.h"
 #include "policy/authority-polkit.h"
 
 _printf_(2, 3) static int complain(int error, const char *format, ...);
@@ -98,6 +99,9 @@ static int run(void) {
                 .openers = OPENER_SOCKET_DIR,
                 .journal = JOURNAL_SOCKET,
                 .pam = PAM_SOCKET,
+                .filter = FILTER_SOCKET,
+                .passwd = USERFILE_PASSWD,
+                .filter_user = FILTER_USER,
         };
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         _cleanup_(authority_freep) Authority *authority = NULL;

@@ -7,19 +7,19 @@
 #include "broker/lease.h"
 #include "broker/open-another.h"
 #include "broker/open.h"
-#include "broker/openers.h"
+#include "broker/reach.h"
 
 typedef struct Another {
         Operation operation;
         Session *session;
         char lease[RECORD_LEASE_SIZE]; /* it can end while we wait */
-        UserCharge duplicate;
-        OpenerCall *opener;
+        LeaseHolding holding;
+        Reach *reach;
 } Another;
 
 static void another_free(Another *another) {
-        opener_call_cancel(another->opener);
-        user_charge_deinit(&another->duplicate);
+        reach_cancel(another->reach);
+        lease_holding_deinit(&another->holding);
         free(another);
 }
 
@@ -105,8 +105,8 @@ static void fail(Session *session, const Lease *lease, int error) {
 }
 
 /* Hands it over, if the lease is still there. */
-static void hand_over_consume_fd(Another *another, int fd) {
-        _cleanup_close_ int owned = fd;
+static void hand_over_consume_fd(Another *another, int fd, int link_fd) {
+        _cleanup_close_ int owned = fd, link = link_fd;
         Session *session = another->session;
         Lease *lease = broker_find_lease(session->broker, another->lease);
         json_t *reply;
@@ -117,7 +117,8 @@ static void hand_over_consume_fd(Another *another, int fd) {
                 return;
         }
 
-        r = lease_add_fd(lease, fd, &another->duplicate);
+        r = link >= 0 ? lease_add_link_consume_fd(lease, TAKE_FD(link), &another->holding)
+                      : lease_add_fd(lease, fd, &another->holding);
         if (r < 0) {
                 fail(session, lease, r);
                 return;
@@ -130,28 +131,16 @@ static void hand_over_consume_fd(Another *another, int fd) {
         session_reply_consume(session, reply, TAKE_FD(owned), false);
 }
 
-static void on_opened(int error, const OpenerReply *reply, int fd, void *userdata) {
+static void on_reached(Reached *reached, void *userdata) {
         Another *another = userdata;
         Session *session = another->session;
         const Lease *lease = broker_find_lease(session->broker, another->lease);
-        Refusal refusal;
 
-        another->opener = NULL;
-        if (error == 0 && reply->status == OPENER_OK) {
-                hand_over_consume_fd(another, fd);
-                return;
-        }
-
-        if (!lease) {
-                hand_over_consume_fd(another, -EBADF);
-                return;
-        }
-
-        if (error != 0)
-                refusal_init_unreachable(&refusal, error, &lease->name);
+        another->reach = NULL;
+        if (lease && reached->refusal)
+                refuse(session, lease, reached->refusal);
         else
-                refusal_init_opener(&refusal, reply, &lease->name);
-        refuse(session, lease, &refusal);
+                hand_over_consume_fd(another, reached->fd, reached->link);
 }
 
 static int take_places(Another *another, Lease *lease, Refusal *ret_refusal) {
@@ -167,30 +156,19 @@ static int take_places(Another *another, Lease *lease, Refusal *ret_refusal) {
 
         r = admission_check_delivery(another->session, ret_refusal);
         if (r == 0 && lease->mode == LEASE_MODE_REVOCABLE)
-                r = admission_take_descriptor(broker, lease->charge.user, &another->duplicate,
-                                              ret_refusal);
+                r = admission_take_holding(broker, lease->charge.user, lease->filtered,
+                                           &another->holding, ret_refusal);
         return r;
 }
 
 static void another_begin(Another *another, Lease *lease) {
         Session *session = another->session;
-        Broker *broker = session->broker;
         Refusal refusal;
-        int r;
 
-        r = take_places(another, lease, &refusal);
-        if (r != 0) {
+        if (take_places(another, lease, &refusal) != 0 ||
+            !reach_begin(session, &lease->name, lease->definition, lease->access, on_reached,
+                         another, &another->reach, &refusal))
                 refuse(session, lease, &refusal);
-                return;
-        }
-
-        r = openers_call(broker->openers, &lease->name, lease->definition, lease->access,
-                         session->fd, broker->settings->open_timeout_usec, on_opened, another,
-                         &another->opener);
-        if (r < 0) {
-                refusal_init_unreachable(&refusal, -r, &lease->name);
-                refuse(session, lease, &refusal);
-        }
 }
 
 /* What does not go with a lease that is there; NULL if all does. */

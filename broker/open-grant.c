@@ -186,35 +186,27 @@ static bool leases_are_all_taken(const Open *open, Refusal *ret_refusal) {
         return true;
 }
 
-static void on_opened(int error, const OpenerReply *reply, int fd, void *userdata) {
+static void on_reached(Reached *reached, void *userdata) {
         Open *open = userdata;
-        Refusal refusal;
 
-        open->opener = NULL;
-        open->fd = fd;
-        session_trace(open->session, "The opener answers: %s",
-                      error == 0 ? opener_status_to_string(reply->status) : strerror(-error));
+        open->reach = NULL;
+        open->fd = reached->fd;
+        open->link = reached->link;
 
         /* One that still ran with the definition as it was before has opened nothing, and ended.
          * The next one knows the definition as it is, unless systemd was not told of it. */
-        if (error == 0 && reply->status == OPENER_STALE && !open->opener_renewed) {
+        if (reached->stale && !open->opener_renewed) {
                 open->opener_renewed = true;
                 if (open_continues(open))
                         open_call_opener(open);
                 return;
         }
 
-        if (error != 0 || reply->status != OPENER_OK) {
-                if (error != 0)
-                        refusal_init_unreachable(&refusal, error, &open->name);
-                else
-                        refusal_init_opener(&refusal, reply, &open->name);
-                refusal.action = open->question.action;
-                open_refuse(open, &refusal);
-                return;
-        }
-
-        open_advance(open);
+        if (reached->refusal) {
+                reached->refusal->action = open->question.action;
+                open_refuse(open, reached->refusal);
+        } else
+                open_advance(open);
 }
 
 bool open_make_lease(Open *open) {
@@ -243,8 +235,10 @@ bool open_make_lease(Open *open) {
 
         session_look_up(open->session);
         r = lease_new(open->session, &terms, &open->place, &open->lease);
-        if (r == 0 && open->fd >= 0)
-                r = lease_add_fd(open->lease, open->fd, &open->duplicate);
+        if (r == 0 && open->link >= 0)
+                r = lease_add_link_consume_fd(open->lease, TAKE_FD(open->link), &open->holding);
+        else if (r == 0 && open->fd >= 0)
+                r = lease_add_fd(open->lease, open->fd, &open->holding);
         if (r < 0)
                 open_fail(open, r);
         return r == 0;
@@ -268,20 +262,16 @@ static int open_take_place(Open *open, Refusal *ret_refusal) {
         if (r == USER_E_QUOTA)
                 refusal_init_limit(ret_refusal, "LeasesPerUser", 0);
         if (r == 0 && open->mode == LEASE_MODE_REVOCABLE && !open->hold)
-                r = admission_take_descriptor(broker, user, &open->duplicate, ret_refusal);
+                r = admission_take_holding(broker, user, open->means == MEANS_FILTER,
+                                           &open->holding, ret_refusal);
         return r;
 }
 
 static void open_call_opener(Open *open) {
-        Session *session = open->session;
-        Broker *broker = session->broker;
         Refusal refusal;
-        int r;
 
-        r = openers_call(broker->openers, &open->name, open->definition, open->access, session->fd,
-                         broker->settings->open_timeout_usec, on_opened, open, &open->opener);
-        if (r < 0) {
-                refusal_init_unreachable(&refusal, -r, &open->name);
+        if (!reach_begin(open->session, &open->name, open->definition, open->access, on_reached,
+                         open, &open->reach, &refusal)) {
                 refusal.action = open->question.action;
                 open_refuse(open, &refusal);
         }

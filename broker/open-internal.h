@@ -12,8 +12,8 @@
 
 #include "broker/conversation.h"
 #include "broker/lease.h"
-#include "broker/openers.h"
 #include "broker/question.h"
+#include "broker/reach.h"
 #include "broker/session.h"
 #include "policy/check-queue.h"
 
@@ -59,16 +59,17 @@ typedef struct Open {
         UserCharge prompt;    /* or, where nobody is asked, the account's */
         UserCharge by_polkit; /* the prompt is polkit's */
         UserCharge place;     /* the lease's */
-        UserCharge duplicate; /* of it that a revocable lease keeps */
+        LeaseHolding holding; /* of what a revocable lease keeps */
 
         /* What is waited for; at most one of them. */
         bool waits_for_actions;
         CheckRequest *check;
         Conversation *conversation;
-        OpenerCall *opener;
+        Reach *reach;
         RecordWaiter *record;
 
-        int fd;       /* what the opener gave */
+        int fd;       /* the client's */
+        int link;     /* its filter's connection */
         Lease *lease; /* made, not yet handed over */
 } Open;
 

@@ -32,7 +32,7 @@ static Open *open_free(Open *open) {
         if (begun)
                 admission_count_failure(open->session);
         conversation_cancel(open->conversation, &open->prompt);
-        opener_call_cancel(open->opener);
+        reach_cancel(open->reach);
         record_waiter_cancel(open->record);
 
         if (!open->recorded) {
@@ -46,9 +46,10 @@ static Open *open_free(Open *open) {
         }
 
         close_fd(open->fd);
+        close_fd(open->link);
         lease_free(open->lease);
         user_charge_deinit(&open->place);
-        user_charge_deinit(&open->duplicate);
+        lease_holding_deinit(&open->holding);
         user_charge_deinit(&open->by_polkit);
         user_charge_deinit(&open->prompt);
         free(open);
@@ -271,6 +272,7 @@ void open_endpoint(Session *session, const FieldValue *values) {
         open->operation = (Operation){.free = operation_free, .expire = operation_expire};
         open->session = session;
         open->fd = -EBADF;
+        open->link = -EBADF;
         open->may_prompt = values[OPEN_PARAMETER_INTERACTIVE].boolean;
         open->identity = session->peer.uid;
         if (values[OPEN_PARAMETER_USER].present) {

@@ -173,6 +173,34 @@ void refusal_init_unreachable(Refusal *refusal, int error, const Name *name) {
         }
 }
 
+void refusal_init_filter(Refusal *refusal, int error, const FilterReply *reply, const Name *name) {
+        refusal_init(refusal, ERROR_ENDPOINT_UNAVAILABLE);
+        refusal->error_number = error ?: reply->error;
+
+        if (error == 0)
+                refusal_set_cause(refusal, "the filter of %s refuses: %s", name->endpoint,
+                                  reply->text[0] ? reply->text : strerror(reply->error));
+        else if (error == ENOENT || error == ECONNREFUSED)
+                refusal_set_cause(refusal, "no filter listens for %s", name->endpoint);
+        else if (error == ESRCH)
+                refusal_set_cause(refusal, "the user of filters does not exist");
+        else if (error == ECONNRESET)
+                refusal_set_cause(refusal, "the filter of %s ended before it began",
+                                  name->endpoint);
+        else if (error == ETIMEDOUT)
+                refusal_set_cause(refusal, "the filter of %s did not answer in time",
+                                  name->endpoint);
+        else
+                refusal_set_cause(refusal, "the filter of %s cannot be asked: %s", name->endpoint,
+                                  strerror(error));
+
+        refusal_set_hint(refusal,
+                         "%s is read-only by a filter, which does not run here, and without it "
+                         "nothing is given: 'systemctl start doorward-filter.socket' lets it be "
+                         "started, 'journalctl -u \"doorward-filter@*\"' says why it was not.",
+                         name->endpoint);
+}
+
 void refusal_init_helper(Refusal *refusal, int error) {
         if (error == ETIMEDOUT) {
                 refusal_init(refusal, ERROR_AUTHENTICATION_CANCELLED);

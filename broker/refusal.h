@@ -11,6 +11,7 @@
 
 #include <jansson.h>
 
+#include "common/filter-protocol.h"
 #include "common/interface.h"
 #include "common/name.h"
 #include "common/opener-protocol.h"
@@ -49,6 +50,9 @@ void refusal_init_opener(Refusal *refusal, const OpenerReply *reply, const Name 
 
 /* By what came of reaching an opener at all; error is a positive errno. */
 void refusal_init_unreachable(Refusal *refusal, int error, const Name *name);
+
+/* By a filter that could not be reached (error is a positive errno), or that said other than ok. */
+void refusal_init_filter(Refusal *refusal, int error, const FilterReply *reply, const Name *name);
 
 /* By what came of asking PAM's helper at all; error is a positive errno. By its verdict. */
 void refusal_init_helper(Refusal *refusal, int error);

@@ -26,6 +26,7 @@ typedef enum UserSlot {
         USER_CONNECTIONS, /* without a live lease */
         USER_LEASES,
         USER_DESCRIPTORS,     /* that the broker holds: connections, processes, duplicates */
+        USER_FILTERS,         /* processes that stand between a client and a service */
         USER_KEPT,            /* leases that outlive the broker */
         USER_UNDELIVERED,     /* a reply with a descriptor that the client has not read */
         USER_PROMPTS,         /* somebody is asked for a password, by polkit or by PAM */

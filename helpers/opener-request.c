@@ -47,13 +47,10 @@ static int find_target(const OpenerRequest *request, const Definition *definitio
                 return opener_refuse(reply, OPENER_NO_ACCESS, 0, "%s is not provided at %s",
                                      definition->name, access_to_string(request->access));
 
-        /* Each of these would open more than its author meant, were it done in part. */
+        /* It would open more than its author meant, were it done in part. */
         if (definition->connect_as == CONNECT_AS_CLIENT)
                 return opener_refuse(reply, OPENER_NO_ACCESS, 0,
                                      "this version does not do ConnectAs=client");
-        if (target->means == MEANS_FILTER)
-                return opener_refuse(reply, OPENER_NO_ACCESS, 0,
-                                     "this version does not do Filter=");
 
         *ret = target;
         return 0;

@@ -65,8 +65,14 @@ static int finish_means(DefinitionBuilder *builder) {
         const Level *level = &builder->levels[ACCESS_READ_ONLY];
         Target *target = &d->targets[ACCESS_READ_ONLY];
 
+        if (level->filter && target->kind != KIND_STREAM)
+                return REFUSE(d, "[ReadOnly] Filter= is for ConnectStream=: it stands between a "
+                                 "client and a service");
+        target->filter = level->filter;
+        target->profile = level->profile;
+
         if (is_socket(target->kind)) {
-                target->means = MEANS_SOCKET;
+                target->means = target->filter ? MEANS_FILTER : MEANS_SOCKET;
                 target->real_limit = true;
                 if (level->open_flags)
                         return REFUSE(d, "[ReadOnly] ReadOnlyMeans=open-flags is for OpenFile=: a "
@@ -94,9 +100,15 @@ static int finish_lease(Definition *d, Access access) {
         Target *target = &d->targets[access];
 
         if (!target->mode)
-                target->mode = is_socket(target->kind) && access == ACCESS_FULL
+                target->mode = is_socket(target->kind) && (access == ACCESS_FULL || target->filter)
                                        ? LEASE_MODE_REVOCABLE
                                        : LEASE_MODE_TRACKED;
+
+        if (target->filter && target->mode != LEASE_MODE_REVOCABLE)
+                return REFUSE(d,
+                              "%s: Lease=%s does not go with Filter=, which lives as long as the "
+                              "broker holds it: what is filtered is revocable",
+                              level_name(access), lease_mode_to_string(target->mode));
 
         if (target->mode == LEASE_MODE_REVOCABLE && !is_socket(target->kind) && !is_input(d))
                 return REFUSE(d,
@@ -164,13 +176,11 @@ static int finish_level(DefinitionBuilder *builder, Access access) {
         Target *target = &d->targets[access];
         int r;
 
+        if (!target->paths && builder->levels[access].filter)
+                return REFUSE(d, "[ReadOnly] Filter= says what to let through and not to where: it "
+                                 "needs ConnectStream=");
         if (!target->paths)
                 return 0;
-        if (access == ACCESS_READ_ONLY && builder->levels[access].filter)
-                return definition_warn_consume(
-                        d, strv_format("%s: [ReadOnly] Filter=%s: this version has no filters, so "
-                                       "there is no read-only access",
-                                       d->files[0], builder->levels[access].filter));
 
         target->provided = true;
         r = finish_kind(builder, access);
@@ -190,7 +200,7 @@ static int finish_level(DefinitionBuilder *builder, Access access) {
 static int check_difference(Definition *d) {
         const Target *read_only = &d->targets[ACCESS_READ_ONLY], *full = &d->targets[ACCESS_FULL];
 
-        if (!read_only->provided || !is_socket(read_only->kind))
+        if (!read_only->provided || !is_socket(read_only->kind) || read_only->filter)
                 return 0;
 
         for (char **path = read_only->paths; *path; path++)
@@ -198,7 +208,7 @@ static int check_difference(Definition *d) {
                         return REFUSE(d,
                                       "[ReadOnly] is the socket of [Full], %s, and so would not "
                                       "be read-only: name the service's own read-only socket, "
-                                      "or leave [ReadOnly] out",
+                                      "or a Filter=, or leave [ReadOnly] out",
                                       *path);
         return 0;
 }
@@ -249,15 +259,6 @@ static int check_template(Definition *d) {
 static int check_later(DefinitionBuilder *builder) {
         Definition *d = builder->definition;
 
-        for (size_t i = 0; i < builder->n_later; i++)
-                if (builder->later[i].on)
-                        return definition_refuse_consume(
-                                d, strv_format("%s: this version of doorward cannot carry out %s=, "
-                                               "without which the endpoint would be less strict "
-                                               "than it is meant to be: take the line out to have "
-                                               "it all the same",
-                                               builder->later[i].place, builder->later[i].key));
-
         if (d->connect_as == CONNECT_AS_CLIENT)
                 return REFUSE(d, "ConnectAs=client: this version of doorward cannot yet connect as "
                                  "the user who asks: use service, or a system user of its own");
@@ -284,9 +285,6 @@ static int check_provision(DefinitionBuilder *builder) {
 
         if (d->targets[ACCESS_READ_ONLY].provided || d->targets[ACCESS_FULL].provided)
                 return 0;
-        if (builder->levels[ACCESS_READ_ONLY].filter)
-                return REFUSE(d, "[ReadOnly] with Filter= would be all that it provides, and this "
-                                 "version has no filters");
         return REFUSE(d, "it provides nothing: [ReadOnly] or [Full] needs ConnectStream=, "
                          "ConnectSequentialPacket=, OpenFile= or Tap=");
 }

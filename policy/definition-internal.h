@@ -31,29 +31,20 @@ typedef enum Section {
 /* MaxSec= at most: a year. */
 #define DEFINITION_MAX_USEC_LIMIT (UINT64_C(365) * 24 * 3600 * 1000000)
 
-/* A key that this version knows of and cannot carry out, where it was last given. */
-typedef struct LaterKey {
-        char *section;
-        const char *key; /* static */
-        bool on;         /* says more than "no" */
-        char *place;     /* "FILE:LINE" */
-} LaterKey;
-
 /* What a level's section says beside what Target has room for. */
 typedef struct Level {
-        Kind connect_kind; /* of the key that gave the paths, KIND_FILE for OpenFile=; 0: none */
-        Kind type;         /* Type=; 0 if not given */
-        bool open_flags;   /* ReadOnlyMeans=open-flags */
-        char *filter;      /* Filter=; NULL if not given */
-        bool no_header;    /* VNetHeader=no */
+        Kind connect_kind;   /* of the key that gave the paths, KIND_FILE for OpenFile=; 0: none */
+        Kind type;           /* Type=; 0 if not given */
+        bool open_flags;     /* ReadOnlyMeans=open-flags */
+        const char *filter;  /* Filter=; NULL if not given, else */
+        const char *profile; /* which of it; both as common/filter-profile.h has them */
+        bool no_header;      /* VNetHeader=no */
 } Level;
 
 typedef struct DefinitionBuilder {
         Definition *definition;
         Level levels[_ACCESS_MAX];
         bool peer_given; /* PeerUser= stands in a file */
-        LaterKey *later;
-        size_t n_later;
 
         /* Of the line at hand: */
         const IniLine *line;
@@ -76,8 +67,6 @@ typedef struct DefinitionKey {
 /* Every key there is. */
 extern const DefinitionKey definition_keys[];
 extern const size_t definition_n_keys;
-
-void builder_deinit(DefinitionBuilder *builder);
 
 /* An inifile_handler; userdata is the builder. */
 int builder_take_line(const IniLine *line, void *userdata);

@@ -4,6 +4,8 @@
 #include <linux/capability.h>
 #include <sys/stat.h>
 
+#include "common/filter-profile.h"
+#include "common/nearest.h"
 #include "config.h"
 #include "policy/boolean.h"
 #include "policy/definition-internal.h"
@@ -260,8 +262,57 @@ static int take_read_only_means(DefinitionBuilder *builder, const char *value) {
         return 0;
 }
 
+/* The word of the table, or NULL. */
+static const char *find_word(const char *const *words, const char *word) {
+        for (size_t i = 0; words[i]; i++)
+                if (streq(words[i], word))
+                        return words[i];
+        return NULL;
+}
+
+/* With the one that was meant, or else the first that there is. */
+static int refuse_word(DefinitionBuilder *builder, const char *what, const char *const *words,
+                       const char *word) {
+        const char *near = nearest_find(word, words);
+
+        if (near)
+                return builder_refuse(builder, "Filter= has no %s %s, did you mean %s?", what, word,
+                                      near);
+        return builder_refuse(builder, "Filter= has no %s %s; there is %s, say", what, word,
+                              words[0]);
+}
+
 static int take_filter(DefinitionBuilder *builder, const char *value) {
-        return definition_replace(&line_level(builder)->filter, value);
+        Level *level = line_level(builder);
+        const char *const *filters = filter_profile_get_filters(), *const * profiles;
+        _cleanup_(strv_freep) char **words = NULL;
+        const char *filter, *profile;
+        int r;
+
+        r = strv_push_words(&words, value);
+        if (r < 0)
+                return r;
+        if (strv_length(words) == 0) {
+                level->filter = level->profile = NULL;
+                return 0;
+        }
+
+        filter = find_word(filters, words[0]);
+        if (!filter)
+                return refuse_word(builder, "filter", filters, words[0]);
+        if (strv_length(words) != 2)
+                return builder_refuse(builder,
+                                      "Filter= is a filter and one of its profiles, as in "
+                                      "'docker status', not %s",
+                                      value);
+        profiles = filter_profile_get_names(filter);
+        profile = find_word(profiles, words[1]);
+        if (!profile)
+                return refuse_word(builder, "profile", profiles, words[1]);
+
+        level->filter = filter;
+        level->profile = profile;
+        return 0;
 }
 
 static int take_lease(DefinitionBuilder *builder, const char *value) {
@@ -617,7 +668,7 @@ const DefinitionKey definition_keys[] = {
         {"AuthenticateKeepSec", IN_LEVELS, false, false, take_authenticate_keep},
         {"PAMAccount", IN_LEVELS, false, true, take_pam_account},
         {"ReadOnlyMeans", IN(READ_ONLY), false, false, take_read_only_means},
-        {"Filter", IN(READ_ONLY), false, false, take_filter},
+        {"Filter", IN(READ_ONLY), false, true, take_filter},
         {"Groups", IN(CONNECT), true, false, take_groups},
         {"Capabilities", IN(CONNECT), true, false, take_capabilities},
         {"ConnectAs", IN(CONNECT), false, false, take_connect_as},

@@ -2,7 +2,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <strings.h>
 
 #include "common/nearest.h"
 #include "policy/definition-internal.h"
@@ -42,62 +41,6 @@ int builder_warn(DefinitionBuilder *builder, const char *format, ...) {
         text = format_remark(builder->line, format, args);
         va_end(args);
         return definition_warn_consume(builder->definition, text);
-}
-
-/* Keys of later versions. Each makes an endpoint stricter, so a definition that has one, wherever,
- * must not be used by a version that cannot do it. */
-static const char *const later_keys[] = {
-        "Filter",
-};
-
-/* What such a key can say that asks for nothing. */
-static bool is_off(const char *value) {
-        static const char *const no[] = {"", "no", "false", "off", "0", "never"};
-
-        for (size_t i = 0; i < ELEMENTSOF(no); i++)
-                if (strcasecmp(value, no[i]) == 0)
-                        return true;
-        return false;
-}
-
-static int take_later(DefinitionBuilder *builder, const char *key) {
-        const IniLine *line = builder->line;
-        _cleanup_free_ char *place = strv_format("%s:%u", line->file, line->number);
-        _cleanup_free_ char *section = strdup(line->section);
-        LaterKey *grown;
-
-        if (!place || !section)
-                return -ENOMEM;
-
-        for (size_t i = 0; i < builder->n_later; i++) {
-                LaterKey *later = &builder->later[i];
-
-                if (later->key == key && streq(later->section, section)) {
-                        later->on = !is_off(line->value);
-                        free(later->place);
-                        later->place = TAKE_PTR(place);
-                        return 0;
-                }
-        }
-
-        grown = reallocarray(builder->later, builder->n_later + 1, sizeof(*grown));
-        if (!grown)
-                return -ENOMEM;
-        builder->later = grown;
-        builder->later[builder->n_later++] = (LaterKey){
-                .section = TAKE_PTR(section),
-                .key = key,
-                .on = !is_off(line->value),
-                .place = TAKE_PTR(place),
-        };
-        return 0;
-}
-
-static const char *find_later(const char *name) {
-        for (size_t i = 0; i < ELEMENTSOF(later_keys); i++)
-                if (streq(later_keys[i], name))
-                        return later_keys[i];
-        return NULL;
 }
 
 static int find_section(const char *name) {
@@ -207,7 +150,6 @@ static const DefinitionKey *find_strict(const char *name) {
 
 int builder_take_line(const IniLine *line, void *userdata) {
         DefinitionBuilder *builder = userdata;
-        const char *later = find_later(line->key);
         int section = find_section(line->section);
 
         builder->line = line;
@@ -217,9 +159,6 @@ int builder_take_line(const IniLine *line, void *userdata) {
                 memset(builder->seen, 0, sizeof(builder->seen));
         }
 
-        /* Filter= has a meaning of its own in [ReadOnly], and only there. */
-        if (later && !(section == SECTION_READ_ONLY && streq(later, "Filter")))
-                return take_later(builder, later);
         if (is_extension(line->section) || is_extension(line->key))
                 return 0;
         if (section < 0)
@@ -236,15 +175,4 @@ int builder_take_line(const IniLine *line, void *userdata) {
                 }
 
         return warn_of_key(builder);
-}
-
-void builder_deinit(DefinitionBuilder *builder) {
-        for (size_t i = 0; i < _ACCESS_MAX; i++)
-                free(builder->levels[i].filter);
-        for (size_t i = 0; i < builder->n_later; i++) {
-                free(builder->later[i].section);
-                free(builder->later[i].place);
-        }
-        free(builder->later);
-        *builder = (DefinitionBuilder){};
 }

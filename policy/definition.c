@@ -113,7 +113,7 @@ static int take_files(Definition *d, Inifile *ini) {
 /* What a file says is not even looked at if it may not be used: it is somebody else's. */
 static int definition_build(const char *name, Inifile *ini, Definition **ret) {
         _cleanup_(definition_freep) Definition *d = NULL;
-        _cleanup_(builder_deinit) DefinitionBuilder builder = {};
+        DefinitionBuilder builder = {};
         int r;
 
         r = definition_new(name, &d);
@@ -151,7 +151,9 @@ static int warn_of_actions(Definition *d) {
         size_t n, n_shipped;
 
         for (Access access = ACCESS_READ_ONLY; access < _ACCESS_MAX; access++) {
-                const ActionDefaults *defaults = action_shipped_defaults(d->name, access);
+                const ActionDefaults *defaults = d->targets[access].provided
+                                                         ? action_shipped_defaults(d->name, access)
+                                                         : NULL;
 
                 lenient = lenient || (defaults && streq(defaults->active, "yes"));
         }

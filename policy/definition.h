@@ -47,9 +47,11 @@ typedef struct DeviceClass {
 typedef struct Target {
         bool provided;
         Kind kind;
-        Means means;     /* of a read-only level; 0 for a full one */
-        bool real_limit; /* of a read-only level: false where device controls still work */
-        char **paths;    /* tried in order; each absolute, or @abstract; %i is the instance */
+        Means means;         /* of a read-only level; 0 for a full one */
+        const char *filter;  /* of MEANS_FILTER, */
+        const char *profile; /* and how much it lets through; static */
+        bool real_limit;     /* of a read-only level: false where device controls still work */
+        char **paths;        /* tried in order; each absolute, or @abstract; %i is the instance */
         LeaseMode mode;
         uint64_t max_usec;  /* MaxSec=; 0 is no limit */
         bool until_logout;  /* RevokeOnLogout=: with the login session it ends, too */

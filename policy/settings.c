@@ -63,6 +63,8 @@ static const Setting settings_table[] = {
         NUMBER("LeasesMax", leases_max, 10000, 1, 100000),
         NUMBER("DescriptorsPerLease", descriptors_per_lease, 1024, 1, 65536),
         NUMBER("DescriptorsPerUser", descriptors_per_user, 0, 0, 1000000),
+        NUMBER("FiltersPerUser", filters_per_user, 128, 1, 4096),
+        NUMBER("FiltersMax", filters_max, 1024, 1, 4096),
         NUMBER("UndeliveredPerUser", undelivered_per_user, 8, 1, 4096),
         NUMBER("KeptLeasesMax", kept_leases_max, 256, 0, 1000),
         NUMBER("RequestRate", request_rate, 20, 1, 1000000),
@@ -300,6 +302,12 @@ static int check_together(Settings *settings) {
                                                 "LeasesMax=%u: one user can keep all "
                                                 "others out",
                                                 settings->leases_per_user, settings->leases_max));
+        if (settings->filters_per_user > settings->filters_max)
+                return warn_consume(settings,
+                                    strv_format("FiltersPerUser=%u is more than "
+                                                "FiltersMax=%u: one user can keep all "
+                                                "others out",
+                                                settings->filters_per_user, settings->filters_max));
         return 0;
 }
 

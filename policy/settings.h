@@ -29,6 +29,8 @@ typedef struct Settings {
         unsigned leases_max;
         unsigned descriptors_per_lease;
         unsigned descriptors_per_user; /* that the broker holds; 0: an eighth of all that it may */
+        unsigned filters_per_user;     /* processes of filters, */
+        unsigned filters_max;          /* and of all users */
         unsigned undelivered_per_user; /* replies with a descriptor that nobody has read yet */
         unsigned kept_leases_max;      /* that outlive a restart of the broker */
 

@@ -13,6 +13,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "broker/broker.h"
+#include "common/userfile.h"
 #include "config.h"
 #include "tests/support/fake-authority.h"
 
@@ -22,6 +23,9 @@ static int run(sd_event *event, FakeAuthority *fake) {
                 .openers = OPENER_SOCKET_DIR,
                 .journal = JOURNAL_SOCKET,
                 .pam = PAM_SOCKET,
+                .filter = FILTER_SOCKET,
+                .passwd = USERFILE_PASSWD,
+                .filter_user = FILTER_USER,
         };
         _cleanup_(broker_freep) Broker *broker = NULL;
         int r;

@@ -27,6 +27,7 @@ def test_destdir():
         "/usr/libexec/doorward/doorward-audit",
         "/usr/libexec/doorward/doorward-opener",
         "/usr/libexec/doorward/doorward-pam",
+        "/usr/libexec/doorward/doorward-filter",
         "/usr/include/doorward.h",
         "/usr/share/polkit-1/actions/org.doorward.policy",
         "/usr/lib/doorward/endpoints.d/libvirt.conf",
@@ -46,6 +47,8 @@ def test_destdir():
         "doorward-openers.target",
         "doorward-pam.socket",
         "doorward-pam@.service",
+        "doorward-filter.socket",
+        "doorward-filter@.service",
         "doorward-audit.socket",
         "doorward-audit.service",
         "doorward.catalog",
@@ -129,6 +132,7 @@ def test_units_are_well_formed():
     units = ["doorward.socket", "doorward.service", "doorward-openers.target",
              "doorward-opener@libvirt.service", "doorward-opener@libvirt.socket",
              "doorward-pam@1.service", "doorward-pam.socket",
+             "doorward-filter@1.service", "doorward-filter.socket",
              "doorward-audit.service", "doorward-audit.socket"]
     result = lib.run("systemd-analyze", "verify", *units, timeout=60)
     said = [line for line in result.err.splitlines() if "doorward" in line]
@@ -163,7 +167,8 @@ def test_security_scores():
     """systemd-analyze security of the loaded units: the broker, each shipped opener and the other
     helpers have at most what the table in units/README.md says of them, and that is within the
     limits of their class."""
-    limits = {"doorward.service": 0.7, "doorward-pam@": 1.5, "doorward-audit.service": 1.0}
+    limits = {"doorward.service": 0.7, "doorward-pam@": 1.5, "doorward-audit.service": 1.0,
+              "doorward-filter@": 0.6}
     for name in os.listdir("/usr/lib/doorward/endpoints.d"):
         limits["doorward-opener@" + name.removesuffix(".conf").rstrip("@")] = limit_of(name)
     table = score_table()
@@ -232,7 +237,7 @@ def test_pam_helper_is_roots_to_run():
 
 def test_enabled_by_preset():
     """What the preset enables is enabled, and nothing of doorward has failed."""
-    for unit in ("doorward.socket", "doorward-pam.socket", "doorward-audit.socket",
+    for unit in ("doorward.socket", "doorward-pam.socket", "doorward-filter.socket", "doorward-audit.socket",
                  "doorward-openers.target"):
         lib.expect(lib.ok("systemctl", "is-enabled", unit).strip(), "enabled")
     lib.expect(lib.ok("systemctl", "list-units", "--failed", "--no-legend", "doorward*").strip(), "")

@@ -38,7 +38,7 @@ typedef struct Fixture {
         sd_event *event;
         FakeAuthority fake;
         Broker *broker;
-        int opener_listen_fd, opener_fd, journal_fd, pam_listen_fd;
+        int opener_listen_fd, opener_fd, journal_fd, pam_listen_fd, filter_listen_fd;
         int backend[2]; /* what the opener gives is backend[0] */
         int n_fds;
         int stored[64]; /* what systemd keeps, */
@@ -95,6 +95,9 @@ static void make_folders(const Fixture *f) {
 
 static const char docker[] = "[Endpoint]\nDescription=Docker Engine\n"
                              "[Full]\nConnectStream=/run/docker.sock\n";
+static const char view[] = "[Endpoint]\nDescription=A view\n"
+                           "[ReadOnly]\nConnectStream=/run/docker.sock\nFilter=docker logs\n"
+                           "[Full]\nConnectStream=/run/docker.sock\n";
 static const char log_file[] = "[Endpoint]\nDescription=A log\n"
                                "[ReadOnly]\nOpenFile=/var/log/x\n";
 static const char given[] = "[Endpoint]\nDescription=For good\n"
@@ -131,7 +134,7 @@ static int notify(const char *message, int fd, void *userdata) {
 }
 
 static void start_broker(Fixture *f) {
-        char openers[64], journal[64], pam[64];
+        char openers[64], journal[64], pam[64], filter[64], passwd[64];
         BrokerPlaces places = {
                 .notify = notify,
                 .notify_userdata = f,
@@ -140,6 +143,9 @@ static void start_broker(Fixture *f) {
                 .journal = journal,
                 .pam = pam,
                 .pam_helper = getuid(),
+                .filter = filter,
+                .passwd = passwd,
+                .filter_user = "doorward-filter",
                 .owner = getuid(),
         };
         int fd;
@@ -147,12 +153,23 @@ static void start_broker(Fixture *f) {
         (void)snprintf(openers, sizeof(openers), "%s/openers", f->folder);
         (void)snprintf(journal, sizeof(journal), "%s/journal", f->folder);
         (void)snprintf(pam, sizeof(pam), "%s/pam", f->folder);
+        (void)snprintf(filter, sizeof(filter), "%s/filter", f->folder);
+        (void)snprintf(passwd, sizeof(passwd), "%s/etc/passwd", f->folder);
         if (f->settings[0])
                 write_file(f, "etc/doorward/doorward.conf", f->settings);
 
         assert_int_equal(broker_new(f->event, &f->fake.authority, &places, &f->broker), 0);
         fd = listen_at(at(f, "broker"), SOCK_STREAM);
         assert_int_equal(broker_listen_consume_fd(f->broker, fd), 0);
+}
+
+/* Says as whom filters run. */
+static void write_passwd(const Fixture *f, uid_t uid) {
+        char text[96];
+
+        (void)snprintf(text, sizeof(text), "doorward-filter:x:%u:%u::/:/bin/false\n", (unsigned)uid,
+                       (unsigned)uid);
+        write_file(f, "etc/passwd", text);
 }
 
 static int setup_world(Fixture *f) {
@@ -171,6 +188,8 @@ static int setup_world(Fixture *f) {
         f->opener_listen_fd = listen_at(at(f, "openers/docker"), SOCK_SEQPACKET);
         f->journal_fd = listen_at(at(f, "journal"), SOCK_DGRAM);
         f->pam_listen_fd = listen_at(at(f, "pam"), SOCK_SEQPACKET);
+        f->filter_listen_fd = listen_at(at(f, "filter"), SOCK_SEQPACKET);
+        write_passwd(f, getuid());
         f->opener_fd = -EBADF;
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, f->backend) < 0)
                 return -1;
@@ -218,6 +237,10 @@ static int setup_few_undelivered(void **state) {
 
 static int setup_few_descriptors(void **state) {
         return setup_with(state, "[Broker]\nDescriptorsPerUser=4\n");
+}
+
+static int setup_few_filters(void **state) {
+        return setup_with(state, "[Broker]\nFiltersPerUser=2\nFiltersMax=3\n");
 }
 
 static int setup_one_kept(void **state) {
@@ -277,6 +300,7 @@ static int teardown(void **state) {
         close_fd(f->opener_fd);
         close_fd(f->journal_fd);
         close_fd(f->pam_listen_fd);
+        close_fd(f->filter_listen_fd);
         close_fd(f->backend[0]);
         close_fd(f->backend[1]);
         remove_tree(f->folder);
@@ -1812,6 +1836,263 @@ static bool is_cut(const Client *client) {
         char byte;
 
         return recv(client->message.fds[0], &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+static void define_view(Fixture *f) {
+        write_file(f, "etc/doorward/endpoints.d/view.conf", view);
+        broker_reload(f->broker);
+        drain_journal(f);
+        move_opener(f, "view");
+}
+
+/* A filter: the broker's connection to it, and what it was passed. */
+typedef struct View {
+        int link, service;
+        int pair[2]; /* the filter's end, and the client's */
+} View;
+
+static void view_close(View *v) {
+        v->link = close_fd(v->link);
+        v->service = close_fd(v->service);
+        v->pair[0] = close_fd(v->pair[0]);
+}
+
+static void view_take(Fixture *f, View *ret) {
+        uint8_t buf[FILTER_MESSAGE_SIZE];
+        SocketAncillary ancillary;
+        FilterRequest request;
+        ssize_t n;
+
+        assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+        ret->link = accept4(f->filter_listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        assert_true(ret->link >= 0);
+        n = socket_receive(ret->link, buf, sizeof(buf), 1, &ancillary);
+        assert_true(n > 0);
+        assert_int_equal(ancillary.n_fds, 1);
+        assert_int_equal(filter_request_decode(buf, (size_t)n, &request), 0);
+        assert_string_equal(request.filter, "docker");
+        assert_string_equal(request.profile, "logs");
+        assert_string_equal(request.endpoint, "view");
+        ret->service = ancillary.fds[0];
+        ret->pair[0] = ret->pair[1] = -EBADF;
+}
+
+static void view_answer(Fixture *f, View *v, const FilterReply *reply) {
+        uint8_t buf[FILTER_MESSAGE_SIZE];
+        ssize_t n = (ssize_t)filter_reply_encode(reply, buf);
+
+        if (reply->ok)
+                assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, v->pair), 0);
+        assert_int_equal(socket_send(v->link, buf, (size_t)n, v->pair[1]), n);
+        v->pair[1] = close_fd(v->pair[1]);
+        run(f);
+}
+
+static bool view_is_hung_up_on(const View *v) {
+        char byte;
+
+        return recv(v->link, &byte, 1, MSG_DONTWAIT) == 0;
+}
+
+/* Opens it for reading only; under a lease unless that is NULL. */
+static void open_view(Fixture *f, Client *client, const char *lease, View *ret) {
+        char call[256] = OPEN_LEASED("view", "read_only");
+
+        if (lease)
+                (void)snprintf(call, sizeof(call),
+                               OPEN_CALL("view", "read_only", ",\"lease\":\"%s\"}}"), lease);
+        client_connect(f, client);
+        client_send(client, call);
+        view_take(f, ret);
+        view_answer(f, ret, &(FilterReply){.ok = true});
+        assert_int_equal(client_receive(f, client), 1);
+        assert_null(client->reply.error);
+        assert_string_equal(client_get(client, "state"), "granted");
+        assert_string_equal(client_get(client, "mode"), "revocable");
+        assert_int_equal(client->message.n_fds, 1);
+}
+
+/* The client has the filter's end; of the service's connection the broker has no copy, nor of the
+ * client's: whoever closes one is seen to. */
+static void test_filtered(void **state) {
+        Fixture *f = *state;
+        Client c;
+        View v;
+        char byte;
+
+        define_view(f);
+        open_view(f, &c, NULL, &v);
+        assert_string_equal(client_get(&c, "means"), "filter");
+        assert_true(json_is_true(json_object_get(c.reply.parameters, "kept")));
+        assert_int_equal(send(c.message.fds[0], "x", 1, 0), 1);
+        assert_int_equal(recv(v.pair[0], &byte, 1, 0), 1);
+        assert_int_equal(shutdown(c.message.fds[0], SHUT_RDWR), 0);
+        assert_int_equal(recv(v.pair[0], &byte, 1, 0), 0);
+
+        /* The service's connection was only passed on. */
+        close_fd(v.service);
+        f->backend[0] = close_fd(f->backend[0]);
+        assert_int_equal(recv(f->backend[1], &byte, 1, 0), 0);
+        v.service = -EBADF;
+
+        drain_journal(f);
+        client_close(&c);
+        run(f);
+        assert_true(view_is_hung_up_on(&v));
+        ASSERT_ENTRY(f, "DOORWARD_REASON=client", "DOORWARD_ENDPOINT=view");
+        view_close(&v);
+}
+
+/* At full there is nothing in between. */
+static void test_unfiltered(void **state) {
+        struct stat given_stat, backend_stat;
+        Fixture *f = *state;
+        Client c;
+
+        define_view(f);
+        client_connect(f, &c);
+        client_send(&c, OPEN_LEASED("view", "full"));
+        assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "state"), "granted");
+        assert_int_equal(fstat(c.message.fds[0], &given_stat), 0);
+        assert_int_equal(fstat(f->backend[0], &backend_stat), 0);
+        assert_int_equal(given_stat.st_ino, backend_stat.st_ino);
+        client_close(&c);
+}
+
+/* A filter that ends is a service that hangs up. */
+static void test_the_filter_ends(void **state) {
+        Fixture *f = *state;
+        Client c;
+        View v;
+
+        define_view(f);
+        open_view(f, &c, NULL, &v);
+        view_close(&v);
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "state"), "ended");
+        assert_string_equal(client_get(&c, "reason"), "backend");
+        client_close(&c);
+}
+
+/* Nor is anybody let past it by opening once more; all end together, and another broker has them
+ * as the first had. */
+static void test_filtered_lease(void **state) {
+        Fixture *f = *state;
+        Client c, more;
+        View v, another;
+        char lease[64];
+
+        define_view(f);
+        open_view(f, &c, NULL, &v);
+        (void)snprintf(lease, sizeof(lease), "%s", client_get(&c, "lease"));
+        open_view(f, &more, lease, &another);
+        client_close(&more);
+        assert_int_equal(f->broker->leases->n_fds, 2);
+        assert_int_equal(f->broker->users.used[USER_FILTERS], 2);
+
+        restart(f);
+        assert_int_equal(f->broker->n_leases, 1);
+        assert_int_equal(f->broker->users.used[USER_FILTERS], 2);
+        assert_false(view_is_hung_up_on(&v));
+        assert_false(view_is_hung_up_on(&another));
+
+        /* One of them ends by itself. */
+        view_close(&another);
+        run(f);
+        assert_int_equal(f->broker->leases->n_fds, 1);
+        assert_int_equal(f->broker->users.used[USER_FILTERS], 1);
+
+        lease_revoke(f->broker->leases, 0);
+        assert_true(view_is_hung_up_on(&v));
+        assert_int_equal(f->broker->users.used[USER_FILTERS], 0);
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "reason"), "revoked");
+        view_close(&v);
+        client_close(&c);
+}
+
+/* Without a filter nothing is given, whatever is wrong with it. */
+static void test_no_filter(void **state) {
+        Fixture *f = *state;
+        Client c;
+        View v;
+        char byte;
+
+        define_view(f);
+        client_connect(f, &c);
+        client_send(&c, OPEN_LEASED("view", "read_only"));
+        view_take(f, &v);
+        view_answer(f, &v, &(FilterReply){.error = EMFILE, .text = "no pair"});
+        assert_error(f, &c, BROKER "EndpointUnavailable");
+        assert_int_equal(json_integer_value(json_object_get(c.reply.parameters, "errno")), EMFILE);
+        assert_non_null(strstr(client_get(&c, "reason"), "no pair"));
+        assert_non_null(strstr(client_get(&c, "hint"), "doorward-filter"));
+        assert_true(view_is_hung_up_on(&v));
+        view_close(&v);
+
+        /* It ends. */
+        client_send(&c, OPEN_LEASED("view", "read_only"));
+        view_take(f, &v);
+        view_close(&v);
+        assert_error(f, &c, BROKER "EndpointUnavailable");
+
+        /* Somebody else answers. */
+        write_passwd(f, getuid() + 1);
+        client_send(&c, OPEN_LEASED("view", "read_only"));
+        view_take(f, &v);
+        view_answer(f, &v, &(FilterReply){.ok = true});
+        assert_error(f, &c, BROKER "EndpointUnavailable");
+        view_close(&v);
+        write_passwd(f, getuid());
+
+        /* The client goes while it is waited for. */
+        client_send(&c, OPEN_LEASED("view", "read_only"));
+        view_take(f, &v);
+        client_close(&c);
+        run(f);
+        assert_true(view_is_hung_up_on(&v));
+        view_close(&v);
+
+        /* Nobody listens. */
+        f->filter_listen_fd = close_fd(f->filter_listen_fd);
+        client_connect(f, &c);
+        client_send(&c, OPEN_LEASED("view", "read_only"));
+        assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+        assert_error(f, &c, BROKER "EndpointUnavailable");
+        assert_non_null(strstr(client_get(&c, "reason"), "no filter listens"));
+        client_close(&c);
+
+        /* And of none of these anything is left. */
+        f->backend[0] = close_fd(f->backend[0]);
+        assert_int_equal(recv(f->backend[1], &byte, 1, 0), 0);
+        assert_int_equal(f->broker->n_leases, 0);
+        assert_int_equal(f->broker->users.used[USER_FILTERS], 0);
+}
+
+static void test_filter_limits(void **state) {
+        Fixture *f = *state;
+        Client c[3];
+        View v[2];
+
+        define_view(f);
+        open_view(f, &c[0], NULL, &v[0]);
+        open_view(f, &c[1], NULL, &v[1]);
+        client_connect(f, &c[2]);
+        call_for_error(f, &c[2], OPEN_LEASED("view", "read_only"), BROKER "LimitExceeded");
+        assert_string_equal(client_get(&c[2], "limit"), "FiltersPerUser");
+
+        /* A place that was given back is there for the next. */
+        client_close(&c[0]);
+        run(f);
+        view_close(&v[0]);
+        client_close(&c[2]);
+        open_view(f, &c[2], NULL, &v[0]);
+        for (unsigned i = 0; i < 2; i++) {
+                client_close(&c[i + 1]);
+                view_close(&v[i]);
+        }
 }
 
 /* What is kept goes on: nobody is in its way, and it can be ended as before. */
@@ -3872,6 +4153,12 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_descriptors, setup_few_descriptors, teardown),
                 TEST(test_tracked_holds_nothing),
                 TEST(test_detached),
+                TEST(test_filtered),
+                TEST(test_unfiltered),
+                TEST(test_the_filter_ends),
+                TEST(test_filtered_lease),
+                TEST(test_no_filter),
+                TEST_WITH(test_filter_limits, setup_few_filters),
                 TEST(test_reload),
                 TEST(test_reload_in_mid_request),
                 TEST(test_stop),

@@ -157,10 +157,15 @@ static int try_parse(void *userdata) {
 
 static void test_parse(void **state) {
         static const char *const problems[] = {
-                "[Full]\nOpenFile=here\n",          "[Full]\n",
-                "[Full]\nOpenFile=/dev/%i\n",       "[Full]\nTap=x-%i\nBridge=b\n",
-                "[Full]\nOpenFile=/a/%i # x\n",     "[Connect]\nCapabilities=CAP_SETUID\n",
-                "[Full]\nOpenFile=/a/%i\nMode=x\n", "[ReadOnly]\nOpenFile=/dev/%i\nFilter=x\n",
+                "[Full]\nOpenFile=here\n",
+                "[Full]\n",
+                "[Full]\nOpenFile=/dev/%i\n",
+                "[Full]\nTap=x-%i\nBridge=b\n",
+                "[Full]\nOpenFile=/a/%i # x\n",
+                "[Connect]\nCapabilities=CAP_SETUID\n",
+                "[Full]\nOpenFile=/a/%i\nMode=x\n",
+                "[ReadOnly]\nOpenFile=/dev/%i\nFilter=x\n",
+                "[ReadOnly]\nConnectStream=/a/%i\nFilter=docker statu\n",
         };
 
         check_all(try_parse, (void *)everything, 50);

@@ -364,44 +364,59 @@ static void test_filter(void **state) {
                 accept("[ReadOnly]\nConnectStream=/x\nFilter=docker status\n"
                        "[Full]\nConnectStream=/x\n");
 
-        assert_false(d->targets[ACCESS_READ_ONLY].provided);
+        const Target *target = &d->targets[ACCESS_READ_ONLY];
+
+        assert_true(target->provided);
+        assert_int_equal(target->means, MEANS_FILTER);
+        assert_true(target->real_limit);
+        assert_string_equal(target->filter, "docker");
+        assert_string_equal(target->profile, "status");
+        assert_int_equal(target->mode, LEASE_MODE_REVOCABLE);
         assert_true(d->targets[ACCESS_FULL].provided);
-        assert_int_equal(strv_length(d->warnings), 1);
-        assert_non_null(strstr(d->warnings[0], "no read-only access"));
+        assert_null(d->targets[ACCESS_FULL].filter);
+        assert_null(d->warnings);
 
-        assert_refused("[ReadOnly]\nConnectStream=/x\nFilter=docker status\n",
-                       "would be all that it provides");
+        /* By itself; of any profile; with what a revocable lease can have. */
+        assert_accepted("[ReadOnly]\nConnectStream=/x\nFilter=docker  inspect\n");
+        assert_accepted("[ReadOnly]\nConnectStream=/x\nFilter=docker logs\nMaxSec=1h\n"
+                        "Lease=revocable\n");
+        assert_accepted("[ReadOnly]\nConnectStream=/x\nFilter=docker logs\nFilter=\n");
+}
+
+static void test_bad_filter(void **state) {
+        assert_refused("[ReadOnly]\nConnectStream=/x\nFilter=doker status\n",
+                       ":3: Filter= has no filter doker, did you mean docker?");
+        assert_refused("[ReadOnly]\nConnectStream=/x\nFilter=dbus status\n",
+                       "has no filter dbus; there is docker");
+        assert_refused("[ReadOnly]\nConnectStream=/x\nFilter=docker inspct\n",
+                       ":3: Filter= has no profile inspct, did you mean inspect?");
+        assert_refused("[ReadOnly]\nConnectStream=/x\nFilter=docker full\n",
+                       "has no profile full; there is status");
+        assert_refused("[ReadOnly]\nConnectStream=/x\nFilter=docker\n", "one of its profiles");
+        assert_refused("[ReadOnly]\nConnectStream=/x\nFilter=docker status logs\n",
+                       "one of its profiles");
+
+        /* Where it would not be in the way of anything. */
+        assert_refused("[ReadOnly]\nFilter=docker status\n[Full]\nConnectStream=/x\n",
+                       "needs ConnectStream=");
+        assert_refused("[ReadOnly]\nConnectSequentialPacket=/x\nFilter=docker status\n",
+                       "is for ConnectStream=");
+        assert_refused("[ReadOnly]\nOpenFile=/x\nFilter=docker status\n", "is for ConnectStream=");
         assert_refused("[Full]\nConnectStream=/x\nFilter=docker status\n",
-                       "cannot carry out Filter=");
-        assert_refused("[ReadOnly]\nFilter=docker status\n[Connect]\nFilter=x\n"
-                       "[Full]\nConnectStream=/x\n",
-                       ":4: this version of doorward cannot carry out Filter=");
-        assert_accepted("[ReadOnly]\nConnectStream=/x\nFilter=a\nFilter=\n");
-}
+                       "Filter= has no effect in [Full]");
+        assert_refused("[Full]\nConnectStream=/x\n[Connect]\nFilter=docker status\n",
+                       ":4: Filter= has no effect in [Connect]");
+        assert_refused("[Full]\nConnectStream=/x\n[Filter]\nFilter=docker status\n",
+                       "Filter= has no effect in [Filter]");
 
-static void test_later_keys(void **state) {
-        static const char *const keys[] = {
-                "Filter=x",
-        };
-        static const char *const sections[] = {"Endpoint", "Full", "Connect", "Client",
-                                               "Unheard-Of"};
-
-        for (size_t i = 0; i < ELEMENTSOF(keys); i++)
-                for (size_t j = 0; j < ELEMENTSOF(sections); j++) {
-                        _cleanup_free_ char *text =
-                                strv_format(SOCKET "[%s]\n%s\n", sections[j], keys[i]);
-
-                        assert_refused(text, ":4: this version of doorward cannot carry out");
-                }
-}
-
-/* Said and taken back, or said to be off, they ask for nothing; in each section by itself. */
-static void test_later_keys_off(void **state) {
-        assert_accepted(SOCKET "Filter=false\nFilter=\n");
-        assert_refused(SOCKET "Filter=x\n[Connect]\nFilter=\n",
-                       ":3: this version of doorward cannot carry out Filter=");
-        assert_refused(SOCKET "Filter=no\nFilter=x\n",
-                       ":4: this version of doorward cannot carry out Filter=");
+        /* Nobody would hold it. */
+        assert_refused("[ReadOnly]\nConnectStream=/x\nFilter=docker status\nLease=tracked\n",
+                       "Lease=tracked does not go with Filter=");
+        assert_refused("[ReadOnly]\nConnectStream=/x\nFilter=docker status\nLease=none\n",
+                       "Lease=none does not go with Filter=");
+        /* Without one, the socket is the same. */
+        assert_refused("[ReadOnly]\nConnectStream=/x\n[Full]\nConnectStream=/x\n",
+                       "would not be read-only");
 }
 
 /* Who is let in by observation, and for how long, has to be said; what is said wrongly, or in a
@@ -1147,12 +1162,11 @@ int main(void) {
                 cmocka_unit_test(test_read_only_limits),
                 cmocka_unit_test(test_same_socket),
                 cmocka_unit_test(test_filter),
+                cmocka_unit_test(test_bad_filter),
                 cmocka_unit_test(test_tap),
                 cmocka_unit_test(test_tap_refused),
                 cmocka_unit_test(test_tap_without_effect),
                 cmocka_unit_test(test_hangup),
-                cmocka_unit_test(test_later_keys),
-                cmocka_unit_test(test_later_keys_off),
                 cmocka_unit_test(test_observation),
                 cmocka_unit_test(test_authentication),
                 cmocka_unit_test(test_authentication_misplaced),

@@ -90,9 +90,9 @@ static void test_nothing_more(void **state) {
                 "[ReadOnly]\nOpenFile=/proc/version\nType=file\n[Full]\nConnectStream=/x\n",
                 "[ReadOnly]\nOpenFile=/sys/x\n",
                 "[Full]\nOpenFile=/run/x\nType=fifo\n",
-                /* What is not provided counts for nothing. */
-                "[ReadOnly]\nConnectStream=/home/x\nFilter=f\n[Full]\nConnectStream=/run/x\n",
-                /* Nor does what only looks like a place that is hidden. */
+                /* A filter stands elsewhere. */
+                "[ReadOnly]\nConnectStream=/run/x\nFilter=docker logs\n",
+                /* What only looks like a place that is hidden counts for nothing. */
                 "[Full]\nConnectStream=/homes/x\nConnectStream=/tmpx/y\nConnectStream=/rooted/z\n",
                 "[ReadOnly]\nOpenFile=/device/x\n",
         };

@@ -26,6 +26,8 @@ static void assert_defaults(const Settings *s) {
         assert_int_equal(s->connections_per_user, 16);
         assert_int_equal(s->connections_max, 256);
         assert_int_equal(s->leases_per_user, 256);
+        assert_int_equal(s->filters_per_user, 128);
+        assert_int_equal(s->filters_max, 1024);
         assert_int_equal(s->leases_max, 10000);
         assert_int_equal(s->descriptors_per_lease, 1024);
         assert_int_equal(s->request_rate, 20);
@@ -268,7 +270,7 @@ static void test_shipped_file(void **state) {
                 to += sprintf(to, "%s\n", setting ? line + 1 : line);
         }
 
-        assert_int_equal(n, 29);
+        assert_int_equal(n, 31);
         assert_int_equal(settings_parse("/x", uncommented, &s), 0);
         assert_null(s->problem);
         assert_null(s->warnings);

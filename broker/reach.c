@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <stdio.h>
+
+#include "broker/broker.h"
+#include "broker/reach.h"
+#include "broker/session.h"
+
+struct Reach {
+        Session *session;
+        Name name;
+        const char *filter; /* static; NULL: there is none */
+        const char *profile;
+        ReachFunc func;
+        void *userdata;
+
+        /* What is waited for; one of them. */
+        OpenerCall *opener;
+        FilterCall *call;
+};
+
+static void reach_finish(Reach *reach, Reached *reached) {
+        ReachFunc func = reach->func;
+        void *userdata = reach->userdata;
+
+        free(reach);
+        func(reached, userdata);
+}
+
+static void reach_refuse(Reach *reach, Refusal *refusal, bool stale) {
+        reach_finish(reach, &(Reached){
+                                    .refusal = refusal,
+                                    .stale = stale,
+                                    .fd = -EBADF,
+                                    .link = -EBADF,
+                            });
+}
+
+static void on_filtered(int error, const FilterReply *reply, int client_fd, int link_fd,
+                        void *userdata) {
+        Reach *reach = userdata;
+        Refusal refusal;
+
+        reach->call = NULL;
+        session_trace(reach->session, "The filter answers: %s",
+                      error != 0  ? strerror(error)
+                      : reply->ok ? "ok"
+                                  : reply->text);
+
+        if (error == 0 && reply->ok) {
+                reach_finish(reach, &(Reached){.fd = client_fd, .link = link_fd});
+                return;
+        }
+
+        refusal_init_filter(&refusal, error, reply, &reach->name);
+        reach_refuse(reach, &refusal, false);
+}
+
+static void call_filter_consume_fd(Reach *reach, int fd) {
+        Broker *broker = reach->session->broker;
+        FilterRequest request = {};
+        Refusal refusal;
+        int r;
+
+        (void)snprintf(request.filter, sizeof(request.filter), "%s", reach->filter);
+        (void)snprintf(request.profile, sizeof(request.profile), "%s", reach->profile);
+        (void)name_to_string(&reach->name, request.endpoint);
+
+        r = filters_call_consume_fd(&broker->filters, &request, fd,
+                                    broker->settings->open_timeout_usec, on_filtered, reach,
+                                    &reach->call);
+        if (r < 0) {
+                refusal_init_filter(&refusal, -r, NULL, &reach->name);
+                reach_refuse(reach, &refusal, false);
+        }
+}
+
+static void on_opened(int error, const OpenerReply *reply, int fd, void *userdata) {
+        Reach *reach = userdata;
+        Refusal refusal;
+
+        reach->opener = NULL;
+        session_trace(reach->session, "The opener answers: %s",
+                      error == 0 ? opener_status_to_string(reply->status) : strerror(error));
+
+        if (error != 0) {
+                refusal_init_unreachable(&refusal, error, &reach->name);
+                reach_refuse(reach, &refusal, false);
+        } else if (reply->status != OPENER_OK) {
+                refusal_init_opener(&refusal, reply, &reach->name);
+                reach_refuse(reach, &refusal, reply->status == OPENER_STALE);
+        } else if (reach->filter)
+                call_filter_consume_fd(reach, fd);
+        else
+                reach_finish(reach, &(Reached){.fd = fd, .link = -EBADF});
+}
+
+static int reach_new(Session *session, const Name *name, const char *hash, Access access,
+                     Reach **ret) {
+        const Definition *definition = catalogue_find(session->broker->catalogue, name);
+        Reach *reach;
+
+        /* Whether there is a filter is known from this one alone. */
+        if (!definition || !streq(definition->hash, hash))
+                return -ESTALE;
+
+        reach = calloc(1, sizeof(*reach));
+        if (!reach)
+                return -ENOMEM;
+
+        reach->session = session;
+        reach->name = *name;
+        reach->filter = definition->targets[access].filter;
+        reach->profile = definition->targets[access].profile;
+        *ret = reach;
+        return 0;
+}
+
+bool reach_begin(Session *session, const Name *name, const char *definition, Access access,
+                 ReachFunc func, void *userdata, Reach **ret, Refusal *ret_refusal) {
+        Broker *broker = session->broker;
+        Reach *reach = NULL;
+        int r;
+
+        r = reach_new(session, name, definition, access, &reach);
+        if (r == 0)
+                r = openers_call(broker->openers, name, definition, access, session->fd,
+                                 broker->settings->open_timeout_usec, on_opened, reach,
+                                 &reach->opener);
+        if (r < 0) {
+                free(reach);
+                refusal_init_unreachable(ret_refusal, -r, name);
+                return false;
+        }
+
+        reach->func = func;
+        reach->userdata = userdata;
+        *ret = reach;
+        return true;
+}
+
+Reach *reach_cancel(Reach *reach) {
+        if (!reach)
+                return NULL;
+
+        opener_call_cancel(reach->opener);
+        filter_call_cancel(reach->call);
+        free(reach);
+        return NULL;
+}
