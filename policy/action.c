@@ -17,12 +17,12 @@ static const struct Shipped {
         const char *endpoint;
         const ActionDefaults *read_only, *full;
 } shipped[] = {
-        {"docker", NULL, &always_admin},
+        {"docker", &active_yes, &always_admin},
         {"kmsg", &active_self, &always_admin},
         {"kvm", NULL, &active_yes},
         {"libvirt", &active_yes, &always_admin},
         {"mariadb", NULL, &always_admin},
-        {"podman", NULL, &always_admin},
+        {"podman", &active_yes, &always_admin},
         {"postgresql", NULL, &always_admin},
         {"serial", &active_yes, &active_yes},
         {"tun", NULL, &always_admin},

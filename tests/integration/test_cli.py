@@ -17,7 +17,8 @@ def test_list():
         out = doorward("list").expect_status(0).out
         rows = {line.split()[0]: line.split() for line in out.splitlines()[1:] if line.strip()}
         lib.expect(rows["echo"][1:3], ["yes", "password:admin"])
-        lib.expect(rows["docker"][1:3], ["n/a", "no"])
+        lib.expect(rows["docker"][1:3], ["password:admin", "no"])
+        lib.expect(rows["kvm"][1], "n/a")
         lib.expect_in("serial@", rows)
         endpoints = json.loads(doorward("list", "--json=short").expect_status(0).out)
         found = {entry["name"]: entry for entry in (endpoints["endpoints"] if isinstance(endpoints, dict) else endpoints)}
@@ -49,7 +50,7 @@ def test_exit_statuses():
             (["exec", "echo:ro", "--", "true"], 96),
             (["exec", "libvirt", "--", "true"], 91),
             (["exec", "nothing", "--", "true"], 88),
-            (["exec", "docker:ro", "--", "true"], 89),
+            (["exec", "kvm:ro", "--", "true"], 89),
             (["exec", "echo"], 2),
             (["exec", "Echo!", "--", "true"], 2),
             (["nonsense"], 2),
@@ -105,8 +106,9 @@ def test_policy():
     shipped = ("docker", "podman", "libvirt", "mariadb", "postgresql", "kvm", "kmsg", "serial", "tun")
     for name in shipped:
         lib.ok("pkaction", "--action-id", f"org.doorward.endpoint.{name}.full")
+    lib.ok("pkaction", "--action-id", "org.doorward.endpoint.docker.read-only")
     lib.expect(
-        lib.run("pkaction", "--action-id", "org.doorward.endpoint.docker.read-only").status, 1
+        lib.run("pkaction", "--action-id", "org.doorward.endpoint.kvm.read-only").status, 1
     )
 
 

@@ -257,7 +257,7 @@ def test_virConnectOpenReadOnly():
     def body(library):
         conn = library.opened("doorward:///echo", "read-only")
         lib.expect(library.uri(conn), "doorward:///echo?access=read-only")
-        library.refused(library.open_read_only("docker"), ACCESS_UNSUPPORTED)
+        library.refused(library.open_read_only("kvm"), ACCESS_UNSUPPORTED)
         library.refused(library.open_read_only("doorward:///echo?access=full"), BAD_URI)
         library.refused(library.open("doorward:///echo"), AUTH_NEEDED)
         lib.expect(library.close(conn), 0)
@@ -512,7 +512,8 @@ def test_virConnectGetCapabilities():
         capabilities = json.loads(library.text(library.get_capabilities(None)))
         endpoints = {e["name"]: e for e in capabilities.pop("endpoints")}
         decisions = [endpoints["echo"][level]["decision"] for level in ("readOnly", "full")]
-        lib.expect(endpoints["docker"]["readOnly"]["provided"], False)
+        lib.expect(endpoints["kvm"]["readOnly"]["provided"], False)
+        lib.expect(endpoints["docker"]["readOnly"]["means"], "filter")
         lib.expect(endpoints["docker"]["full"]["decision"], "challenge")
         return decisions, capabilities
 
@@ -1019,7 +1020,7 @@ def test_virErrorNumber():
     status of the command: refused, a password wanted, wrong, cancelled, nobody to ask it of."""
 
     def classes(library):
-        wanted = {NO_ENDPOINT: ("nothing", "no-endpoint"), ACCESS_UNSUPPORTED: ("docker:ro", ""),
+        wanted = {NO_ENDPOINT: ("nothing", "no-endpoint"), ACCESS_UNSUPPORTED: ("kvm:ro", ""),
                   BAD_URI: ("doorward://", "bad-uri")}
         for code, (name, word) in wanted.items():
             plain = name.removesuffix(":ro")

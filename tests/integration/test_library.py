@@ -69,7 +69,7 @@ int main(int argc, char **argv) {
         show_error(doorward_open("no-such-endpoint") ? "?" : "no endpoint");
         show_error(doorward_open("doorward:///echo?nonsense=1") ? "?" : "parameter");
         show_error(doorward_open_read_only("doorward:///echo?access=full") ? "?" : "contradiction");
-        show_error(doorward_open_read_only("docker") ? "?" : "no read-only form");
+        show_error(doorward_open_read_only("kvm") ? "?" : "no read-only form");
         show_error(doorward_open("libvirt") ? "?" : "password");
         show_error(doorward_close(NULL) < 0 ? "no connection" : "?");
         return 0;

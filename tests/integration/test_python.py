@@ -102,7 +102,7 @@ def test_refused():
             "password": error_of(doorward.AuthenticationNeeded, lambda: doorward.open("docker")),
             "absent": error_of(doorward.NoEndpoint, lambda: doorward.open("no-such-endpoint")),
             "read-only": error_of(
-                doorward.AccessUnsupported, lambda: doorward.open_read_only("docker")
+                doorward.AccessUnsupported, lambda: doorward.open_read_only("kvm")
             ),
             "down": error_of(doorward.EndpointDown, lambda: doorward.open_read_only("echo")),
             "detached": error_of(

@@ -68,7 +68,7 @@ def test_record_of_refusals():
             ("echo", "full", "PermissionDenied"),
             ("echo", "read_only", "EndpointUnavailable"),
             ("libvirt", "full", "InteractiveAuthenticationRequired"),
-            ("docker", "read_only", "AccessUnsupported"),
+            ("kvm", "read_only", "AccessUnsupported"),
             ("no-such-endpoint", "full", "EndpointNotFound"),
         ):
             journal = lib.Journal()

@@ -183,11 +183,13 @@ def test_list_endpoints():
         for name in ("echo", "serial@", *shipped):
             lib.expect_in(name, found)
         lib.expect_not_in("decision", found["echo"]["full"])
-        lib.expect(found["docker"]["readOnly"]["provided"], False)
+        lib.expect(found["kvm"]["readOnly"]["provided"], False)
+        lib.expect(found["docker"]["readOnly"]["means"], "filter")
+        lib.expect(found["docker"]["readOnly"]["mode"], "revocable")
         found = lib.as_user("alice", body, {"decisions": True})
         lib.expect(found["echo"]["readOnly"]["decision"], "authorized")
         lib.expect(found["echo"]["full"]["decision"], "challenge")
-        lib.expect(found["docker"]["readOnly"].get("decision"), "unsupported")
+        lib.expect(found["kvm"]["readOnly"].get("decision"), "unsupported")
 
 
 def test_several_calls_on_one_connection():

@@ -252,8 +252,9 @@ static void test_shipped_contents(void **state) {
                                                *postgresql = parse_shipped("postgresql.conf"),
                                                *serial = parse_shipped("serial@.conf");
 
-        assert_false(docker->targets[ACCESS_READ_ONLY].provided);
-        assert_false(podman->targets[ACCESS_READ_ONLY].provided);
+        assert_string_equal(docker->targets[ACCESS_READ_ONLY].profile, "status");
+        assert_string_equal(podman->targets[ACCESS_READ_ONLY].profile, "status");
+        assert_string_equal(docker->targets[ACCESS_READ_ONLY].paths[0], "/run/docker.sock");
         assert_false(kvm->targets[ACCESS_READ_ONLY].provided);
         assert_false(mariadb->targets[ACCESS_READ_ONLY].provided);
         assert_false(postgresql->targets[ACCESS_READ_ONLY].provided);
