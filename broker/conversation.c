@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "broker/conversation.h"
+#include "broker/helper.h"
 #include "common/socket.h"
 
 /* A helper that was hung up on is ended by PAM's delay at the latest, or by this. */
@@ -126,29 +127,6 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
         return 0;
 }
 
-/* systemd's queue is long, and it accepts at once: one that is full is an error like any other. */
-static int connect_to(const char *path, int *ret) {
-        _cleanup_close_ int fd = -EBADF;
-        struct sockaddr_un address;
-        int n = socket_address(path, &address), r;
-
-        if (n < 0)
-                return n;
-        fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0)
-                return -errno;
-
-        /* Before anybody can send. */
-        r = socket_set_passcred(fd);
-        if (r < 0)
-                return r;
-        if (connect(fd, (struct sockaddr *)&address, (socklen_t)n) < 0)
-                return -errno;
-
-        *ret = TAKE_FD(fd);
-        return 0;
-}
-
 bool conversations_are_served(const Conversations *conversations) {
         return access(conversations->path, W_OK) == 0;
 }
@@ -183,7 +161,8 @@ int conversation_begin(Conversations *all, const PamRequest *request, int client
                 .userdata = userdata,
         };
 
-        r = connect_to(all->path, &conversation->fd);
+        conversation->fd = helper_connect(all->path);
+        r = conversation->fd < 0 ? conversation->fd : 0;
         if (r == 0)
                 r = send_request(conversation->fd, request, client_fd);
         if (r == 0)

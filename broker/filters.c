@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include "broker/filters.h"
+#include "broker/helper.h"
 #include "common/socket.h"
 #include "common/userfile.h"
 
@@ -88,28 +89,6 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
         return 0;
 }
 
-/* systemd's queue is long, and it accepts at once: one that is full is an error like any other. */
-static int connect_to(const char *path) {
-        _cleanup_close_ int fd = -EBADF;
-        struct sockaddr_un address;
-        int n = socket_address(path, &address), r;
-
-        if (n < 0)
-                return n;
-        fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0)
-                return -errno;
-
-        /* Before anybody can send. */
-        r = socket_set_passcred(fd);
-        if (r < 0)
-                return r;
-        if (connect(fd, (struct sockaddr *)&address, (socklen_t)n) < 0)
-                return -errno;
-
-        return TAKE_FD(fd);
-}
-
 static int call_send(const FilterCall *call, const FilterRequest *request, int service_fd) {
         uint8_t buf[FILTER_MESSAGE_SIZE];
         size_t size = filter_request_encode(request, buf);
@@ -152,7 +131,7 @@ int filters_call_consume_fd(const Filters *filters, const FilterRequest *request
         if (r < 0)
                 return r == -ENOENT ? -ESRCH : r;
 
-        call->fd = connect_to(filters->path);
+        call->fd = helper_connect(filters->path);
         r = call->fd < 0 ? call->fd : call_send(call, request, service);
         if (r == 0)
                 r = sd_event_add_io(filters->event, &call->io, call->fd, EPOLLIN, on_io, call);

@@ -63,6 +63,9 @@ const char *level_answer(const Level *level, Whose whose) {
 const char *level_lease_text(const Level *level) {
         switch ((LeaseMode)level->mode) {
         case LEASE_MODE_REVOCABLE:
+                if (level->means == MEANS_FILTER)
+                        return "revocable: the broker can hang up on both sides at any time; "
+                               "closing the descriptor does, too";
                 return "revocable: the broker can hang up on both sides at any time; closing the "
                        "descriptor alone does not, the end of the program does";
         case LEASE_MODE_TRACKED:

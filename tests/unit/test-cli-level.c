@@ -74,6 +74,12 @@ static void test_whole(void **state) {
         /* What is really read-only does not say so. */
         level.device_controls = false;
         assert_null(strstr(level_means_text(&level), "device controls"));
+
+        /* What is filtered is no duplicate of what the client has. */
+        level.mode = LEASE_MODE_REVOCABLE;
+        assert_non_null(strstr(level_lease_text(&level), "the descriptor alone does not"));
+        level.means = MEANS_FILTER;
+        assert_non_null(strstr(level_lease_text(&level), "closing the descriptor does, too"));
 }
 
 static void test_nothing_to_say(void **state) {
