@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/exit-status.h"
 #include "cli/field.h"
+#include "cli/health.h"
 #include "cli/report.h"
 #include "cli/text.h"
 #include "client/query.h"
@@ -80,6 +81,9 @@ int command_info(const Options *options, char **arguments, size_t n) {
 
         (void)arguments;
         (void)n;
+        if (options_has(options, OPTION_CHECK))
+                return health_check(options);
+
         r = query_begin(&query, NULL, &error);
         if (r == 0)
                 r = query_ask(&query, METHOD_GET_BROKER_INFO, json_object(), &reply, &error);

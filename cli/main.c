@@ -106,8 +106,9 @@ static const Command commands[] = {
          OPTION_JSON | OPTION_NO_PAGER, 0, 0, false, command_capabilities},
         {"info", "", "what this broker is",
          "Shows the version of the broker, how it tells who calls, its limits with what you have "
-         "of them, and warnings.",
-         OPTION_JSON | OPTION_NO_PAGER, 0, 0, false, command_info},
+         "of them, and warnings. With --check it looks for what is set up wrongly, from the socket "
+         "to the record, and prints the command that mends it.",
+         OPTION_CHECK | OPTION_JSON | OPTION_NO_PAGER, 0, 0, false, command_info},
         {},
 };
 

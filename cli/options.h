@@ -40,6 +40,7 @@ enum {
         OPTION_AT = 1 << 21,
         OPTION_SINCE = 1 << 22,
         OPTION_UNTIL = 1 << 23,
+        OPTION_CHECK = 1 << 24,
 };
 
 typedef struct Command Command;

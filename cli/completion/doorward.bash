@@ -77,7 +77,8 @@ __doorward_options() {
         policy) echo --install --remove --quiet -q --no-pager --since= --until= --endpoint= --json= -j ;;
         cat-config) echo --no-pager ;;
         verify) echo --json= -j --quiet -q ;;
-        capabilities | info) echo --json= -j --no-pager ;;
+        capabilities) echo --json= -j --no-pager ;;
+        info) echo --check --json= -j --no-pager ;;
         esac
         echo --debug --help -h --version
 }

@@ -143,6 +143,7 @@ complete -c doorward -n '__doorward_command policy' -l remove -d 'Take it away a
 complete -c doorward -n '__doorward_command policy' -a suggest -d 'Rules that allow what was used'
 complete -c doorward -n '__doorward_command policy' -x -l since -a '1d 7d 30d' -d 'What is not older'
 complete -c doorward -n '__doorward_command policy' -x -l until -a '1d 7d' -d 'What is not newer'
+complete -c doorward -n '__doorward_command info' -l check -d 'Look for what is set up wrongly'
 complete -c doorward -n '__doorward_command list' -l no-check -d 'Names only'
 complete -c doorward -n '__doorward_commands list leases monitor' -l no-legend -d 'No headings'
 complete -c doorward -n '__doorward_commands list explain leases policy cat-config capabilities info' -l no-pager \
