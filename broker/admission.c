@@ -212,6 +212,30 @@ int admission_check_access(const Definition *definition, const Name *name, Acces
         return ADMISSION_E_REFUSED;
 }
 
+int admission_check_client(const Definition *definition, const Name *name, Access access, uid_t uid,
+                           bool wants_identity, Refusal *ret_refusal) {
+        if (definition->connect_as != CONNECT_AS_CLIENT || (uid != 0 && !wants_identity))
+                return 0;
+
+        refusal_init(ret_refusal, ERROR_ACCESS_UNSUPPORTED);
+        (void)name_to_string(name, ret_refusal->endpoint);
+        ret_refusal->access = access;
+        if (uid == 0) {
+                refusal_set_cause(ret_refusal, "the service sees who asks, and never root");
+                refusal_set_hint(ret_refusal,
+                                 "%s is opened as the user who asks, and never as root: reach it "
+                                 "without doorward, or as a user (runuser -u USER).",
+                                 definition->name);
+        } else {
+                refusal_set_cause(ret_refusal, "the service sees who asks, and nobody else");
+                refusal_set_hint(ret_refusal,
+                                 "%s is opened as the user who asks: to be another one, become "
+                                 "that user first (su - USER).",
+                                 definition->name);
+        }
+        return ADMISSION_E_REFUSED;
+}
+
 static int refuse_namespace(Refusal *refusal, const char *cause, const char *hint) {
         refusal_init(refusal, ERROR_PERMISSION_DENIED);
         refusal_set_cause(refusal, "%s", cause);

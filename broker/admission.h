@@ -58,6 +58,11 @@ int admission_check_block(Broker *broker, uid_t uid, const Name *name,
 int admission_check_access(const Definition *definition, const Name *name, Access access,
                            Refusal *ret_refusal) _must_check_;
 
+/* Whether it can be had by this user, who may want to be another one: not where ConnectAs=client
+ * has the service see who asks. */
+int admission_check_client(const Definition *definition, const Name *name, Access access, uid_t uid,
+                           bool wants_identity, Refusal *ret_refusal) _must_check_;
+
 /* Whether policy is asked about this peer at all: root of a namespace that is not ours is not root,
  * and whoever comes out of a user namespace may get less. Reads the start time on the way. The peer
  * was alive when all that was read. */

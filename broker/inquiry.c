@@ -150,6 +150,9 @@ int inquiry_new(Session *session, const Definition *definition, const Name *name
 
         r = admission_check_access(definition, name, access, &inquiry->refusal);
         if (r == 0)
+                r = admission_check_client(definition, name, access, session->peer.uid, false,
+                                           &inquiry->refusal);
+        if (r == 0)
                 r = admission_check_peer(session, access, &inquiry->start_time, &inquiry->refusal);
         if (r == 0)
                 inquiry_judge(inquiry);

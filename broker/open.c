@@ -227,6 +227,9 @@ static int admit(Session *session, const FieldValue *values, Open *open, Refusal
 
         r = admission_check_access(definition, &open->name, open->access, ret_refusal);
         if (r == 0)
+                r = admission_check_client(definition, &open->name, open->access, session->peer.uid,
+                                           values[OPEN_PARAMETER_USER].present, ret_refusal);
+        if (r == 0)
                 r = admission_check_block(session->broker, session->peer.uid, &open->name,
                                           ret_refusal);
         if (r == 0)

@@ -73,6 +73,7 @@ static ErrorId opener_error(OpenerStatus status) {
         case OPENER_OPEN:
         case OPENER_TIMEOUT:
         case OPENER_LIMIT:
+        case OPENER_DISTURBED:
         case _OPENER_STATUS_MAX:
                 break;
         }
@@ -110,6 +111,12 @@ static void opener_hint(Refusal *refusal, OpenerStatus status, const Name *name)
                 refusal_set_hint(refusal,
                                  "Too many of your requests to %s are under way; try "
                                  "again later.",
+                                 name_to_string(name, whole));
+                break;
+        case OPENER_DISTURBED:
+                refusal_set_hint(refusal,
+                                 "A process opens %s as you, and so can be ended or stopped by "
+                                 "others of yours; this one was. Try again.",
                                  name_to_string(name, whole));
                 break;
         case OPENER_INSTANCE:

@@ -16,6 +16,7 @@ static const char *const status_names[_OPENER_STATUS_MAX] = {
         [OPENER_OPEN] = "open",
         [OPENER_TIMEOUT] = "timeout",
         [OPENER_LIMIT] = "limit",
+        [OPENER_DISTURBED] = "disturbed",
 };
 
 const char *opener_status_to_string(OpenerStatus status) {

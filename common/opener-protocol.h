@@ -48,6 +48,7 @@ typedef enum OpenerStatus {
         OPENER_OPEN,           /* open(2) or connect(2) failed */
         OPENER_TIMEOUT,        /* the backend's queue stayed full */
         OPENER_LIMIT,          /* too many requests of this client are in flight */
+        OPENER_DISTURBED,      /* the process that acts as the client was ended or held up */
         _OPENER_STATUS_MAX,
 } OpenerStatus;
 

@@ -8,6 +8,7 @@
 
 #include "common/userfile.h"
 #include "helpers/dropin.h"
+#include "helpers/opener-server.h"
 #include "policy/strv.h"
 
 #define PLAIN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/_.:=@+-"
@@ -261,7 +262,7 @@ static void put_capability_names(FILE *stream, uint64_t capabilities) {
 }
 
 static void put_capabilities(Dropin *dropin) {
-        uint64_t capabilities = dropin->definition->capabilities;
+        uint64_t capabilities = definition_powers(dropin->definition);
 
         if (capabilities == 0)
                 return;
@@ -391,6 +392,15 @@ static int put_writable(Dropin *dropin) {
         return 0;
 }
 
+/* To become the client, once and for good, in a process for each request: the two calls that take a
+ * uid and give up capabilities, which nobody else's opener has. */
+static void put_workers(Dropin *dropin) {
+        if (dropin->definition->connect_as == CONNECT_AS_CLIENT)
+                fprintf(dropin->stream,
+                        "TasksMax=%u\nSystemCallFilter=setresuid setresuid32 capset\n",
+                        1 + OPENER_TASKS_MAX);
+}
+
 static int put_powers(Dropin *dropin) {
         const Definition *d = dropin->definition;
         int r;
@@ -401,6 +411,7 @@ static int put_powers(Dropin *dropin) {
         if (r < 0)
                 return r;
         put_capabilities(dropin);
+        put_workers(dropin);
         r = put_devices(dropin);
         if (r < 0)
                 return r;

@@ -192,8 +192,7 @@ int opener_place_socket(const OpenerPlace *place, int *ret, OpenerReply *reply) 
         return 0;
 }
 
-/* Who called listen(2), as the kernel kept it at connect(2). */
-static int place_check_peer(const OpenerPlace *place, int fd, const OpenerPathRules *rules,
+int opener_place_check_peer(const char *path, int fd, const OpenerPathRules *rules,
                             OpenerReply *reply) {
         struct ucred listener = {.uid = PEER_UID_INVALID};
         socklen_t n = sizeof(listener);
@@ -201,12 +200,12 @@ static int place_check_peer(const OpenerPlace *place, int fd, const OpenerPathRu
         if (rules->peer == PEER_UID_INVALID)
                 return 0;
         if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &listener, &n) < 0)
-                return place_fail(place, errno, reply);
+                return opener_refuse(reply, OPENER_OPEN, errno, "%.150s: %s", path,
+                                     strerror(errno));
         if (n != sizeof(listener) || listener.uid != rules->peer)
                 return opener_refuse(reply, OPENER_PEER_USER, 0,
-                                     "%.100s was made by uid %u, and not by PeerUser=%s",
-                                     place->path, (unsigned)listener.uid,
-                                     rules->peer_name ?: "root");
+                                     "%.100s was made by uid %u, and not by PeerUser=%s", path,
+                                     (unsigned)listener.uid, rules->peer_name ?: "root");
 
         return 0;
 }
@@ -231,7 +230,7 @@ int opener_place_connect(const OpenerPlace *place, int fd, const OpenerPathRules
                 return place_fail(place, errno, reply);
         }
 
-        r = place_check_peer(place, fd, rules, reply);
+        r = opener_place_check_peer(place->path, fd, rules, reply);
         if (r != 0)
                 return r;
 

@@ -56,6 +56,11 @@ int opener_place_open(const OpenerPlace *place, Access access, int *ret,
 /* Makes a socket to connect with. 0, or a refusal: OPENER_OPEN. */
 int opener_place_socket(const OpenerPlace *place, int *ret, OpenerReply *reply) _must_check_;
 
+/* Who made the listener that fd is connected to, as the kernel kept it at connect(2): 0 if it is
+ * whom PeerUser= wants, or a refusal: OPENER_PEER_USER, OPENER_OPEN. path is for messages. */
+int opener_place_check_peer(const char *path, int fd, const OpenerPathRules *rules,
+                            OpenerReply *reply) _must_check_;
+
 /* Tries to connect: 0 when it is and whose it should be, -EAGAIN if the queue is full, or a
  * refusal: OPENER_OPEN, OPENER_TYPE, OPENER_PEER_USER. */
 int opener_place_connect(const OpenerPlace *place, int fd, const OpenerPathRules *rules,

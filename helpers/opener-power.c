@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <cap-ng.h>
+#include <linux/capability.h>
 
 #include "common/peer.h"
 #include "common/userfile.h"
@@ -115,7 +116,7 @@ static bool definition_has_group(const Judge *judge, gid_t wanted) {
 }
 
 static int judge_excess(Judge *judge) {
-        uint64_t excess = judge->power->capabilities & ~judge->definition->capabilities;
+        uint64_t excess = judge->power->capabilities & ~definition_powers(judge->definition);
 
         for (unsigned cap = 0; cap < 64; cap++)
                 if (excess & (UINT64_C(1) << cap))
@@ -129,6 +130,21 @@ static int judge_excess(Judge *judge) {
                         return too_much(judge, "it is in group %u", (unsigned)gid);
         }
 
+        return 0;
+}
+
+/* One that becomes others: its own group is what keeps it, once it has, from being looked into by
+ * whom it became; and of what it needs for that nothing works without all. */
+static int judge_client(Judge *judge) {
+        if (judge->definition->connect_as != CONNECT_AS_CLIENT)
+                return 0;
+
+        for (size_t i = 0; i < 3; i++)
+                if (judge->power->gids[i] != judge->own_gid)
+                        return too_much(judge, "its group is %u, and not its user's own",
+                                        (unsigned)judge->power->gids[i]);
+        if (!(judge->power->capabilities & (UINT64_C(1) << CAP_SETUID)))
+                return too_little(judge, "this cannot become the user who asks yet; " RELOAD);
         return 0;
 }
 
@@ -193,6 +209,8 @@ int opener_power_judge(const OpenerPower *power, const Definition *definition, u
         r = judge_identity(&judge);
         if (r == 0)
                 r = judge_excess(&judge);
+        if (r == 0)
+                r = judge_client(&judge);
         if (r == 0)
                 r = judge_user(&judge);
         if (r == 0)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <stdio.h>
+#include <time.h>
 
+#include "common/socket.h"
 #include "helpers/opener-refusal.h"
 #include "helpers/opener-request.h"
 #include "helpers/opener-tap.h"
@@ -36,9 +38,8 @@ static int refuse_instance(const OpenerRequest *request, const Definition *defin
         return r;
 }
 
-/* What the definition says about this access, if this version can do it. */
-static int find_target(const OpenerRequest *request, const Definition *definition,
-                       const Target **ret, OpenerReply *reply) {
+int opener_request_find(const OpenerRequest *request, const Definition *definition,
+                        const Target **ret, OpenerReply *reply) {
         const Target *target = &definition->targets[request->access];
 
         if (!definition_has_instance(definition, request->instance))
@@ -46,11 +47,6 @@ static int find_target(const OpenerRequest *request, const Definition *definitio
         if (!target->provided)
                 return opener_refuse(reply, OPENER_NO_ACCESS, 0, "%s is not provided at %s",
                                      definition->name, access_to_string(request->access));
-
-        /* It would open more than its author meant, were it done in part. */
-        if (definition->connect_as == CONNECT_AS_CLIENT)
-                return opener_refuse(reply, OPENER_NO_ACCESS, 0,
-                                     "this version does not do ConnectAs=client");
 
         *ret = target;
         return 0;
@@ -92,7 +88,7 @@ int opener_request_begin(OpenerTask *task, const OpenerRequest *request,
         task->request = *request;
         task->deadline = deadline;
 
-        r = find_target(request, definition, &target, reply);
+        r = opener_request_find(request, definition, &target, reply);
         if (r == 0)
                 r = opener_place_find(&task->place, definition, target, request->instance, rules,
                                       reply);
@@ -126,4 +122,31 @@ int opener_request_retry(OpenerTask *task, const OpenerPathRules *rules, uint64_
 
         *ret_fd = TAKE_FD(task->fd);
         return succeed(reply);
+}
+
+uint64_t opener_request_now(void) {
+        struct timespec ts;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+static int send_reply(int fd, const OpenerReply *reply, int pass_fd) {
+        uint8_t buf[OPENER_MESSAGE_SIZE];
+        size_t size = opener_reply_encode(reply, buf);
+        ssize_t n = socket_send(fd, buf, size, pass_fd);
+
+        return n < 0 ? (int)n : 0;
+}
+
+int opener_request_answer(int fd, OpenerReply *reply, int pass_fd) {
+        int r = send_reply(fd, reply, pass_fd);
+
+        /* Earlier ones were not taken from the queue: this one is lost, not the rest. */
+        if (r == -ETOOMANYREFS) {
+                (void)opener_refuse(reply, OPENER_OPEN, -r, "too many descriptors are on the way");
+                r = send_reply(fd, reply, -EBADF);
+        }
+
+        return r;
 }

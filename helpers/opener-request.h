@@ -36,6 +36,10 @@ typedef struct OpenerTask {
 
 void opener_task_deinit(OpenerTask *task);
 
+/* What the definition says about this instance and access: 0, or a refusal if it is not provided. */
+int opener_request_find(const OpenerRequest *request, const Definition *definition,
+                        const Target **ret, OpenerReply *reply) _must_check_;
+
 /* Carries out a request: OPENER_OK with *ret_fd, the status of a refusal, or 0 if it has to wait;
  * task then holds what it needs for that. */
 int opener_request_begin(OpenerTask *task, const OpenerRequest *request,
@@ -45,3 +49,10 @@ int opener_request_begin(OpenerTask *task, const OpenerRequest *request,
 /* Goes on with one that waits, as above. */
 int opener_request_retry(OpenerTask *task, const OpenerPathRules *rules, uint64_t now, int *ret_fd,
                          OpenerReply *reply) _must_check_;
+
+/* By which clock all deadlines are: monotonic, in µs. */
+uint64_t opener_request_now(void);
+
+/* Sends the reply, with a descriptor unless that is negative; one that cannot be sent for now is
+ * lost, and the reply says so then. 0 or -errno. */
+int opener_request_answer(int fd, OpenerReply *reply, int pass_fd) _must_check_;

@@ -1,27 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "common/peer.h"
 #include "common/socket.h"
 #include "helpers/opener-refusal.h"
 #include "helpers/opener-server.h"
 
-/* What is waited for, beside the connections. */
+/* What is waited for, beside the connections and the workers. */
 enum {
         FD_LISTENER,
         FD_END,
         _FD_CONNECTIONS,
+        _FD_WORKERS = _FD_CONNECTIONS + OPENER_CONNECTIONS_MAX,
+        _FD_MAX = _FD_WORKERS + OPENER_TASKS_MAX,
 };
-
-static uint64_t now_usec(void) {
-        struct timespec ts;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
 
 /* Stays for at least this long from now on. */
 static void server_stay(OpenerServer *server, uint64_t usec) {
@@ -31,17 +26,31 @@ static void server_stay(OpenerServer *server, uint64_t usec) {
 
 /* Connections. */
 
+static bool slot_is_waited_for(const OpenerSlot *slot) {
+        return slot->active && !slot->answered;
+}
+
 static size_t server_count_tasks(const OpenerServer *server, size_t connection) {
         size_t n = 0;
 
         for (size_t i = 0; i < OPENER_TASKS_MAX; i++)
-                n += server->slots[i].active && server->slots[i].connection == connection;
+                n += slot_is_waited_for(&server->slots[i]) &&
+                     server->slots[i].connection == connection;
         return n;
 }
 
 static void slot_clear(OpenerSlot *slot) {
         opener_task_deinit(&slot->task);
-        slot->active = false;
+        opener_worker_deinit(&slot->worker);
+        slot->active = slot->answered = false;
+}
+
+/* Nobody waits for it any more. What a worker took of the user's places it has to its end. */
+static void slot_answered(OpenerSlot *slot) {
+        if (slot->worker.fd >= 0)
+                slot->answered = true;
+        else
+                slot_clear(slot);
 }
 
 /* Whatever it was that waited for it has nobody to answer any more. */
@@ -49,8 +58,9 @@ static void server_drop(OpenerServer *server, size_t connection) {
         OpenerConnection *c = &server->connections[connection];
 
         for (size_t i = 0; i < OPENER_TASKS_MAX; i++)
-                if (server->slots[i].active && server->slots[i].connection == connection)
-                        slot_clear(&server->slots[i]);
+                if (slot_is_waited_for(&server->slots[i]) &&
+                    server->slots[i].connection == connection)
+                        slot_answered(&server->slots[i]);
 
         c->fd = close_fd(c->fd);
         c->drained = false;
@@ -96,14 +106,6 @@ static void server_accept(OpenerServer *server) {
 
 /* Answers. */
 
-static int send_reply(int fd, const OpenerReply *reply, int pass_fd) {
-        uint8_t buf[OPENER_MESSAGE_SIZE];
-        size_t size = opener_reply_encode(reply, buf);
-        ssize_t n = socket_send(fd, buf, size, pass_fd);
-
-        return n < 0 ? (int)n : 0;
-}
-
 /* Sends the reply, takes the descriptor and records what came of it. */
 static void server_answer_consume_fd(OpenerServer *server, size_t connection,
                                      const OpenerRequest *request, uid_t uid, OpenerReply *reply,
@@ -111,14 +113,8 @@ static void server_answer_consume_fd(OpenerServer *server, size_t connection,
         int fd = server->connections[connection].fd, r;
 
         reply->id = request->id;
-        r = send_reply(fd, reply, passed);
+        r = opener_request_answer(fd, reply, passed);
         close_fd(passed);
-
-        /* The broker has not taken earlier ones from its queue: this one is lost, not the rest. */
-        if (r == -ETOOMANYREFS) {
-                (void)opener_refuse(reply, OPENER_OPEN, -r, "too many descriptors are on the way");
-                r = send_reply(fd, reply, -EBADF);
-        }
         if (r < 0) {
                 (void)opener_refuse(reply, OPENER_OPEN, -r, "the broker takes no answer");
                 server_drop(server, connection);
@@ -148,7 +144,7 @@ static OpenerSlot *server_admit(OpenerServer *server, uid_t uid, OpenerReply *re
 }
 
 static int server_begin(OpenerServer *server, OpenerSlot *slot, const OpenerRequest *request,
-                        int *ret_fd, OpenerReply *reply) {
+                        uid_t uid, int *ret_fd, OpenerReply *reply) {
         int r;
 
         if (server->lack)
@@ -168,6 +164,12 @@ static int server_begin(OpenerServer *server, OpenerSlot *slot, const OpenerRequ
                                      "the broker has not read the definition as it is");
 
         server_stay(server, server->idle_usec);
+        if (server->definition->definition->connect_as == CONNECT_AS_CLIENT) {
+                slot->task.request = *request;
+                return opener_worker_start(&slot->worker, request, server->definition->definition,
+                                           &server->path, uid, server->now + server->patience_usec,
+                                           reply);
+        }
         return opener_request_begin(&slot->task, request, server->definition->definition,
                                     &server->path, server->now + server->patience_usec, ret_fd,
                                     reply);
@@ -199,7 +201,7 @@ static void server_request_consume_fd(OpenerServer *server, size_t connection,
         else
                 slot = server_admit(server, uid, &reply);
         if (slot)
-                r = server_begin(server, slot, request, &fd, &reply);
+                r = server_begin(server, slot, request, uid, &fd, &reply);
 
         if (slot && r == 0) {
                 slot->active = true;
@@ -215,7 +217,8 @@ static void server_request_consume_fd(OpenerServer *server, size_t connection,
 
 static bool server_has_id(const OpenerServer *server, size_t connection, uint32_t id) {
         for (size_t i = 0; i < OPENER_TASKS_MAX; i++)
-                if (server->slots[i].active && server->slots[i].connection == connection &&
+                if (slot_is_waited_for(&server->slots[i]) &&
+                    server->slots[i].connection == connection &&
                     server->slots[i].task.request.id == id)
                         return true;
 
@@ -248,31 +251,66 @@ static void server_receive(OpenerServer *server, size_t connection) {
                 server_request_consume_fd(server, connection, &request, TAKE_FD(client));
 }
 
-static void server_retry(OpenerServer *server, OpenerSlot *slot) {
+/* What comes of one that waited, unless it goes on waiting. */
+static void server_end_slot_consume_fd(OpenerServer *server, OpenerSlot *slot, OpenerReply *reply,
+                                       int fd) {
         OpenerRequest request = slot->task.request;
         size_t connection = slot->connection;
-        OpenerReply reply = {};
-        int fd = -EBADF, r;
 
-        r = opener_request_retry(&slot->task, &server->path, server->now, &fd, &reply);
-        if (r == 0)
-                return;
-
-        slot_clear(slot);
-        server_finish_consume_fd(server, connection, &request, slot->uid, &reply, fd);
+        slot_answered(slot);
+        server_finish_consume_fd(server, connection, &request, slot->uid, reply, fd);
 
         if (server->connections[connection].drained && server_count_tasks(server, connection) == 0)
                 server_drop(server, connection);
+}
+
+static void server_retry(OpenerServer *server, OpenerSlot *slot) {
+        OpenerReply reply = {};
+        int fd = -EBADF;
+
+        if (opener_request_retry(&slot->task, &server->path, server->now, &fd, &reply) != 0)
+                server_end_slot_consume_fd(server, slot, &reply, fd);
+}
+
+/* A worker has something to say, has ended, or is late. */
+static void server_hear_worker(OpenerServer *server, OpenerSlot *slot, short revents) {
+        OpenerReply reply = {};
+        int fd = -EBADF, r = 0;
+
+        if (!slot->answered && revents)
+                r = opener_worker_receive(&slot->worker, server->definition->definition,
+                                          &server->path, &fd, &reply);
+        if (!slot->answered && r == 0 && server->now >= slot->worker.deadline)
+                r = opener_worker_expire(&slot->worker, &reply);
+        if (r != 0)
+                server_end_slot_consume_fd(server, slot, &reply, fd);
+        if (slot->answered && (revents & (POLLHUP | POLLERR)))
+                slot_clear(slot);
 }
 
 /* The loop. */
 
 static bool server_has_tasks(const OpenerServer *server) {
         for (size_t i = 0; i < OPENER_TASKS_MAX; i++)
-                if (server->slots[i].active)
+                if (slot_is_waited_for(&server->slots[i]))
                         return true;
 
         return false;
+}
+
+/* When one of them is to be looked at, if nothing happens. */
+static uint64_t server_get_task_deadline(const OpenerServer *server) {
+        uint64_t until = UINT64_MAX;
+
+        for (size_t i = 0; i < OPENER_TASKS_MAX; i++) {
+                const OpenerSlot *slot = &server->slots[i];
+                uint64_t at = slot->worker.fd >= 0 ? slot->worker.deadline : server->retry_at;
+
+                if (slot_is_waited_for(slot) && until > at)
+                        until = at;
+        }
+
+        return until;
 }
 
 static bool server_has_connections(const OpenerServer *server) {
@@ -284,8 +322,9 @@ static bool server_has_connections(const OpenerServer *server) {
 }
 
 static int server_get_timeout(const OpenerServer *server) {
-        uint64_t now = now_usec();
-        uint64_t until = server_has_tasks(server) ? server->retry_at : server->end_at;
+        uint64_t now = opener_request_now();
+        uint64_t until =
+                server_has_tasks(server) ? server_get_task_deadline(server) : server->end_at;
         uint64_t record_at = opener_record_get_deadline(server->record);
 
         if (until > record_at)
@@ -295,8 +334,7 @@ static int server_get_timeout(const OpenerServer *server) {
         return (int)((until - now + 999) / 1000);
 }
 
-static int server_wait(OpenerServer *server,
-                       struct pollfd fds[_FD_CONNECTIONS + OPENER_CONNECTIONS_MAX]) {
+static int server_wait(OpenerServer *server, struct pollfd fds[_FD_MAX]) {
         bool accepts = !server->leaving && server_find_free(server);
 
         fds[FD_LISTENER] = (struct pollfd){.fd = accepts ? server->listener : -1, .events = POLLIN};
@@ -308,30 +346,46 @@ static int server_wait(OpenerServer *server,
                         (struct pollfd){.fd = c->drained ? -1 : c->fd, .events = POLLIN};
         }
 
-        if (poll(fds, _FD_CONNECTIONS + OPENER_CONNECTIONS_MAX, server_get_timeout(server)) < 0 &&
-            errno != EINTR)
-                return -errno;
+        for (size_t i = 0; i < OPENER_TASKS_MAX; i++) {
+                const OpenerSlot *slot = &server->slots[i];
 
-        server->now = now_usec();
+                /* Of one that has answered the end is waited for, which is told unasked. */
+                fds[_FD_WORKERS + i] = (struct pollfd){.fd = slot->active ? slot->worker.fd : -1,
+                                                       .events = slot->answered ? 0 : POLLIN};
+        }
+
+        if (poll(fds, _FD_MAX, server_get_timeout(server)) < 0) {
+                if (errno != EINTR)
+                        return -errno;
+                for (size_t i = 0; i < _FD_MAX; i++)
+                        fds[i].revents = 0;
+        }
+
+        server->now = opener_request_now();
         return 0;
 }
 
 static void server_retry_all(OpenerServer *server) {
         for (size_t i = 0; i < OPENER_TASKS_MAX; i++)
-                if (server->slots[i].active)
+                if (server->slots[i].active && server->slots[i].worker.fd < 0)
                         server_retry(server, &server->slots[i]);
 
         server->retry_at = server->now + OPENER_RETRY_USEC;
 }
 
 static int server_turn(OpenerServer *server) {
-        struct pollfd fds[_FD_CONNECTIONS + OPENER_CONNECTIONS_MAX];
+        struct pollfd fds[_FD_MAX];
         const struct pollfd *connections = fds + _FD_CONNECTIONS;
         int r;
 
         r = server_wait(server, fds);
         if (r < 0)
                 return r;
+
+        /* Before the connections, by which slots come to be others'. */
+        for (size_t i = 0; i < OPENER_TASKS_MAX; i++)
+                if (server->slots[i].active && server->slots[i].worker.fd >= 0)
+                        server_hear_worker(server, &server->slots[i], fds[_FD_WORKERS + i].revents);
 
         if (fds[FD_LISTENER].revents)
                 server_accept(server);
@@ -364,18 +418,24 @@ void opener_server_init(OpenerServer *server) {
         for (size_t i = 0; i < OPENER_CONNECTIONS_MAX; i++)
                 server->connections[i].fd = -EBADF;
         for (size_t i = 0; i < OPENER_TASKS_MAX; i++)
-                server->slots[i].task = (OpenerTask)OPENER_TASK_NULL;
+                server->slots[i] =
+                        (OpenerSlot){.task = OPENER_TASK_NULL, .worker = OPENER_WORKER_NULL};
 }
 
 void opener_server_deinit(OpenerServer *server) {
         for (size_t i = 0; i < OPENER_CONNECTIONS_MAX; i++)
                 server_drop(server, i);
+        for (size_t i = 0; i < OPENER_TASKS_MAX; i++)
+                slot_clear(&server->slots[i]);
 }
 
 int opener_server_run(OpenerServer *server) {
         int r = 0;
 
-        server->now = now_usec();
+        /* Nobody waits for workers: they say themselves what came of it. */
+        (void)signal(SIGCHLD, SIG_IGN);
+
+        server->now = opener_request_now();
         server_stay(server, server->idle_usec);
 
         while (r == 0 && (!server->leaving || server_has_connections(server)))

@@ -26,6 +26,7 @@
 #include "helpers/opener-path.h"
 #include "helpers/opener-record.h"
 #include "helpers/opener-request.h"
+#include "helpers/opener-worker.h"
 
 #define OPENER_CONNECTIONS_MAX 4
 #define OPENER_TASKS_MAX 64
@@ -42,9 +43,11 @@ typedef struct OpenerConnection {
 
 typedef struct OpenerSlot {
         bool active;
+        bool answered; /* what is left is that its worker ends */
         OpenerTask task;
-        size_t connection; /* who waits for it */
-        uid_t uid;         /* for whom */
+        OpenerWorker worker; /* with ConnectAs=client; of the task only the request counts then */
+        size_t connection;   /* who waits for it */
+        uid_t uid;           /* for whom */
 } OpenerSlot;
 
 typedef struct OpenerServer {

@@ -12,7 +12,9 @@
  *   1. from its exec on: no other process of this uid can look into this one (until the first
  *      statement, because its users cannot read the file that it is);
  *   2. before the first connection: it holds no more than its definition says, or does not run;
- *   3. before each request: the definition is the one that its powers were cut for.
+ *   3. before each request: the definition is the one that its powers were cut for;
+ *   4. where it can become others (ConnectAs=client): it walks no path, and reaches no service.
+ * What does has become the client before, for good.
  */
 
 #include <fcntl.h>

@@ -256,12 +256,13 @@ static int check_template(Definition *d) {
         return 0;
 }
 
-static int check_later(DefinitionBuilder *builder) {
-        Definition *d = builder->definition;
-
-        if (d->connect_as == CONNECT_AS_CLIENT)
-                return REFUSE(d, "ConnectAs=client: this version of doorward cannot yet connect as "
-                                 "the user who asks: use service, or a system user of its own");
+/* What acts as the client has nothing that another process of theirs could want of it. */
+static int check_client(Definition *d) {
+        if (d->connect_as != CONNECT_AS_CLIENT)
+                return 0;
+        if (d->capabilities != 0)
+                return REFUSE(d, "ConnectAs=client and Capabilities= do not go together: what acts "
+                                 "as the user who asks has no capability; say Groups=");
         return 0;
 }
 
@@ -312,8 +313,6 @@ int builder_finish(DefinitionBuilder *builder) {
 
         r = finish_names(d);
         if (r == 0)
-                r = check_later(builder);
-        if (r == 0)
                 r = check_template(d);
         for (Access access = ACCESS_READ_ONLY; r == 0 && access < _ACCESS_MAX; access++)
                 r = finish_level(builder, access);
@@ -327,5 +326,7 @@ int builder_finish(DefinitionBuilder *builder) {
                 r = check_tap(builder);
         if (r == 0)
                 r = check_observation(d);
+        if (r == 0)
+                r = check_client(d);
         return r;
 }

@@ -2,6 +2,7 @@
 
 #include <fnmatch.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -257,6 +258,12 @@ const char *definition_connect_as(const Definition *definition) {
         }
 
         return "service";
+}
+
+uint64_t definition_powers(const Definition *definition) {
+        return definition->connect_as == CONNECT_AS_CLIENT
+                       ? definition->capabilities | (UINT64_C(1) << CAP_SETUID)
+                       : definition->capabilities;
 }
 
 const char *definition_find_instance(const char *path) {

@@ -122,6 +122,9 @@ bool definition_has_instance(const Definition *definition, const char *instance)
 /* "service", "client" or the user's name: as policy's details and `doorward list` have it. */
 const char *definition_connect_as(const Definition *definition);
 
+/* What its opener has of capabilities: those of the definition, and what ConnectAs=client takes. */
+uint64_t definition_powers(const Definition *definition);
+
 /* Where a path has its first %i, or NULL. The i of %%i is none. */
 const char *definition_find_instance(const char *path);
 

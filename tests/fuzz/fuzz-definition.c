@@ -74,7 +74,7 @@ static void check_definition(const Definition *d) {
                 check_target(d, access);
         PROMISE(d->problem || d->targets[ACCESS_READ_ONLY].provided ||
                 d->targets[ACCESS_FULL].provided);
-        PROMISE(d->problem || d->connect_as != CONNECT_AS_CLIENT);
+        PROMISE(d->problem || d->connect_as != CONNECT_AS_CLIENT || d->capabilities == 0);
         PROMISE(d->problem || !d->template == !d->instances);
         PROMISE(d->problem || d->peer_any == !d->peer_user);
         PROMISE(!definition_has_instance(d, ".."));

@@ -323,16 +323,6 @@ def test_user_that_does_not_exist():
         echo()
 
 
-def test_connect_as_client_is_refused():
-    """ConnectAs=client belongs to a later version: a clear error, and nothing is opened."""
-    with lib.echo(*ALICE_OTHER) as full:
-        with lib.definition("other", OTHER + "ConnectAs=client\n"):
-            name, parameters = lib.as_user("alice", outcome, "other", "full")
-            lib.expect_in(name, ("AccessUnsupported", "EndpointUnavailable"), str(parameters))
-            lib.expect_true(parameters["hint"], "a hint")
-            lib.expect(full.connections, [])
-
-
 def test_opener_socket_stopped():
     """No socket of an opener: EndpointUnavailable, with the commands as the hint."""
     with echo_works():

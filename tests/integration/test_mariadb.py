@@ -147,3 +147,36 @@ def test_connect_as_a_reader():
     with lib.system_user("doorward-mariadb-ro"), server(account), lib.rule(allowed):
         with lib.definition("mariadb-report", REPORT), forwarded("-r mariadb-report") as path:
             expect_reader(path, "--user=doorward-mariadb-ro")
+
+
+MINE = """[Connect]
+ConnectAs=client
+Groups=doorward-echo
+"""
+
+
+@lib.time_limit(120)
+def test_connect_as_the_client():
+    """With ConnectAs=client, here in a drop-in for the shipped definition, each user is the account of
+    their own name and no other; MariaDB says what each may. The socket's folder is only the group's,
+    and so there is no way to it but this one."""
+    accounts = (
+        "CREATE USER alice@localhost IDENTIFIED VIA unix_socket;"
+        "GRANT SELECT, LOCK TABLES ON app.* TO alice@localhost;"
+        "CREATE USER bob@localhost IDENTIFIED VIA unix_socket;"
+        "GRANT INSERT ON app.* TO bob@localhost;"
+    )
+    rules = [lib.allow("mariadb", "full", user) for user in ("alice", "bob")]
+    drop_in = f"{lib.DEFINITIONS}/mariadb.conf.d/own.conf"
+    with server(accounts, group="doorward-echo"), lib.rule(*rules), lib.file(drop_in, MINE):
+        lib.apply_definitions()
+        with forwarded() as path:
+            expect_reader(path)
+            result = ask(path, "select 1", "--user=bob")
+            lib.expect_in("Access denied for user 'bob'", result.err)
+            result = ask("/run/mysqld/mysqld.sock", "select 1")
+            lib.expect_in("Can't connect", result.err)
+        with forwarded(user="bob") as path:
+            ask(path, "insert into app.things values (1)", user="bob").expect_status(0)
+    lib.shutil.rmtree(os.path.dirname(drop_in))
+    lib.apply_definitions()

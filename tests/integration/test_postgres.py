@@ -199,3 +199,37 @@ def test_run():
         lib.expect(result.status, 1, f"{result!r}")
         lib.expect_in("canceling statement due to user request", result.err)
         lib.expect_true(time.monotonic() - begin < 20, "cancelled at once")
+
+
+MINE = """[Endpoint]
+Description=PostgreSQL, each as themselves
+[Full]
+ConnectStream=/run/postgresql/.s.PGSQL.5432
+[Connect]
+ConnectAs=client
+Groups=doorward-echo
+PeerUser=postgres
+"""
+
+OWN_NAMES = "; ".join(
+    f"create role {user} login; grant select on things to {user}" for user in ("alice", "bob")
+) + "; grant insert on things to bob; revoke create, temporary on database postgres from public"
+
+
+@lib.time_limit(120)
+def test_connect_as_the_client():
+    """With ConnectAs=client each user is the role of their own name, by peer authentication without a
+    map, and of no other; PostgreSQL says what each may. The socket is only the group's, and so there
+    is no way to it but this one."""
+    rules = [lib.allow_generic("postgresql-own", "full", user) for user in ("alice", "bob")]
+    with server(OWN_NAMES, mode=0o770), lib.rule(*rules):
+        lib.shutil.chown("/run/postgresql/.s.PGSQL.5432", "postgres", "doorward-echo")
+        with lib.definition("postgresql-own", MINE):
+            with forwarded(endpoint="postgresql-own") as folder:
+                expect_reader(folder, "alice")
+                result = psql(folder, "select 1", role="bob")
+                lib.expect_in('Peer authentication failed for user "bob"', result.err)
+                result = psql("/run/postgresql", "select 1", role="alice")
+                lib.expect_in("Permission denied", result.err)
+            with forwarded("bob", "postgresql-own") as folder:
+                psql(folder, "insert into things values (1)", "bob", "bob").expect_status(0)

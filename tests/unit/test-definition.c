@@ -703,9 +703,16 @@ static void test_users_and_groups(void **state) {
         assert_refused(SOCKET "[Connect]\nConnectAs=doorward-opener\n", "ConnectAs=service");
 }
 
+/* What acts as the client is to have nothing that others could want of it. */
+static void test_connect_as_client(void **state) {
+        assert_refused(SOCKET "[Connect]\nConnectAs=client\nCapabilities=CAP_SYSLOG\n",
+                       "do not go together");
+        assert_refused("[Full]\nTap=tap0\n[Connect]\nConnectAs=client\n", "opened by the opener");
+}
+
 static void test_connect_as(void **state) {
         _cleanup_(definition_freep) Definition *client =
-                parse(SOCKET "[Connect]\nConnectAs=client\n");
+                accept(SOCKET "[Connect]\nConnectAs=client\nGroups=a\n");
         _cleanup_(definition_freep) Definition *service =
                 accept(SOCKET "[Connect]\nConnectAs=somebody\nConnectAs=service\n");
         _cleanup_(definition_freep) Definition *again =
@@ -713,8 +720,10 @@ static void test_connect_as(void **state) {
 
         assert_int_equal(client->connect_as, CONNECT_AS_CLIENT);
         assert_string_equal(definition_connect_as(client), "client");
-        assert_non_null(strstr(client->problem, "cannot yet connect as the user who asks"));
+        assert_null(client->problem);
         assert_int_equal(service->connect_as, CONNECT_AS_SERVICE);
+        assert_int_equal(definition_powers(client), UINT64_C(1) << CAP_SETUID);
+        assert_int_equal(definition_powers(service), 0);
         assert_null(service->connect_user);
         assert_int_equal(again->connect_as, CONNECT_AS_SERVICE);
 }
@@ -1175,6 +1184,7 @@ int main(void) {
                 cmocka_unit_test(test_revoke_on_logout),
                 cmocka_unit_test(test_users_and_groups),
                 cmocka_unit_test(test_connect_as),
+                cmocka_unit_test(test_connect_as_client),
                 cmocka_unit_test(test_peer_user),
                 cmocka_unit_test(test_capabilities),
                 cmocka_unit_test(test_all_capabilities),

@@ -163,6 +163,18 @@ static void test_user(void **state) {
                             "endpoint n: user toor is left out: Operation not permitted");
 }
 
+static void test_client(void **state) {
+        House *house = *state;
+
+        assert_service(house, "n", SOCKET "[Connect]\nConnectAs=client\nGroups=docker\n",
+                       "SupplementaryGroups=docker\n"
+                       "CapabilityBoundingSet=CAP_SETUID\n"
+                       "AmbientCapabilities=CAP_SETUID\n"
+                       "TasksMax=65\n"
+                       "SystemCallFilter=setresuid setresuid32 capset\n");
+        assert_null(house->log);
+}
+
 static void test_user_files_missing(void **state) {
         House *house = *state;
 
@@ -498,6 +510,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_head, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_groups, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_user, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_client, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_user_files_missing, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_capabilities, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_devices, setup, teardown),

@@ -208,6 +208,30 @@ static void test_capabilities(void **state) {
         assert_int_equal(judge(&power, &definition), 0);
 }
 
+/* One that becomes others has CAP_SETUID besides, and its own group, which keeps them out of it. */
+static void test_connect_as_client(void **state) {
+        char *groups[] = {(char[]){"docker"}, NULL};
+        Definition definition = {.connect_as = CONNECT_AS_CLIENT, .groups = groups};
+        OpenerPower power = base();
+
+        add_gid(&power, DOCKER_GID);
+        assert_too_little(&power, &definition, "this cannot become the user who asks yet");
+        power.capabilities = UINT64_C(1) << CAP_SETUID;
+        assert_int_equal(judge(&power, &definition), 0);
+
+        for (size_t i = 0; i < 3; i++) {
+                power.gids[i] = DOCKER_GID;
+                assert_too_much(&power, &definition, "its group is 803, and not its user's own");
+                power.gids[i] = OPENER_GID;
+        }
+        power.capabilities |= UINT64_C(1) << CAP_SETGID;
+        assert_too_much(&power, &definition, "it has capability 6 (setgid)");
+
+        power.capabilities = UINT64_C(1) << CAP_SETUID;
+        definition.connect_as = CONNECT_AS_SERVICE;
+        assert_too_much(&power, &definition, "it has capability 7 (setuid)");
+}
+
 static void test_files(void **state) {
         char *groups[] = {(char[]){"docker"}, NULL};
         Definition definition = {.connect_as = CONNECT_AS_SERVICE, .groups = groups};
@@ -243,6 +267,7 @@ int main(void) {
                 cmocka_unit_test(test_uids),
                 cmocka_unit_test(test_connect_as_user),
                 cmocka_unit_test(test_capabilities),
+                cmocka_unit_test(test_connect_as_client),
                 cmocka_unit_test(test_files),
                 cmocka_unit_test(test_read),
         };

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "common/socket.h"
+#include "helpers/opener-device.h"
+#include "helpers/opener-identity.h"
+#include "helpers/opener-place.h"
+#include "helpers/opener-refusal.h"
+#include "helpers/opener-request.h"
+#include "helpers/opener-worker.h"
+
+/* What it is to do; a copy of the opener's own. */
+typedef struct Job {
+        const OpenerRequest *request;
+        const Definition *definition;
+        const OpenerPathRules *rules;
+        uid_t uid;
+        uint64_t deadline;
+        int channel;
+} Job;
+
+/* In the worker. */
+
+/* The kernel ends it then, whatever is done to it: SIGKILL is not held up by SIGSTOP. */
+static int arrange_end(uint64_t at) {
+        struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL};
+        struct itimerspec spec = {.it_value = {.tv_sec = (time_t)(at / 1000000),
+                                               .tv_nsec = (long)(at % 1000000) * 1000}};
+        timer_t timer;
+
+        if (timer_create(CLOCK_MONOTONIC, &event, &timer) < 0 ||
+            timer_settime(timer, TIMER_ABSTIME, &spec, NULL) < 0)
+                return -errno;
+        return 0;
+}
+
+/* The listener, the broker's connections, what others are being given: none of it is the client's.
+ */
+static int close_others(int a, int b) {
+        unsigned low = (unsigned)(a < b ? a : b), high = (unsigned)(a < b ? b : a);
+
+        if ((low > 0 && close_range(0, low - 1, 0) < 0) ||
+            (high > low + 1 && close_range(low + 1, high - 1, 0) < 0) ||
+            close_range(high + 1, ~0U, 0) < 0)
+                return -errno;
+        return 0;
+}
+
+/* So that systemd, which ends what an opener leaves behind, need not wait: the opener itself has
+ * other means to hear of that signal. (PR_SET_PDEATHSIG would not do: the opener may not signal a
+ * user.) */
+static int take_signals(void) {
+        sigset_t none;
+
+        (void)sigemptyset(&none);
+        return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? -errno : 0;
+}
+
+static int become(const Job *job) {
+        int r;
+
+        r = arrange_end(job->deadline + OPENER_WORKER_END_USEC);
+        if (r == 0)
+                r = take_signals();
+        if (r == 0)
+                r = close_others(job->channel, job->rules->root_fd);
+        return r == 0 ? opener_identity_take(job->uid) : r;
+}
+
+static int open_patiently(const Job *job, int *ret_fd, OpenerReply *reply) {
+        _cleanup_(opener_task_deinit) OpenerTask task = OPENER_TASK_NULL;
+        int r;
+
+        r = opener_request_begin(&task, job->request, job->definition, job->rules, job->deadline,
+                                 ret_fd, reply);
+        while (r == 0) {
+                (void)poll(NULL, 0, (int)(OPENER_RETRY_USEC / 1000));
+                r = opener_request_retry(&task, job->rules, opener_request_now(), ret_fd, reply);
+        }
+
+        return r;
+}
+
+_Noreturn static void work(const Job *job) {
+        OpenerReply reply = {};
+        int r, fd = -EBADF;
+
+        r = become(job);
+        if (r < 0)
+                (void)opener_refuse(&reply, OPENER_OPEN, -r, "no process can become user %u: %s",
+                                    (unsigned)job->uid, strerror(-r));
+        else
+                (void)open_patiently(job, &fd, &reply);
+
+        reply.id = job->request->id;
+        _exit(opener_request_answer(job->channel, &reply, fd) < 0);
+}
+
+/* In the opener. */
+
+void opener_worker_deinit(OpenerWorker *worker) {
+        close_fd(worker->fd);
+        *worker = (OpenerWorker)OPENER_WORKER_NULL;
+}
+
+int opener_worker_start(OpenerWorker *worker, const OpenerRequest *request,
+                        const Definition *definition, const OpenerPathRules *rules, uid_t uid,
+                        uint64_t deadline, OpenerReply *reply) {
+        Job job = {request, definition, rules, uid, deadline, -EBADF};
+        const Target *target;
+        int r, pair[2];
+        pid_t pid;
+
+        r = opener_request_find(request, definition, &target, reply);
+        if (r != 0)
+                return r;
+        if (uid == 0)
+                return opener_refuse(reply, OPENER_REFUSED_CLIENT, 0,
+                                     "nothing is opened as root: ConnectAs=client is for users");
+
+        r = socket_pair(0, pair);
+        if (r < 0)
+                return opener_refuse(reply, OPENER_OPEN, -r, "no process can be started: %s",
+                                     strerror(-r));
+        job.channel = pair[1];
+        pid = fork();
+        if (pid == 0)
+                work(&job);
+        r = -errno;
+        close_fd(pair[1]);
+        if (pid < 0) {
+                close_fd(pair[0]);
+                return opener_refuse(reply, OPENER_LIMIT, -r, "no process can be started: %s",
+                                     strerror(-r));
+        }
+
+        *worker = (OpenerWorker){
+                .fd = pair[0],
+                .pid = pid,
+                .uid = uid,
+                .access = request->access,
+                .kind = target->kind,
+                .deadline = deadline + OPENER_WORKER_GRACE_USEC,
+        };
+        return 0;
+}
+
+static bool option_is(int fd, int option, int expected) {
+        socklen_t n = sizeof(int);
+        int value = -1;
+
+        return getsockopt(fd, SOL_SOCKET, option, &value, &n) == 0 && n == sizeof(value) &&
+               value == expected;
+}
+
+/* Whether it is a socket of this kind, and connected. */
+static bool is_connection(Kind kind, int fd) {
+        struct sockaddr_un address;
+        socklen_t n = sizeof(address);
+
+        return option_is(fd, SO_DOMAIN, AF_UNIX) &&
+               option_is(fd, SO_TYPE, kind == KIND_SEQPACKET ? SOCK_SEQPACKET : SOCK_STREAM) &&
+               getpeername(fd, (struct sockaddr *)&address, &n) == 0;
+}
+
+/* Whether it was opened for that, and no more. */
+static bool has_access(Access access, int fd) {
+        int flags = fcntl(fd, F_GETFL);
+
+        return flags >= 0 && !(flags & O_PATH) &&
+               (flags & O_ACCMODE) == (access == ACCESS_FULL ? O_RDWR : O_RDONLY);
+}
+
+/* What it brought, by the definition's own words: 0 or a refusal. */
+static int worker_verify(const OpenerWorker *worker, const Definition *definition,
+                         const OpenerPathRules *rules, int fd, OpenerReply *reply) {
+        static const char what[] = "what was opened";
+        struct stat st;
+        bool fits;
+
+        if (fstat(fd, &st) < 0)
+                return opener_refuse(reply, OPENER_OPEN, errno, "%s cannot be looked at: %s", what,
+                                     strerror(errno));
+
+        switch (worker->kind) {
+        case KIND_STREAM:
+        case KIND_SEQPACKET:
+                fits = is_connection(worker->kind, fd);
+                break;
+        case KIND_DEVICE:
+                fits = (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) &&
+                       has_access(worker->access, fd);
+                break;
+        case KIND_FIFO:
+                fits = S_ISFIFO(st.st_mode) && has_access(worker->access, fd);
+                break;
+        case KIND_FILE:
+                fits = S_ISREG(st.st_mode) && has_access(worker->access, fd);
+                break;
+        default:
+                fits = false;
+        }
+        if (!fits)
+                return opener_refuse(reply, OPENER_TYPE, 0,
+                                     "%s by the process of user %u is no %s as it was asked for",
+                                     what, (unsigned)worker->uid, kind_to_string(worker->kind));
+
+        if (worker->kind == KIND_DEVICE)
+                return opener_device_check(definition->devices, what, &st, reply);
+        return worker->kind == KIND_STREAM || worker->kind == KIND_SEQPACKET
+                       ? opener_place_check_peer(what, fd, rules, reply)
+                       : 0;
+}
+
+static int refuse_disturbed(const OpenerWorker *worker, int error, const char *what,
+                            OpenerReply *reply) {
+        return opener_refuse(reply, OPENER_DISTURBED, error,
+                             "the process that opens it as user %u %s", (unsigned)worker->uid,
+                             what);
+}
+
+int opener_worker_receive(OpenerWorker *worker, const Definition *definition,
+                          const OpenerPathRules *rules, int *ret_fd, OpenerReply *reply) {
+        uint8_t buf[OPENER_MESSAGE_SIZE];
+        _cleanup_close_ int fd = -EBADF;
+        SocketAncillary ancillary;
+        OpenerReply said;
+        ssize_t n;
+        int r;
+
+        n = socket_receive_now(worker->fd, buf, sizeof(buf), 1, &ancillary);
+        if (n == -EAGAIN)
+                return 0;
+        if (n == 0 || n == -ECONNRESET)
+                return refuse_disturbed(worker, ECONNABORTED, "was ended", reply);
+        if (n > 0 && ancillary.n_fds > 0)
+                fd = ancillary.fds[0];
+
+        /* Only what has become the client has anything to hand over. */
+        if (n < 0 || !ancillary.has_credentials || ancillary.credentials.pid != worker->pid ||
+            opener_reply_decode(buf, (size_t)n, &said) < 0 ||
+            (said.status == OPENER_OK) != (fd >= 0) ||
+            (fd >= 0 && ancillary.credentials.uid != worker->uid))
+                return refuse_disturbed(worker, EPROTO, "does not speak as it should", reply);
+
+        *reply = said;
+        if (said.status != OPENER_OK)
+                return (int)said.status;
+        r = worker_verify(worker, definition, rules, fd, reply);
+        if (r != 0)
+                return r;
+
+        *ret_fd = TAKE_FD(fd);
+        return OPENER_OK;
+}
+
+int opener_worker_expire(const OpenerWorker *worker, OpenerReply *reply) {
+        return refuse_disturbed(worker, ETIMEDOUT, "stands still", reply);
+}
