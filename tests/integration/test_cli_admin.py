@@ -250,7 +250,7 @@ def test_fdpass_refused():
 def test_json_is_what_the_wire_says():
     """list and info print JSON that a program can use without knowing how the table looks."""
     endpoints = {e["name"]: e for e in json.loads(lib.ok("doorward", "list", "--json=short"))}
-    lib.expect(endpoints["docker"]["readOnly"]["provided"], False)
+    lib.expect(endpoints["kvm"]["readOnly"]["provided"], False)
     lib.expect(endpoints["serial@"]["readOnly"]["deviceControls"], True)
     lib.expect_in("ttyUSB*", endpoints["serial@"]["instances"])
     info = json.loads(lib.ok("doorward", "info", "-j"))

@@ -360,6 +360,48 @@ def test_containerd():
         read("ctr")
 
 
+# gdbus.
+
+BUS = """<busconfig>
+<listen>unix:path=/run/shop/bus</listen>
+<auth>EXTERNAL</auth>
+<policy context="default">
+<allow user="*"/>
+<allow send_destination="*" eavesdrop="true"/>
+<allow eavesdrop="true"/>
+<allow own="*"/>
+</policy>
+</busconfig>
+"""
+BUS_UNIT = """[Service]
+Type=exec
+ExecStart=dbus-daemon --nofork --nopidfile --config-file={file}
+ExecStartPost=sh -c 'while ! [ -S /run/shop/bus ]; do sleep 0.05; done'
+"""
+
+
+@contextlib.contextmanager
+def bus():
+    """A bus of an application's, in a folder that only its group can enter."""
+    lib.ok("groupadd", "--system", "shop")
+    try:
+        with folder("/run/shop") as path, lib.scratch() as place:
+            lib.shutil.chown(path, group="shop")
+            os.chmod(path, 0o750)
+            lib.write(f"{place}/bus.conf", BUS)
+            with lib.unit("tests-bus.service", BUS_UNIT.format(file=f"{place}/bus.conf")):
+                lib.systemctl("start", "tests-bus.service")
+                yield
+    finally:
+        lib.ok("groupdel", "shop")
+
+
+def test_gdbus():
+    """Programs of each D-Bus library, as the user who asks."""
+    with bus():
+        read("gdbus")
+
+
 # qemu.
 
 
