@@ -15,6 +15,7 @@ SECRETS = ("swordfish", "trombone", "rosebud")
 UNIT = """[Service]
 Type=exec
 Environment=CONTAINERS_CONF={folder}/containers.conf
+ExecStartPre=/bin/rm -f {socket}
 ExecStart=/usr/bin/podman --root={folder}/root --runroot={folder}/run --storage-driver=vfs \\
     --cgroup-manager=cgroupfs system service --time=0 unix://{socket}
 ExecStartPost=/bin/sh -c 'while ! [ -S {socket} ]; do sleep 0.05; done'
