@@ -102,6 +102,12 @@ static void test_unable(void **state) {
         assert_int_equal(run(takes_unable), 0);
 }
 
+static void become_client(gid_t gid) {
+        if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 ||
+            setresuid(CLIENT, CLIENT, CLIENT) < 0)
+                _exit(EXIT_FAILURE);
+}
+
 /* A process of the client that is dumpable, as one is between the two steps where fs.suid_dumpable
  * says so; and another of the same user that would trace it. Its errno, or 0. */
 static int trace(gid_t victim_gid) {
@@ -112,9 +118,7 @@ static int trace(gid_t victim_gid) {
         assert_int_equal(pipe(ready), 0);
         victim = fork();
         if (victim == 0) {
-                (void)setgroups(0, NULL);
-                (void)setresgid(victim_gid, victim_gid, victim_gid);
-                (void)setresuid(CLIENT, CLIENT, CLIENT);
+                become_client(victim_gid);
                 (void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
                 (void)!write(ready[1], "x", 1);
                 pause();
@@ -123,9 +127,7 @@ static int trace(gid_t victim_gid) {
 
         attacker = fork();
         if (attacker == 0) {
-                (void)setgroups(0, NULL);
-                (void)setresgid(CLIENT_GID, CLIENT_GID, CLIENT_GID);
-                (void)setresuid(CLIENT, CLIENT, CLIENT);
+                become_client(CLIENT_GID);
                 _exit(ptrace(PTRACE_SEIZE, victim, NULL, NULL) < 0 ? errno : 0);
         }
         assert_int_equal(waitpid(attacker, &status, 0), attacker);
