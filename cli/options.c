@@ -359,7 +359,7 @@ static int options_check(const Options *options) {
 static const char *command_nearest(const Command *commands, const char *name) {
         const char *names[COMMANDS_MAX + 1] = {};
 
-        for (size_t i = 0; commands[i].name && i < COMMANDS_MAX; i++)
+        for (size_t i = 0; i < COMMANDS_MAX && commands[i].name; i++)
                 names[i] = commands[i].name;
 
         return nearest_find(name, names);

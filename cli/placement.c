@@ -97,7 +97,9 @@ int placement_substitute(const char *word, const Argument *arguments, const char
                 return -ENOMEM;
 
         r = words_write(f, word, arguments, values, n);
-        if (ferror(f) || fclose(f) != 0)
+        if (ferror(f))
+                r = -ENOMEM;
+        if (fclose(f) != 0)
                 r = -ENOMEM;
         if (r != 0) {
                 free(text);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
+# shellcheck disable=SC2153 # TREE and SCRATCH are of whoever sources this
 #
 # A throw-away machine: systemd-nspawn boots a copy-on-write view of / whose changes live on a tmpfs,
 # all of it mounted in a mount namespace of its own. When its PID 1 ends, the kernel takes processes
@@ -173,6 +174,7 @@ container_down() {
 container_remove_cgroup() {
         local tries
         for ((tries = 0; tries < 50; tries++)); do
+                # shellcheck disable=SC2038 # these are numbers
                 find "$1" -name cgroup.procs -exec cat {} + | xargs -r kill -KILL || true
                 find "$1" -depth -type d -exec rmdir {} + || true
                 [[ -d $1 ]] || return 0
