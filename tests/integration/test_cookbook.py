@@ -303,6 +303,14 @@ def test_docker():
 
 
 @lib.time_limit(120)
+def test_from_the_docker_group():
+    """docs/from-the-docker-group.md: nothing breaks on the way from the group to rules."""
+    with test_recipes.podman():
+        lib.ok("sh", "-c", "gpasswd --add alice docker")
+        read("../from-the-docker-group")
+
+
+@lib.time_limit(120)
 def test_ci():
     """A service that builds an image, as a user in no group."""
     with test_recipes.podman(), folder("/srv/shop") as path:
