@@ -2542,7 +2542,7 @@ static void test_records_of_senders_are_limited(void **state) {
                 client_close(&c);
         }
         n = count_entries(f, "MESSAGE_ID=" RECORD_ID_SENDER_MISMATCH);
-        assert_in_range(n, 1, 5);
+        assert_in_range(n, 1, 10); /* five a second, and this takes what it takes */
 }
 
 static void test_lease_limit(void **state) {
