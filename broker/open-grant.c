@@ -193,15 +193,6 @@ static void on_reached(Reached *reached, void *userdata) {
         open->fd = reached->fd;
         open->link = reached->link;
 
-        /* One that still ran with the definition as it was before has opened nothing, and ended.
-         * The next one knows the definition as it is, unless systemd was not told of it. */
-        if (reached->stale && !open->opener_renewed) {
-                open->opener_renewed = true;
-                if (open_continues(open))
-                        open_call_opener(open);
-                return;
-        }
-
         if (reached->refusal) {
                 reached->refusal->action = open->question.action;
                 open_refuse(open, reached->refusal);

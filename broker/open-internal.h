@@ -42,7 +42,6 @@ typedef struct Open {
         bool may_prompt;
         bool prompting; /* polkit may ask somebody, or did */
         bool recorded;
-        bool opener_renewed;
         bool wants_identity;
         bool stepped_up; /* PAM has heard the caller's own password, */
         bool remembered; /* or had before */

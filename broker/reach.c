@@ -9,6 +9,9 @@
 struct Reach {
         Session *session;
         Name name;
+        char definition[DEFINITION_HASH_SIZE];
+        Access access;
+        bool renewed;       /* the opener: it was asked, and knew another definition */
         const char *filter; /* static; NULL: there is none */
         const char *profile;
         ReachFunc func;
@@ -27,13 +30,8 @@ static void reach_finish(Reach *reach, Reached *reached) {
         func(reached, userdata);
 }
 
-static void reach_refuse(Reach *reach, Refusal *refusal, bool stale) {
-        reach_finish(reach, &(Reached){
-                                    .refusal = refusal,
-                                    .stale = stale,
-                                    .fd = -EBADF,
-                                    .link = -EBADF,
-                            });
+static void reach_refuse(Reach *reach, Refusal *refusal) {
+        reach_finish(reach, &(Reached){.refusal = refusal, .fd = -EBADF, .link = -EBADF});
 }
 
 static void on_filtered(int error, const FilterReply *reply, int client_fd, int link_fd,
@@ -53,7 +51,7 @@ static void on_filtered(int error, const FilterReply *reply, int client_fd, int 
         }
 
         refusal_init_filter(&refusal, error, reply, &reach->name);
-        reach_refuse(reach, &refusal, false);
+        reach_refuse(reach, &refusal);
 }
 
 static void call_filter_consume_fd(Reach *reach, int fd) {
@@ -71,7 +69,38 @@ static void call_filter_consume_fd(Reach *reach, int fd) {
                                     &reach->call);
         if (r < 0) {
                 refusal_init_filter(&refusal, -r, NULL, &reach->name);
-                reach_refuse(reach, &refusal, false);
+                reach_refuse(reach, &refusal);
+        }
+}
+
+static void on_opened(int error, const OpenerReply *reply, int fd, void *userdata);
+
+/* Whether there is a filter is known from this one definition alone. */
+static int reach_call_opener(Reach *reach) {
+        Broker *broker = reach->session->broker;
+        const Definition *definition = catalogue_find(broker->catalogue, &reach->name);
+
+        if (!definition || !streq(definition->hash, reach->definition))
+                return -ESTALE;
+
+        reach->filter = definition->targets[reach->access].filter;
+        reach->profile = definition->targets[reach->access].profile;
+        return openers_call(broker->openers, &reach->name, reach->definition, reach->access,
+                            reach->session->fd, broker->settings->open_timeout_usec, on_opened,
+                            reach, &reach->opener);
+}
+
+/* One that still ran with the definition as it was before has opened nothing, and ended. The next
+ * one knows the definition as it is, unless systemd was not told of it. */
+static void reach_renew_opener(Reach *reach) {
+        Refusal refusal;
+        int r;
+
+        reach->renewed = true;
+        r = reach_call_opener(reach);
+        if (r < 0) {
+                refusal_init_unreachable(&refusal, -r, &reach->name);
+                reach_refuse(reach, &refusal);
         }
 }
 
@@ -85,56 +114,39 @@ static void on_opened(int error, const OpenerReply *reply, int fd, void *userdat
 
         if (error != 0) {
                 refusal_init_unreachable(&refusal, error, &reach->name);
-                reach_refuse(reach, &refusal, false);
-        } else if (reply->status != OPENER_OK) {
+                reach_refuse(reach, &refusal);
+        } else if (reply->status == OPENER_STALE && !reach->renewed)
+                reach_renew_opener(reach);
+        else if (reply->status != OPENER_OK) {
                 refusal_init_opener(&refusal, reply, &reach->name);
-                reach_refuse(reach, &refusal, reply->status == OPENER_STALE);
+                reach_refuse(reach, &refusal);
         } else if (reach->filter)
                 call_filter_consume_fd(reach, fd);
         else
                 reach_finish(reach, &(Reached){.fd = fd, .link = -EBADF});
 }
 
-static int reach_new(Session *session, const Name *name, const char *hash, Access access,
-                     Reach **ret) {
-        const Definition *definition = catalogue_find(session->broker->catalogue, name);
-        Reach *reach;
-
-        /* Whether there is a filter is known from this one alone. */
-        if (!definition || !streq(definition->hash, hash))
-                return -ESTALE;
-
-        reach = calloc(1, sizeof(*reach));
-        if (!reach)
-                return -ENOMEM;
-
-        reach->session = session;
-        reach->name = *name;
-        reach->filter = definition->targets[access].filter;
-        reach->profile = definition->targets[access].profile;
-        *ret = reach;
-        return 0;
-}
-
 bool reach_begin(Session *session, const Name *name, const char *definition, Access access,
                  ReachFunc func, void *userdata, Reach **ret, Refusal *ret_refusal) {
-        Broker *broker = session->broker;
-        Reach *reach = NULL;
-        int r;
+        Reach *reach;
+        int r = -ENOMEM;
 
-        r = reach_new(session, name, definition, access, &reach);
-        if (r == 0)
-                r = openers_call(broker->openers, name, definition, access, session->fd,
-                                 broker->settings->open_timeout_usec, on_opened, reach,
-                                 &reach->opener);
+        reach = calloc(1, sizeof(*reach));
+        if (reach) {
+                reach->session = session;
+                reach->name = *name;
+                (void)snprintf(reach->definition, sizeof(reach->definition), "%s", definition);
+                reach->access = access;
+                reach->func = func;
+                reach->userdata = userdata;
+                r = reach_call_opener(reach);
+        }
         if (r < 0) {
                 free(reach);
                 refusal_init_unreachable(ret_refusal, -r, name);
                 return false;
         }
 
-        reach->func = func;
-        reach->userdata = userdata;
         *ret = reach;
         return true;
 }

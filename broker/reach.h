@@ -18,7 +18,6 @@ typedef struct Session Session;
 
 typedef struct Reached {
         Refusal *refusal; /* NULL: it was reached; else without the endpoint's name */
-        bool stale;       /* refused because the opener knows another definition */
         int fd;           /* the client's, and the callee's to close */
         int link;         /* the filter's connection, the same; or -EBADF, where there is none */
 } Reached;
@@ -26,8 +25,9 @@ typedef struct Reached {
 /* reached is the callee's for the time of the call. */
 typedef void (*ReachFunc)(Reached *reached, void *userdata);
 
-/* Reaches it for the session's client, if its definition still has this hash. func is called once,
- * from the loop. If it cannot even be asked: false, and the refusal. */
+/* Reaches it for the session's client, if its definition still has this hash. An opener that knows
+ * an earlier one is asked once more, by when it is another process. func is called once, from the
+ * loop. If it cannot even be asked: false, and the refusal. */
 bool reach_begin(Session *session, const Name *name, const char *definition, Access access,
                  ReachFunc func, void *userdata, Reach **ret, Refusal *ret_refusal) _must_check_;
 

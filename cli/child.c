@@ -178,6 +178,9 @@ static int child_follow(Child *child, int *ret_status) {
         int status;
         pid_t pid;
 
+        if (child->pid == 0)
+                return 0;
+
         for (;;) {
                 pid = waitpid(child->pid, &status, WNOHANG | WUNTRACED);
                 if (pid < 0 && errno == EINTR)
@@ -193,12 +196,16 @@ static int child_follow(Child *child, int *ret_status) {
         }
 }
 
+/* Once it has ended nobody is meant any more: 0 would be our own group. */
 static void child_forward(const Child *child, const struct signalfd_siginfo *info) {
         ChildSignal received = {
                 .number = (int)info->ssi_signo,
                 .code = info->ssi_code,
                 .sender = (pid_t)info->ssi_pid,
         };
+
+        if (child->pid == 0)
+                return;
 
         /* 0 would be ourselves: somebody outside our pid namespace. */
         received.sender_group = received.sender > 0 ? getpgid(received.sender) : -1;

@@ -298,6 +298,11 @@ static void thing_print_rule(const SuggestionUse *uses, size_t n, FILE *f) {
         lookup_print("endpoint", uses->name.endpoint, f);
         if (uses->name.instance[0])
                 lookup_print("instance", uses->name.instance, f);
+        else
+                /* A template of this name shares the action. */
+                (void)fputs(" ||\n        action.lookup(\"instance\")", f);
+        /* What was observed was had as oneself, not by another's password. */
+        (void)fputs(" ||\n        action.lookup(\"user\")", f);
         (void)fputs(")\n        return polkit.Result.NOT_HANDLED;\n    switch (subject.user) {\n",
                     f);
         rule_print_cases(uses, n, f);

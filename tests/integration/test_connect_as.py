@@ -352,7 +352,9 @@ def test_user_without_processes_left():
             return first_line()
         os._exit(0)
 
+    # The openers' user has one limit for all of them: no other is to run.
     with mine(), lib.echo(), contextlib.ExitStack() as stack:
+        lib.systemctl("stop", "doorward-opener@*.service")
         for _ in range(20):
             stack.callback(lib.start("sleep", "60", user="alice").kill)
         with lib.drop_in(UNIT, "[Service]\nLimitNPROC=5\n"):

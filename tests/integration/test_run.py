@@ -103,6 +103,17 @@ def test_refused():
         lib.expect(remains(), [])
 
 
+def test_after_a_change():
+    """An opener that still runs with the definition as it was is replaced, also for who has a lease
+    already, as each connection of `run` has."""
+    with lib.echo(ALLOW):
+        run("greeted()").expect_status(0)
+        with lib.file(f"{lib.DEFINITIONS}/echo.conf.d/tests.conf", "[Full]\nMaxSec=1h\n"):
+            lib.apply_definitions()
+            run("greeted()").expect_status(0)
+    lib.apply_definitions()
+
+
 def test_hundred_connections_ask_once():
     """A hundred connections in a row are opened under one lease: policy is asked once."""
     with lib.echo(ALLOW) as full:

@@ -1044,6 +1044,30 @@ static void open_another_docker(Fixture *f, Client *client, const char *lease) {
         assert_int_equal(client->message.n_fds, 1);
 }
 
+/* As for who opens: the next process of it knows the definition as it is. */
+static void test_another_by_a_stale_opener(void **state) {
+        Fixture *f = *state;
+        Client c, more;
+        char call[256];
+
+        open_docker(f, &c);
+        (void)snprintf(call, sizeof(call), OPEN_CALL("docker", "full", ",\"lease\":\"%s\"}}"),
+                       client_get(&c, "lease"));
+        client_connect(f, &more);
+        client_send(&more, call);
+        assert_true(play_opener(f, OPENER_STALE, -EBADF));
+        assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+        assert_int_equal(client_receive(f, &more), 1);
+        assert_string_equal(client_get(&more, "state"), "granted");
+
+        client_send(&more, call);
+        assert_true(play_opener(f, OPENER_STALE, -EBADF));
+        assert_true(play_opener(f, OPENER_STALE, -EBADF));
+        assert_error(f, &more, BROKER "EndpointUnavailable");
+        client_close(&more);
+        client_close(&c);
+}
+
 /* Policy is not asked, nothing is recorded but their number at the end, and all end together. */
 static void test_another(void **state) {
         Fixture *f = *state;
@@ -4143,6 +4167,7 @@ int main(void) {
                                                 teardown),
                 TEST(test_restart_keeps_blocks),
                 TEST(test_another),
+                TEST(test_another_by_a_stale_opener),
                 TEST(test_another_is_refused),
                 TEST(test_another_of_another_process),
                 TEST(test_another_too_late),
