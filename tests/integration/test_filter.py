@@ -169,7 +169,8 @@ def test_out_of_reach():
         argv = ("-I", f"{folder}/attacker.py", str(pid), mapped.split("-")[0])
         result = lib.run("/usr/bin/python3", *argv, user=USER)
         outcome = result.expect_status(0).json()
-        # The kernel lets a user set the limits of what runs as that user; a filter has no such call.
+        # The kernel lets a user see and set the limits of what runs as that user; a filter has no such
+        # call.
         outcome.pop("prlimit")
         test_opener.expect_nothing_done(outcome, "no sandbox")
         lib.expect_in("HTTP/1.1 200 OK", ask(it), "it lives")

@@ -99,6 +99,7 @@ def test_polkit_is_gone():
             lib.expect(reply["how"], "observed")
             lib.expect_true(time.monotonic() - started < 5, "it does not wait for long")
         journal.wait("the grant", MESSAGE_ID=lib.GRANTED, DOORWARD_POLICY="unavailable")
+        lib.systemctl("start", "polkit.service")
         with lib.settings(PolicyTimeoutSec="2s"), lib.frozen("polkit.service"):
             lib.expect(lib.as_user("bob", refused, groups=[]), "PolicyUnavailable")
 
