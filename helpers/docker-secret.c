@@ -11,19 +11,21 @@ static const char *const words[] = {
 
 /* Names as a whole. */
 static const char *const names[] = {
-        "args",        /* of a container */
-        "auth",        /* of a registry */
-        "description", /* of a step that is cached: the command that it ran */
-        "error",       /* why a container did not start: with the command */
-        "logconfig",   /* options of log drivers have tokens */
-        "logopts",     /* the same */
-        "onbuild",     /* commands */
-        "options",     /* of volumes: passwords of file servers */
-        "opts",        /* the same */
-        "output",      /* of a health check */
-        "path",        /* of a container: the first word of its command */
-        "shell",       /* the first words of a command */
-        "test",        /* a health check */
+        "args",         /* of a container */
+        "auth",         /* of a registry */
+        "description",  /* of a step that is cached: the command that it ran */
+        "error",        /* why a container did not start: with the command */
+        "graphoptions", /* of podman's store: may have passwords */
+        "logconfig",    /* options of log drivers have tokens */
+        "logopts",      /* the same */
+        "onbuild",      /* commands */
+        "options",      /* of volumes: passwords of file servers */
+        "opts",         /* the same */
+        "output",       /* of a health check */
+        "path",         /* of a container: the first word of its command */
+        "runtimeargs",  /* of a runtime that the daemon knows */
+        "shell",        /* the first words of a command */
+        "test",         /* a health check */
 };
 
 static bool is_listed(const char *name) {

@@ -36,6 +36,9 @@ static void test_values_of_labels(void **state) {
         assert_false(docker_filters_are_harmless("{\"label\":[\"a\\u003db\"]}"));
         assert_false(docker_filters_are_harmless("{\"command\":[\"a\"]}"));
         assert_false(docker_filters_are_harmless("{\"opt\":[\"a\"]}"));
+        assert_true(docker_filters_are_harmless("{\"event\":[\"exec_create\",\"health_status\"]}"));
+        assert_false(docker_filters_are_harmless("{\"event\":[\"exec_create: mysql\"]}"));
+        assert_false(docker_filters_are_harmless("{\"event\":{\"exec_create: m\":true}}"));
 }
 
 static void test_malformed(void **state) {
