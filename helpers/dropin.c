@@ -398,7 +398,7 @@ static void put_workers(Dropin *dropin) {
         if (dropin->definition->connect_as == CONNECT_AS_CLIENT)
                 fprintf(dropin->stream,
                         "TasksMax=%u\nSystemCallFilter=setresuid setresuid32 capset\n",
-                        1 + OPENER_TASKS_MAX);
+                        1U + OPENER_TASKS_MAX);
 }
 
 static int put_powers(Dropin *dropin) {

@@ -99,7 +99,7 @@ _Noreturn static void work(const Job *job) {
                 (void)open_patiently(job, &fd, &reply);
 
         reply.id = job->request->id;
-        _exit(opener_request_answer(job->channel, &reply, fd) < 0);
+        _exit(opener_request_answer(job->channel, &reply, fd) < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
 /* In the opener. */
