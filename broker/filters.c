@@ -41,13 +41,12 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 
 /* Whether it is one end of a pair that the filter has made. */
 static bool is_made_by(int fd, uid_t uid) {
-        socklen_t n_type = sizeof(int), n_credentials = sizeof(struct ucred);
+        socklen_t n = sizeof(struct ucred);
         struct ucred credentials;
-        int type;
 
-        return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n_type) == 0 && type == SOCK_STREAM &&
-               getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &n_credentials) == 0 &&
-               n_credentials == sizeof(credentials) && credentials.uid == uid;
+        return socket_option_is(fd, SO_TYPE, SOCK_STREAM) &&
+               getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &n) == 0 &&
+               n == sizeof(credentials) && credentials.uid == uid;
 }
 
 /* Whether this is the filter's answer, with what belongs to it. */

@@ -6,6 +6,7 @@
 #include "cli/exit-status.h"
 #include "cli/keeper.h"
 #include "cli/report.h"
+#include "common/socket.h"
 #include "policy/definition.h"
 
 /* That it names to its helper where its user has named none. */
@@ -13,10 +14,7 @@
 
 /* -1, or the exit status. */
 static int socket_check(const Options *options, int fd) {
-        socklen_t n = sizeof(int);
-        int domain;
-
-        if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) == 0 && domain == AF_UNIX)
+        if (socket_option_is(fd, SO_DOMAIN, AF_UNIX))
                 return -1;
 
         return report_problem(

@@ -16,6 +16,7 @@
 #include "cli/report.h"
 #include "client/channel.h"
 #include "common/activation.h"
+#include "common/socket.h"
 
 /* One that systemd starts when somebody connects ends when nothing is left to be kept: there is no
  * lease, and nobody is connected. */
@@ -126,13 +127,9 @@ static int listen_make_socket(Listen *listen) {
 
 /* What systemd has made, and passed. */
 static int listen_take_socket(Listen *listen) {
-        socklen_t size = sizeof(int);
-        int domain = -1, type = -1, listens = -1;
-
-        (void)getsockopt(ACTIVATION_FD, SOL_SOCKET, SO_DOMAIN, &domain, &size);
-        (void)getsockopt(ACTIVATION_FD, SOL_SOCKET, SO_TYPE, &type, &size);
-        (void)getsockopt(ACTIVATION_FD, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size);
-        if (domain != AF_UNIX || type != SOCK_STREAM || listens != 1)
+        if (!socket_option_is(ACTIVATION_FD, SO_DOMAIN, AF_UNIX) ||
+            !socket_option_is(ACTIVATION_FD, SO_TYPE, SOCK_STREAM) ||
+            !socket_option_is(ACTIVATION_FD, SO_ACCEPTCONN, 1))
                 return report_problem(listen->options, DOORWARD_ERR_UNSUPPORTED,
                                       "The unit's socket is one of ListenStream=, with a path.",
                                       "What was passed is not a listening unix stream socket.");

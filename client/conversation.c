@@ -65,14 +65,12 @@ static int find_trusted(Conversation *conversation, ConversationTrust trust,
 /* What the kernel says of the socket as such. */
 static int check_socket(const Conversation *conversation, doorward_error *error) {
         struct ucred maker = {.uid = PEER_UID_INVALID};
-        socklen_t n = sizeof(int), size = sizeof(maker);
-        int domain = 0, type = 0;
+        socklen_t n = sizeof(maker);
 
-        if (getsockopt(conversation->fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) < 0 ||
-            getsockopt(conversation->fd, SOL_SOCKET, SO_TYPE, &type, &n) < 0 || domain != AF_UNIX ||
-            type != SOCK_SEQPACKET)
+        if (!socket_option_is(conversation->fd, SO_DOMAIN, AF_UNIX) ||
+            !socket_option_is(conversation->fd, SO_TYPE, SOCK_SEQPACKET))
                 return fail_stranger(error, "it is no socket of the kind that was agreed on");
-        if (getsockopt(conversation->fd, SOL_SOCKET, SO_PEERCRED, &maker, &size) < 0 ||
+        if (getsockopt(conversation->fd, SOL_SOCKET, SO_PEERCRED, &maker, &n) < 0 ||
             maker.uid != conversation->maker)
                 return fail_stranger(error, "the socket was made by somebody else");
 

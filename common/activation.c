@@ -23,16 +23,15 @@ bool activation_has_socket(void) {
 /* Whether it is called so, and listens. */
 static int check_listener(int fd, const char *path) {
         struct sockaddr_un address = {}, expected;
-        socklen_t n = sizeof(address), size = sizeof(int);
-        int type = -1, listens = -1, expected_n;
+        socklen_t n = sizeof(address);
+        int expected_n;
 
         expected_n = socket_address(path, &expected);
         if (expected_n < 0 || getsockname(fd, (struct sockaddr *)&address, &n) < 0 ||
             n != (socklen_t)expected_n || memcmp(&address, &expected, n) != 0)
                 return -EADDRNOTAVAIL;
-        if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 ||
-            getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 ||
-            type != SOCK_SEQPACKET || listens != 1)
+        if (!socket_option_is(fd, SO_TYPE, SOCK_SEQPACKET) ||
+            !socket_option_is(fd, SO_ACCEPTCONN, 1))
                 return -EPROTOTYPE;
         return 0;
 }

@@ -8,14 +8,6 @@
 #include "common/peer.h"
 #include "common/socket.h"
 
-static bool option_is(int fd, int option, int expected) {
-        socklen_t n = sizeof(int);
-        int value = -1;
-
-        return getsockopt(fd, SOL_SOCKET, option, &value, &n) == 0 && n == sizeof(value) &&
-               value == expected;
-}
-
 static bool address_is(const struct sockaddr_un *address, socklen_t n, const char *path) {
         struct sockaddr_un expected;
         int expected_n;
@@ -68,9 +60,9 @@ static const char *find_fault(const CallerRules *rules, int fd) {
         socklen_t n = sizeof(address);
 
         if (getsockname(fd, (struct sockaddr *)&address, &n) < 0 || address.sun_family != AF_UNIX ||
-            !option_is(fd, SO_TYPE, SOCK_STREAM))
+            !socket_option_is(fd, SO_TYPE, SOCK_STREAM))
                 return "the descriptor is not a unix stream socket";
-        if (!option_is(fd, SO_ACCEPTCONN, 0))
+        if (!socket_option_is(fd, SO_ACCEPTCONN, 0))
                 return "the descriptor is a listening socket";
         if (!address_is(&address, n, rules->path))
                 return "the descriptor is not a connection to the broker";

@@ -21,6 +21,14 @@ int socket_address(const char *path, struct sockaddr_un *ret) {
         return (int)(offsetof(struct sockaddr_un, sun_path) + n + 1);
 }
 
+bool socket_option_is(int fd, int option, int expected) {
+        socklen_t n = sizeof(int);
+        int value = -1;
+
+        return getsockopt(fd, SOL_SOCKET, option, &value, &n) == 0 && n == sizeof(value) &&
+               value == expected;
+}
+
 static void ancillary_close(SocketAncillary *ancillary) {
         for (size_t i = 0; i < ancillary->n_fds; i++)
                 close_fd(ancillary->fds[i]);

@@ -27,6 +27,9 @@ typedef struct SocketAncillary {
  * or -ENAMETOOLONG. */
 int socket_address(const char *path, struct sockaddr_un *ret) _must_check_;
 
+/* Whether this is a socket of which the kernel says so: a SO_* whose value is an int. */
+bool socket_option_is(int fd, int option, int expected) _must_check_;
+
 /* One recvmsg(2): the number of bytes, 0 at the end, or -errno. With want_fds no more than that
  * many descriptors are taken, 0 takes none and has the kernel drop them. More than wanted, or a
  * control message that was cut: -EBADMSG, and nothing is kept. Descriptors are the caller's, with

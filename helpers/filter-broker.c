@@ -8,22 +8,15 @@
 #include "common/socket.h"
 #include "helpers/filter-broker.h"
 
-static bool option_is(int fd, int option, int expected) {
-        socklen_t n = sizeof(int);
-        int value = -1;
-
-        return getsockopt(fd, SOL_SOCKET, option, &value, &n) == 0 && value == expected;
-}
-
 static bool is_connection(int fd, int type) {
-        return option_is(fd, SO_DOMAIN, AF_UNIX) && option_is(fd, SO_TYPE, type) &&
-               option_is(fd, SO_ACCEPTCONN, 0);
+        return socket_option_is(fd, SO_DOMAIN, AF_UNIX) && socket_option_is(fd, SO_TYPE, type) &&
+               socket_option_is(fd, SO_ACCEPTCONN, 0);
 }
 
 int filter_broker_init(FilterBroker *broker, int fd, uid_t uid) {
         struct ucred credentials;
 
-        if (!is_connection(fd, SOCK_SEQPACKET) || !option_is(fd, SO_PASSCRED, 1))
+        if (!is_connection(fd, SOCK_SEQPACKET) || !socket_option_is(fd, SO_PASSCRED, 1))
                 return -EPROTOTYPE;
         if (peer_get_credentials(fd, &credentials) != 0 || credentials.uid != uid)
                 return -EPERM;

@@ -151,21 +151,14 @@ int opener_worker_start(OpenerWorker *worker, const OpenerRequest *request,
         return 0;
 }
 
-static bool option_is(int fd, int option, int expected) {
-        socklen_t n = sizeof(int);
-        int value = -1;
-
-        return getsockopt(fd, SOL_SOCKET, option, &value, &n) == 0 && n == sizeof(value) &&
-               value == expected;
-}
-
 /* Whether it is a socket of this kind, and connected. */
 static bool is_connection(Kind kind, int fd) {
         struct sockaddr_un address;
         socklen_t n = sizeof(address);
 
-        return option_is(fd, SO_DOMAIN, AF_UNIX) &&
-               option_is(fd, SO_TYPE, kind == KIND_SEQPACKET ? SOCK_SEQPACKET : SOCK_STREAM) &&
+        return socket_option_is(fd, SO_DOMAIN, AF_UNIX) &&
+               socket_option_is(fd, SO_TYPE,
+                                kind == KIND_SEQPACKET ? SOCK_SEQPACKET : SOCK_STREAM) &&
                getpeername(fd, (struct sockaddr *)&address, &n) == 0;
 }
 

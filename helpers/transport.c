@@ -19,6 +19,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
+#include "common/socket.h"
 #include "helpers/transport-session.h"
 
 enum {
@@ -27,11 +28,7 @@ enum {
 };
 
 static bool is_socket_of_type(int fd, int type) {
-        socklen_t n = sizeof(int);
-        int value;
-
-        return getsockopt(fd, SOL_SOCKET, SO_TYPE, &value, &n) == 0 && value == type &&
-               fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
+        return socket_option_is(fd, SO_TYPE, type) && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
 }
 
 int main(int argc, char **argv) {

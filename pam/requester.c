@@ -9,18 +9,12 @@
 #include "common/socket.h"
 #include "pam/requester.h"
 
-static bool option_is(int fd, int option, int expected) {
-        socklen_t n = sizeof(int);
-        int value = -1;
-
-        return getsockopt(fd, SOL_SOCKET, option, &value, &n) == 0 && value == expected;
-}
-
 int requester_init(Requester *requester, int fd, uid_t broker) {
         struct ucred credentials;
 
-        if (!option_is(fd, SO_DOMAIN, AF_UNIX) || !option_is(fd, SO_TYPE, SOCK_SEQPACKET) ||
-            !option_is(fd, SO_ACCEPTCONN, 0) || !option_is(fd, SO_PASSCRED, 1))
+        if (!socket_option_is(fd, SO_DOMAIN, AF_UNIX) ||
+            !socket_option_is(fd, SO_TYPE, SOCK_SEQPACKET) ||
+            !socket_option_is(fd, SO_ACCEPTCONN, 0) || !socket_option_is(fd, SO_PASSCRED, 1))
                 return -EPROTOTYPE;
         if (peer_get_credentials(fd, &credentials) != 0 || credentials.uid != broker)
                 return -EPERM;

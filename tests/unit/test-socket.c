@@ -61,6 +61,25 @@ static void test_address(void **state) {
         assert_int_equal(address.sun_path[sizeof(address.sun_path) - 1], 0);
 }
 
+/* What is none is not of any kind, whatever the value. */
+static void test_option(void **state) {
+        int pair[2], file;
+
+        make_pair(SOCK_STREAM, pair);
+        assert_true(socket_option_is(pair[0], SO_DOMAIN, AF_UNIX));
+        assert_true(socket_option_is(pair[0], SO_TYPE, SOCK_STREAM));
+        assert_false(socket_option_is(pair[0], SO_TYPE, SOCK_SEQPACKET));
+        assert_true(socket_option_is(pair[0], SO_ACCEPTCONN, 0));
+        assert_false(socket_option_is(pair[0], SO_ACCEPTCONN, 1));
+        close_pair(pair);
+
+        file = open("/dev/null", O_RDWR | O_CLOEXEC);
+        assert_true(file >= 0);
+        assert_false(socket_option_is(file, SO_ACCEPTCONN, -1));
+        assert_false(socket_option_is(file, SO_ACCEPTCONN, 0));
+        close_fd(file);
+}
+
 /* Sending and receiving. */
 
 /* n descriptors of /dev/zero with one byte, in one control message. */
@@ -307,6 +326,7 @@ static void test_credentials_of_early_bytes(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_address),
+                TEST(test_option),
                 TEST(test_bytes),
                 TEST(test_no_sigpipe),
                 TEST(test_bad_descriptor),
