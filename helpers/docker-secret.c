@@ -28,21 +28,27 @@ static const char *const names[] = {
         "test",         /* a health check */
 };
 
+/* In whatever case. */
+static bool is_called(const char *name, const char *lower) {
+        return strcasecmp(name, lower) == 0;
+}
+
 static bool is_listed(const char *name) {
         for (size_t i = 0; i < ELEMENTSOF(words); i++)
-                if (strstr(name, words[i]))
+                if (strcasestr(name, words[i]))
                         return true;
         for (size_t i = 0; i < ELEMENTSOF(names); i++)
-                if (streq(name, names[i]))
+                if (is_called(name, names[i]))
                         return true;
         return false;
 }
 
-/* What an event is about. Labels stand beside these, but no label can take the place of one: the
- * service puts its own in last. Podman's client ends in a crash where an exit status is no number.
+/* What an event is about, to the letter: labels stand beside these. Of what is not a container the
+ * service sets no image, and a label of just this name is shown. Podman's client ends in a crash
+ * where an exit status is no number.
  */
 static bool is_attribute(const char *name) {
-        return streq(name, "image") || streq(name, "name") || streq(name, "containerexitcode");
+        return streq(name, "image") || streq(name, "name") || streq(name, "containerExitCode");
 }
 
 DockerRule docker_secret_judge(DockerRule outer, const char *name) {
@@ -52,11 +58,11 @@ DockerRule docker_secret_judge(DockerRule outer, const char *name) {
                 return is_attribute(name) ? DOCKER_SHOW : DOCKER_HIDE;
         if (is_listed(name))
                 return DOCKER_HIDE;
-        if (streq(name, "attributes"))
+        if (is_called(name, "attributes"))
                 return DOCKER_ATTRIBUTES;
-        return streq(name, "action") || streq(name, "status") ? DOCKER_ACTION : DOCKER_SHOW;
+        return is_called(name, "action") || is_called(name, "status") ? DOCKER_ACTION : DOCKER_SHOW;
 }
 
 bool docker_secret_is_public_action(const char *word) {
-        return streq(word, "health_status");
+        return is_called(word, "health_status");
 }

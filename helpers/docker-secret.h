@@ -23,7 +23,7 @@ typedef enum DockerRule {
         DOCKER_ACTION,     /* "exec_create: COMMAND": shows the first word */
 } DockerRule;
 
-/* Of what has this name in an object to which the rule applies. The name is lower case. */
+/* Of what has this name in an object to which the rule applies. */
 DockerRule docker_secret_judge(DockerRule outer, const char *name);
 
 /* Whether what follows this first word and a colon may be shown. */

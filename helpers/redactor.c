@@ -185,8 +185,6 @@ static int redactor_take_number(Redactor *redactor, Output *output, char c) {
 
 /* One character of the string, as it is meant. */
 static void redactor_note(Redactor *redactor, unsigned code) {
-        if (code >= 'A' && code <= 'Z')
-                code |= 0x20;
         if (code == 0 || code >= 0x80 || redactor->n_text == DOCKER_NAME_MAX)
                 redactor->odd = true;
         else

@@ -60,7 +60,7 @@ typedef struct Redactor {
         unsigned code;
         const char *word; /* what is left of it */
 
-        char text[DOCKER_NAME_MAX + 1]; /* a name, lower case; or the first word of an action */
+        char text[DOCKER_NAME_MAX + 1]; /* a name, or the first word of an action */
         size_t n_text;
         bool odd; /* too long for that, or not plain */
 } Redactor;

@@ -41,17 +41,14 @@ static char *redact(const char *data, size_t size, bool many, size_t n, size_t *
 
 /* By its name as jansson has decoded it. */
 static DockerRule judge(DockerRule outer, const char *name) {
-        char lower[DOCKER_NAME_MAX + 1];
         size_t n = strlen(name);
 
         if (n > DOCKER_NAME_MAX)
                 return DOCKER_HIDE;
-        for (size_t i = 0; i <= n; i++) {
+        for (size_t i = 0; i < n; i++)
                 if ((unsigned char)name[i] >= 0x80)
                         return DOCKER_HIDE;
-                lower[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] | 0x20) : name[i];
-        }
-        return docker_secret_judge(outer, lower);
+        return docker_secret_judge(outer, name);
 }
 
 static void compare_text(DockerRule rule, const char *before, const char *after) {

@@ -174,13 +174,15 @@ static void test_events(void **state) {
         check_text(
                 "{\"status\":\"exec_create: sh -c secret\",\"Action\":\"exec_start: sh secret\"}\n"
                 "{\"Actor\":{\"ID\":\"4f\",\"Attributes\":{\"image\":\"a\",\"x\":\"secret\","
-                "\"containerExitCode\":\"0\"}}}\n"
+                "\"containerExitCode\":\"0\",\"Image\":\"secret\",\"NAME\":\"secret\","
+                "\"containerexitcode\":\"secret\"}}}\n"
                 "{\"Action\":\"start\",\"time\":1}\n",
                 true,
                 "{\"status\":\"exec_create: " REDACTOR_TEXT
                 "\",\"Action\":\"exec_start: " REDACTOR_TEXT "\"}\n"
                 "{\"Actor\":{\"ID\":\"4f\",\"Attributes\":{\"image\":\"a\",\"x\":" HIDDEN ","
-                "\"containerExitCode\":\"0\"}}}\n"
+                "\"containerExitCode\":\"0\",\"Image\":" HIDDEN ",\"NAME\":" HIDDEN ","
+                "\"containerexitcode\":" HIDDEN "}}}\n"
                 "{\"Action\":\"start\",\"time\":1}\n");
         check("{\"Action\":\"health_status: healthy\"}", "{\"Action\":\"health_status: healthy\"}");
         check("{\"Action\":\"exec_create\\u003a secret\"}",
