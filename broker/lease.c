@@ -7,7 +7,6 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <systemd/sd-id128.h>
-#include <time.h>
 
 #include "broker/broker.h"
 #include "broker/cgroup.h"
@@ -16,6 +15,7 @@
 #include "broker/monitor.h"
 #include "broker/session.h"
 #include "broker/state-content.h"
+#include "policy/instant.h"
 
 struct LeaseFd {
         Lease *lease;
@@ -145,13 +145,6 @@ static int on_expiry(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
-static uint64_t realtime_usec(void) {
-        struct timespec ts;
-
-        (void)clock_gettime(CLOCK_REALTIME, &ts);
-        return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
-
 /* The time that passes while the machine sleeps counts. An accuracy of 0 would be one of 250 ms. */
 static int lease_set_end(Lease *lease, uint64_t ends_at) {
         int r;
@@ -203,7 +196,7 @@ int lease_new(Session *session, const LeaseTerms *terms, UserCharge *charge, Lea
         lease->how = terms->how;
         lease->by_password = terms->by_password;
         lease->hold = terms->hold;
-        lease->since = realtime_usec();
+        lease->since = instant_now();
         lease->generation = terms->generation;
         lease->until_logout = target->until_logout;
         memcpy(lease->request, session->request, sizeof(lease->request));

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <syslog.h>
+#include <systemd/sd-event.h>
 
 #include "broker/broker.h"
+#include "broker/lease.h"
 #include "broker/observer.h"
 #include "broker/session.h"
 #include "common/userfile.h"
@@ -11,24 +13,22 @@
 #include "policy/timespan.h"
 
 #define DAY_USEC (24 * 3600 * USEC_PER_SEC)
-/* ObserveUntil= has passed by then, and not merely nearly. */
-#define MARGIN_USEC USEC_PER_SEC
-
 /* What is known of one definition that wants to be observed. */
 typedef struct Observed {
         char hash[DEFINITION_HASH_SIZE];
         char name[NAME_ENDPOINT_MAX + 2]; /* with the @ of a template */
-        gid_t gid;
-        ObservationState state; /* as it was last looked at */
-        ObservationState said;  /* as it was last said */
-        unsigned n_granted;     /* since then, */
-        unsigned n_refused;     /* and those to which polkit did not say yes */
+        gid_t gid;                        /* of the group, and */
+        ObservationState state;           /* the state, as they were last looked at */
+        ObservationState said;            /* as it was last said */
+        unsigned n_granted;               /* since then, */
+        unsigned n_refused;               /* and those to which polkit did not say yes */
 } Observed;
 
 struct Observer {
         Broker *broker;
         char *group_file;
-        Deadline next; /* something is to be said */
+        Deadline next;         /* something is to be said */
+        sd_event_source *over; /* the next ObserveUntil=, by the clock that can be set */
         Observed *observed;
         size_t n_observed;
 };
@@ -40,26 +40,29 @@ static Observed *observer_find(Observer *observer, const Definition *definition)
         return NULL;
 }
 
-/* A group that was missing is looked for again when the definitions are read, and not before; and a
- * clock that is set back does not begin anything anew. */
-static ObservationState observed_look(Observed *observed, const Definition *definition) {
-        if (observed->state == OBSERVATION_ACTIVE || observed->state == OBSERVATION_TOO_FAR)
-                observed->state = observation_state(definition, instant_now());
+/* A group file that cannot be read has no group; and a clock that is set back does not begin
+ * anything anew. */
+static ObservationState observer_look(const Observer *observer, Observed *observed,
+                                      const Definition *definition) {
+        if (observed->state != OBSERVATION_OVER &&
+            observation_find(definition, observer->group_file, instant_now(), &observed->gid,
+                             &observed->state) < 0)
+                observed->state = OBSERVATION_NO_GROUP;
         return observed->state;
 }
 
 ObservationState observer_get_state(Observer *observer, const Definition *definition) {
         Observed *observed = observer_find(observer, definition);
 
-        return observed ? observed_look(observed, definition) : OBSERVATION_NONE;
+        return observed ? observer_look(observer, observed, definition) : OBSERVATION_NONE;
 }
 
 bool observer_admits(Observer *observer, const Definition *definition, const Session *session) {
-        const Observed *observed = observer_find(observer, definition);
+        Observed *observed = observer_find(observer, definition);
         bool member = false;
 
-        if (observer_get_state(observer, definition) != OBSERVATION_ACTIVE ||
-            session->peer.uid == 0)
+        if (!observed || session->peer.uid == 0 ||
+            observer_look(observer, observed, definition) != OBSERVATION_ACTIVE)
                 return false;
 
         return peer_has_group(&session->peer, session->fd, observed->gid, &member) == 0 && member;
@@ -120,36 +123,76 @@ static const Definition *observed_definition(const Observer *observer, const Obs
         return NULL;
 }
 
-/* Says what is still so, or has come to be otherwise, and when there will be something to say. */
-static void observer_say(Observer *observer) {
-        uint64_t now = instant_now(), next = UINT64_MAX;
+/* Says what is still so, or has come to be otherwise, and tells when there will be something to say
+ * again; never is UINT64_MAX. */
+static void observer_say(Observer *observer, uint64_t *ret_next, uint64_t *ret_over) {
+        uint64_t next = UINT64_MAX, over = UINT64_MAX;
 
         for (size_t i = 0; i < observer->n_observed; i++) {
                 Observed *observed = &observer->observed[i];
                 const Definition *definition = observed_definition(observer, observed);
-                uint64_t left = DAY_USEC;
 
                 if (!definition)
                         continue;
-                if (observed_look(observed, definition) == OBSERVATION_ACTIVE ||
+                if (observer_look(observer, observed, definition) == OBSERVATION_ACTIVE ||
                     observed->state != observed->said)
                         observed_say(observer, observed, definition);
-                if (observed->state != OBSERVATION_ACTIVE && observed->state != OBSERVATION_TOO_FAR)
+                if (observed->state == OBSERVATION_OVER)
                         continue;
-                if (definition->observe_until > now && definition->observe_until - now < left)
-                        left = definition->observe_until - now + MARGIN_USEC;
-                next = left < next ? left : next;
+                next = DAY_USEC;
+                if (definition->observe_until < over)
+                        over = definition->observe_until;
         }
 
+        *ret_next = next;
+        *ret_over = over;
+}
+
+/* What was granted because it was observed ends with that. Each lease has a timer of its own, too,
+ * which runs on when the clock is set back; but it does not notice one that is set forward. */
+static void observer_end_leases(Observer *observer) {
+        Lease *lease = observer->broker->leases;
+
+        while (lease) {
+                const Definition *definition =
+                        catalogue_find(observer->broker->catalogue, &lease->name);
+                Lease *next = lease->next;
+                ObservationState state;
+
+                if (lease->how == HOW_OBSERVED && definition && lease_is_handed_over(lease)) {
+                        state = observer_get_state(observer, definition);
+                        if (state == OBSERVATION_OVER)
+                                lease_end(lease, END_EXPIRED);
+                        else if (state != OBSERVATION_ACTIVE)
+                                lease_end(lease, END_POLICY);
+                }
+                lease = next;
+        }
+}
+
+static void observer_work(Observer *observer) {
+        uint64_t next, over;
+
+        observer_say(observer, &next, &over);
         if (next != UINT64_MAX)
                 (void)deadline_set_relative(&observer->next, next);
+        if (over != UINT64_MAX) {
+                (void)sd_event_source_set_time(observer->over, over);
+                (void)sd_event_source_set_enabled(observer->over, SD_EVENT_ONESHOT);
+        }
+        observer_end_leases(observer);
 }
 
 static void on_next(void *userdata) {
         Observer *observer = userdata;
 
-        observer_say(observer);
+        observer_work(observer);
         broker_rest(observer->broker);
+}
+
+static int on_over(sd_event_source *source, uint64_t usec, void *userdata) {
+        on_next(userdata);
+        return 0;
 }
 
 bool observer_has_news(const Observer *observer) {
@@ -173,6 +216,7 @@ void observer_flush(Observer *observer) {
 
 static void observer_clear(Observer *observer) {
         deadline_lift(&observer->next);
+        (void)sd_event_source_set_enabled(observer->over, SD_EVENT_OFF);
         free(observer->observed);
         observer->observed = NULL;
         observer->n_observed = 0;
@@ -230,12 +274,13 @@ int observer_load(Observer *observer) {
         }
 
         observer_take_over(observer, before, n_before);
-        observer_say(observer);
+        observer_work(observer);
         return 0;
 }
 
 int observer_new(Broker *broker, Observer **ret) {
         _cleanup_(observer_freep) Observer *observer = calloc(1, sizeof(*observer));
+        int r;
 
         if (!observer)
                 return -ENOMEM;
@@ -246,6 +291,11 @@ int observer_new(Broker *broker, Observer **ret) {
         if (!observer->group_file)
                 return -ENOMEM;
 
+        r = sd_event_add_time(broker->event, &observer->over, CLOCK_REALTIME, UINT64_MAX,
+                              USEC_PER_SEC, on_over, observer);
+        if (r < 0)
+                return r;
+
         *ret = TAKE_PTR(observer);
         return 0;
 }
@@ -255,6 +305,7 @@ Observer *observer_free(Observer *observer) {
                 return NULL;
 
         observer_clear(observer);
+        sd_event_source_disable_unref(observer->over);
         free(observer->group_file);
         free(observer);
         return NULL;

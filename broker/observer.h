@@ -5,15 +5,15 @@
  * Observer: which endpoints are observed, and who is granted them because of that
  *
  * Membership is what the kernel says that the peer's process had when it connected, and a group is
- * the number that /etc/group had for its name when the definitions were read: no names are looked
- * up when somebody asks. Only who is judged as themselves is admitted, and not root, whom polkit
+ * the number that /etc/group has for its name at that moment. Only who is judged as themselves is admitted, and not root, whom polkit
  * allows everything: another identity did not come by the group.
  *
  * That an endpoint is observed is not to be forgotten: it is said when the definitions are read,
- * each day, and when it is over, with the number of grants that polkit would not have made. One
- * timer does that, which is set only while something is observed; until it goes off a broker that
+ * each day, and when it is over, with the number of grants that polkit would not have made. Two
+ * timers do that, which are set only while something is observed; until one goes off a broker that
  * has somebody to tell of does not end for want of work. What is over stays so while the broker
- * runs, whatever becomes of the clock.
+ * runs, whatever becomes of the clock; and what was granted ends by the clock, also if that is set
+ * forward.
  */
 
 #include <jansson.h>

@@ -3867,6 +3867,52 @@ static void test_observed_until(void **state) {
         client_close(&c);
 }
 
+/* The lease's own timer counts how much time passes, and does not notice a clock that is set
+ * forward: here it stands still. */
+static void test_observed_by_the_clock(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        observe_docker(f, 3, "");
+        drain_journal(f);
+        answer_with(f, DECISION_DENIED);
+        assert_observed(f, &c, "DOORWARD_POLICY=denied\n");
+        assert_int_equal(sd_event_source_set_enabled(f->broker->leases->expiry, SD_EVENT_OFF), 0);
+
+        run_for(f, 4500);
+        assert_int_equal(f->broker->n_leases, 0);
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "reason"), "expired");
+        client_close(&c);
+}
+
+/* The group's number is what /etc/group says at that moment; and what it gave ends with it. */
+static void test_observed_group_changes(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        observe_docker(f, 3600, "");
+        drain_journal(f);
+        answer_with(f, DECISION_DENIED);
+        assert_observed(f, &c, "DOORWARD_POLICY=denied\n");
+        write_file(f, "etc/group", "root:x:0:\nothers:x:4343:\ncrew:x:4344:\n");
+        {
+                Client other;
+
+                client_connect_as_crew(f, &other);
+                call_for_error(f, &other, OPEN_LEASED("docker", "full"), BROKER "PermissionDenied");
+                client_close(&other);
+        }
+        assert_int_equal(f->broker->n_leases, 1);
+
+        write_file(f, "etc/group", "root:x:0:\n");
+        broker_reload(f->broker);
+        assert_int_equal(f->broker->n_leases, 0);
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "reason"), "policy");
+        client_close(&c);
+}
+
 /* PAM is asked nothing: the group does not ask it either. */
 static void test_observed_meets_no_pam(void **state) {
         Fixture *f = *state;
@@ -4219,6 +4265,8 @@ int main(void) {
                 TEST(test_observed_are_no_others),
                 TEST(test_observed_is_off),
                 TEST(test_observed_until),
+                TEST(test_observed_by_the_clock),
+                TEST(test_observed_group_changes),
                 TEST(test_observed_meets_no_pam),
                 TEST(test_observed_is_said),
                 TEST(test_observed_is_shown),
