@@ -23,6 +23,7 @@
 #include <cap-ng.h>
 
 #include "common/activation.h"
+#include "common/asker.h"
 #include "common/filter-profile.h"
 #include "common/userfile.h"
 #include "config.h"
@@ -50,7 +51,7 @@ static const char *find_fault(void) {
         return NULL;
 }
 
-static int connect_broker(FilterBroker *broker) {
+static int connect_broker(Asker *broker) {
         const char *fault = find_fault();
         uid_t uid;
         int r;
@@ -67,14 +68,14 @@ static int connect_broker(FilterBroker *broker) {
                 return r;
         }
 
-        r = filter_broker_init(broker, ACTIVATION_FD, uid);
+        r = asker_init(broker, ACTIVATION_FD, uid);
         if (r < 0)
                 complain("Not asked by the broker: %s", strerror(-r));
         return r;
 }
 
 /* Makes the pair, of which the client gets one end. */
-static int grant(const FilterBroker *broker, int *ret_client) {
+static int grant(const Asker *broker, int *ret_client) {
         _cleanup_close_ int ours = -EBADF, theirs = -EBADF;
         int pair[2], r;
 
@@ -88,7 +89,7 @@ static int grant(const FilterBroker *broker, int *ret_client) {
         return r;
 }
 
-static int serve(const FilterBroker *broker) {
+static int serve(const Asker *broker) {
         static FilterSession session; /* of fixed size: nothing is allocated later */
         _cleanup_close_ int service = -EBADF, client = -EBADF;
         FilterRequest request;
@@ -122,7 +123,7 @@ static int serve(const FilterBroker *broker) {
 
 int main(int argc, char **argv) {
         int undumpable = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), r;
-        FilterBroker broker;
+        Asker broker;
 
         if (undumpable < 0) {
                 complain("This process cannot be hidden from others of its user: %m");

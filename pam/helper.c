@@ -27,12 +27,14 @@
 #include <sys/resource.h>
 
 #include "common/activation.h"
+#include "common/asker.h"
 #include "common/peer.h"
 #include "common/userfile.h"
 #include "config.h"
 #include "pam/authentication.h"
 #include "pam/polkit.h"
 #include "pam/request.h"
+#include "pam/requester.h"
 #include "policy/settings.h"
 
 /* All of it; a request has to come in a part of that, and answers in another. */
@@ -85,7 +87,7 @@ static int prepare_process(void) {
         return clean_environment();
 }
 
-static int connect_requester(Requester *requester) {
+static int connect_asker(Asker *asker) {
         uid_t broker;
         int r;
 
@@ -96,7 +98,7 @@ static int connect_requester(Requester *requester) {
                 return r;
         }
 
-        r = requester_init(requester, ACTIVATION_FD, broker);
+        r = asker_init(asker, ACTIVATION_FD, broker);
         if (r < 0)
                 complain("Not asked by the broker: %s", strerror(-r));
         return r;
@@ -115,12 +117,12 @@ static int load_settings(Settings **ret) {
         return r;
 }
 
-static int serve(const Requester *requester, const PamRequest *request, int client) {
+static int serve(const Asker *asker, const PamRequest *request, int client) {
         _cleanup_(settings_freep) Settings *settings = NULL;
         _cleanup_(strv_freep) char **shells = NULL;
         _cleanup_close_ int client_fd = client;
         RequestRules rules = {
-                .caller = {BROKER_SOCKET, PEER_UID_INVALID, requester->uid},
+                .caller = {BROKER_SOCKET, PEER_UID_INVALID, asker->uid},
                 .identity = {.by_name = getpwnam_r, .by_uid = getpwuid_r},
                 .bus = POLKIT_BUS,
                 .patience_usec = DIALOGUE_SEC * UINT64_C(1000000),
@@ -137,16 +139,16 @@ static int serve(const Requester *requester, const PamRequest *request, int clie
         rules.identity.least = identity_read_least(IDENTITY_LOGIN_DEFS);
         rules.identity.shells = shells;
         rules.identity.exceptions = settings->identities;
-        r = request_serve_consume_fd(&rules, requester, request, TAKE_FD(client_fd), &verdict);
+        r = request_serve_consume_fd(&rules, asker, request, TAKE_FD(client_fd), &verdict);
         if (r < 0)
                 return r;
 
-        return requester_send(requester, &verdict, -EBADF);
+        return requester_send(asker, &verdict, -EBADF);
 }
 
 int main(int argc, char **argv) {
         int undumpable = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), client = -EBADF, r;
-        Requester requester;
+        Asker asker;
         PamRequest request;
 
         if (undumpable < 0) {
@@ -160,15 +162,15 @@ int main(int argc, char **argv) {
 
         r = prepare_process();
         if (r == 0)
-                r = connect_requester(&requester);
+                r = connect_asker(&asker);
         if (r < 0)
                 return EXIT_FAILURE;
 
-        r = requester_receive(&requester, REQUEST_MSEC, &request, &client);
+        r = requester_receive(&asker, REQUEST_MSEC, &request, &client);
         if (r == 0)
-                r = requester_watch(&requester);
+                r = requester_watch(&asker);
         if (r == 0)
-                r = serve(&requester, &request, TAKE_FD(client));
+                r = serve(&asker, &request, TAKE_FD(client));
         if (r < 0)
                 complain("The broker's request was not answered: %s", strerror(-r));
 

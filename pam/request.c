@@ -6,6 +6,7 @@
 #include "pam/authentication.h"
 #include "pam/polkit.h"
 #include "pam/request.h"
+#include "pam/requester.h"
 #include "pam/terminal.h"
 #include "pam/verdict.h"
 
@@ -83,7 +84,7 @@ static int find_caller(const RequestRules *rules, uid_t uid, Identity *ret, PamR
         return r == 0 ? 0 : refuse_lookup(r, verdict);
 }
 
-static int begin(const RequestRules *rules, const Requester *requester, Dialogue *dialogue) {
+static int begin(const RequestRules *rules, const Asker *asker, Dialogue *dialogue) {
         const PamReply begun = {.type = PAM_REPLY_BEGUN};
         _cleanup_close_ int theirs = -EBADF;
         int r;
@@ -92,7 +93,7 @@ static int begin(const RequestRules *rules, const Requester *requester, Dialogue
         if (r < 0)
                 return r;
 
-        return requester_send(requester, &begun, theirs);
+        return requester_send(asker, &begun, theirs);
 }
 
 static int ask_name(const RequestRules *rules, Dialogue *dialogue, Identity *ret,
@@ -154,7 +155,7 @@ static void authenticate(const RequestRules *rules, const PamRequest *request,
                 verdict_refuse(verdict, VERDICT_POLKIT, "polkit did not take it: %s", strerror(-r));
 }
 
-int request_serve_consume_fd(const RequestRules *rules, const Requester *requester,
+int request_serve_consume_fd(const RequestRules *rules, const Asker *asker,
                              const PamRequest *request, int client_fd, PamReply *verdict) {
         _cleanup_(dialogue_deinit) Dialogue dialogue = DIALOGUE_NULL;
         struct ucred client;
@@ -175,7 +176,7 @@ int request_serve_consume_fd(const RequestRules *rules, const Requester *request
                 /* An agent is another process than the one that it asks for. */
                 dialogue.pid = request->use == PAM_USE_AGENT ? 0 : client.pid;
                 dialogue.uid = client.uid;
-                r = begin(rules, requester, &dialogue);
+                r = begin(rules, asker, &dialogue);
                 if (r < 0)
                         return r;
         }

@@ -9,11 +9,11 @@
  * whoever is asked for the password, whose terminal it is about, and whose agent polkit is told of.
  */
 
+#include "common/asker.h"
 #include "common/caller.h"
 #include "common/macros.h"
 #include "common/pam-protocol.h"
 #include "pam/identity.h"
-#include "pam/requester.h"
 
 /* What it depends on beside the request. */
 typedef struct RequestRules {
@@ -25,5 +25,5 @@ typedef struct RequestRules {
 } RequestRules;
 
 /* Fills in the verdict, which is then to be sent. -errno if there is nobody to send it to. */
-int request_serve_consume_fd(const RequestRules *rules, const Requester *requester,
+int request_serve_consume_fd(const RequestRules *rules, const Asker *asker,
                              const PamRequest *request, int client, PamReply *verdict) _must_check_;

@@ -3,48 +3,18 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/socket.h>
 
-#include "common/peer.h"
-#include "common/socket.h"
 #include "pam/requester.h"
 
-int requester_init(Requester *requester, int fd, uid_t broker) {
-        struct ucred credentials;
-
-        if (!socket_option_is(fd, SO_DOMAIN, AF_UNIX) ||
-            !socket_option_is(fd, SO_TYPE, SOCK_SEQPACKET) ||
-            !socket_option_is(fd, SO_ACCEPTCONN, 0) || !socket_option_is(fd, SO_PASSCRED, 1))
-                return -EPROTOTYPE;
-        if (peer_get_credentials(fd, &credentials) != 0 || credentials.uid != broker)
-                return -EPERM;
-
-        *requester = (Requester){.fd = fd, .pid = credentials.pid, .uid = credentials.uid};
-        return 0;
-}
-
-int requester_receive(const Requester *requester, int patience_msec, PamRequest *ret,
-                      int *ret_client) {
-        struct pollfd p = {.fd = requester->fd, .events = POLLIN};
+int requester_receive(const Asker *asker, int patience_msec, PamRequest *ret, int *ret_client) {
         _cleanup_close_ int client = -EBADF;
         uint8_t buf[PAM_REQUEST_SIZE];
-        SocketAncillary ancillary;
         ssize_t n;
         int r;
 
-        r = poll(&p, 1, patience_msec);
-        if (r <= 0)
-                return r < 0 ? -errno : -ETIMEDOUT;
-
-        n = socket_receive(requester->fd, buf, sizeof(buf), 1, &ancillary);
+        n = asker_receive(asker, patience_msec, buf, sizeof(buf), &client);
         if (n < 0)
                 return (int)n;
-        if (ancillary.n_fds > 0)
-                client = ancillary.fds[0];
-        if (client < 0 || !ancillary.has_credentials ||
-            ancillary.credentials.pid != requester->pid ||
-            ancillary.credentials.uid != requester->uid)
-                return -EBADMSG;
 
         r = pam_request_decode(buf, (size_t)n, ret);
         if (r == 0)
@@ -68,27 +38,24 @@ static void handle_signal(int number, siginfo_t *info, void *context) {
         errno = saved;
 }
 
-int requester_watch(const Requester *requester) {
+int requester_watch(const Asker *asker) {
         struct sigaction action = {.sa_sigaction = handle_signal,
                                    .sa_flags = SA_RESTART | SA_SIGINFO};
-        int flags = fcntl(requester->fd, F_GETFL);
+        int flags = fcntl(asker->fd, F_GETFL);
 
         if (flags < 0 || sigaction(SIGIO, &action, NULL) < 0 ||
-            fcntl(requester->fd, F_SETSIG, SIGIO) < 0 ||
-            fcntl(requester->fd, F_SETOWN, getpid()) < 0 ||
-            fcntl(requester->fd, F_SETFL, flags | O_ASYNC) < 0)
+            fcntl(asker->fd, F_SETSIG, SIGIO) < 0 || fcntl(asker->fd, F_SETOWN, getpid()) < 0 ||
+            fcntl(asker->fd, F_SETFL, flags | O_ASYNC) < 0)
                 return -errno;
 
         /* It may have done so before. */
-        if (has_hung_up(requester->fd))
+        if (has_hung_up(asker->fd))
                 _exit(EXIT_SUCCESS);
         return 0;
 }
 
-int requester_send(const Requester *requester, const PamReply *reply, int fd) {
+int requester_send(const Asker *asker, const PamReply *reply, int fd) {
         uint8_t buf[PAM_REPLY_SIZE];
-        size_t size = pam_reply_encode(reply, buf);
-        ssize_t n = socket_send(requester->fd, buf, size, fd);
 
-        return n < 0 ? (int)n : 0;
+        return asker_send(asker, buf, pam_reply_encode(reply, buf), fd);
 }

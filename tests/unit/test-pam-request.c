@@ -141,7 +141,7 @@ static int be_client(const Fixture *f, int broker, const ClientStep *script) {
 /* Serves one request of a broker's for the client of a child that follows the script. */
 static void serve(Fixture *f, const PamRequest *request, const ClientStep *script) {
         int before = fds_count();
-        Requester requester = {};
+        Asker asker = {};
         int fds[2], client;
         pid_t pid;
 
@@ -157,9 +157,9 @@ static void serve(Fixture *f, const PamRequest *request, const ClientStep *scrip
         close_fd(fds[1]);
         client = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC);
         assert_true(client >= 0);
-        requester.fd = fds[0];
+        asker.fd = fds[0];
         assert_int_equal(
-                request_serve_consume_fd(&f->rules, &requester, request, client, &f->verdict), 0);
+                request_serve_consume_fd(&f->rules, &asker, request, client, &f->verdict), 0);
         close_fd(fds[0]);
         assert_int_equal(fds_count(), before);
         client_finish(pid);
@@ -344,7 +344,7 @@ static void test_who_answers(void **state) {
 static void test_no_client(void **state) {
         PamRequest request = identity("bob");
         Fixture *f = *state;
-        Requester requester = {};
+        Asker asker = {};
         int fds[2];
 
         f->begins = false;
@@ -355,7 +355,7 @@ static void test_no_client(void **state) {
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
         f->rules.caller.broker = 4243;
         assert_int_equal(
-                request_serve_consume_fd(&f->rules, &requester, &request, fds[0], &f->verdict), 0);
+                request_serve_consume_fd(&f->rules, &asker, &request, fds[0], &f->verdict), 0);
         check_refused(f, VERDICT_CLIENT, "the descriptor is not a connection to the broker");
         close_fd(fds[1]);
 }
@@ -388,7 +388,7 @@ static void test_root(void **state) {
 static void test_broker_gone(void **state) {
         PamRequest request = identity("bob");
         Fixture *f = *state;
-        Requester requester = {};
+        Asker asker = {};
         int fds[2], client;
         pid_t pid;
 
@@ -398,9 +398,9 @@ static void test_broker_gone(void **state) {
         if (pid == 0)
                 _exit(connect_client(f) < 0 || pause() < 0);
         client = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC);
-        requester.fd = fds[0];
+        asker.fd = fds[0];
         assert_int_equal(
-                request_serve_consume_fd(&f->rules, &requester, &request, client, &f->verdict),
+                request_serve_consume_fd(&f->rules, &asker, &request, client, &f->verdict),
                 -EPIPE);
         close_fd(fds[0]);
         (void)kill(pid, SIGKILL);
