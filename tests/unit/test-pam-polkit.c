@@ -8,9 +8,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <time.h>
 
 #include <cmocka.h>
@@ -18,74 +15,25 @@
 #include <systemd/sd-bus.h>
 
 #include "pam/polkit.h"
+#include "tests/support/bus.h"
 #include "tests/support/fds.h"
-#include "tests/support/tree.h"
 
 #define COOKIE "2-4711-1"
 
-typedef struct Fixture {
-        Tree tree;
-        char address[TREE_PATH_SIZE + 16];
-        pid_t daemon, polkit;
-} Fixture;
-
 static int setup(void **state) {
-        Fixture *f = calloc(1, sizeof(*f));
-        char path[TREE_PATH_SIZE];
+        Bus *bus = calloc(1, sizeof(*bus));
 
-        if (!f)
+        if (!bus)
                 return -1;
-        tree_init(&f->tree);
-        (void)snprintf(f->address, sizeof(f->address), "unix:path=%s",
-                       tree_path(&f->tree, "bus", path));
-        *state = f;
+        bus_init(bus);
+        *state = bus;
         return 0;
-}
-
-static void stop(pid_t *pid) {
-        if (*pid > 0) {
-                (void)kill(*pid, SIGKILL);
-                (void)waitpid(*pid, NULL, 0);
-        }
-        *pid = 0;
 }
 
 static int teardown(void **state) {
-        Fixture *f = *state;
-
-        stop(&f->polkit);
-        stop(&f->daemon);
-        tree_deinit(&f->tree);
-        free(f);
+        bus_deinit(*state);
+        free(*state);
         return 0;
-}
-
-/* Waits for a child that says it is ready; false if it ended instead. */
-static bool is_ready(int fd) {
-        char buf[512];
-        bool ready = read(fd, buf, sizeof(buf)) > 0;
-
-        close_fd(fd);
-        return ready;
-}
-
-static void start_bus(Fixture *f) {
-        char option[sizeof(f->address) + 16];
-        int out[2];
-
-        (void)snprintf(option, sizeof(option), "--address=%s", f->address);
-        assert_int_equal(pipe(out), 0);
-        f->daemon = fork();
-        if (f->daemon == 0) {
-                (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-                (void)dup2(out[1], STDOUT_FILENO);
-                (void)execlp("dbus-daemon", "dbus-daemon", "--session", "--nofork", "--nopidfile",
-                             "--print-address=1", option, (char *)NULL);
-                _exit(127);
-        }
-        close_fd(out[1]);
-        if (!is_ready(out[0]))
-                skip();
 }
 
 /* Takes what the tests send, and nothing else. */
@@ -109,74 +57,57 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_VTABLE_END,
 };
 
-_noreturn_ static void be_polkit(const Fixture *f, int out) {
-        sd_bus *bus = NULL;
+static int be_polkit(sd_bus *bus, void *userdata) {
+        int r;
 
-        if (sd_bus_new(&bus) < 0 || sd_bus_set_address(bus, f->address) < 0 ||
-            sd_bus_set_bus_client(bus, true) < 0 || sd_bus_start(bus) < 0 ||
-            sd_bus_add_object_vtable(bus, NULL, "/org/freedesktop/PolicyKit1/Authority",
-                                     "org.freedesktop.PolicyKit1.Authority", vtable, NULL) < 0 ||
-            sd_bus_request_name(bus, "org.freedesktop.PolicyKit1", 0) < 0)
-                _exit(EXIT_FAILURE);
-
-        (void)!write(out, "r", 1);
-        for (;;)
-                if (sd_bus_process(bus, NULL) == 0)
-                        (void)sd_bus_wait(bus, UINT64_MAX);
+        r = sd_bus_add_object_vtable(bus, NULL, "/org/freedesktop/PolicyKit1/Authority",
+                                     "org.freedesktop.PolicyKit1.Authority", vtable, NULL);
+        return r < 0 ? r : sd_bus_request_name(bus, "org.freedesktop.PolicyKit1", 0);
 }
 
-static void start_polkit(Fixture *f) {
-        int out[2];
-
-        assert_int_equal(pipe(out), 0);
-        f->polkit = fork();
-        if (f->polkit == 0) {
-                (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-                be_polkit(f, out[1]);
-        }
-        close_fd(out[1]);
-        assert_true(is_ready(out[0]));
+static void start_polkit(Bus *bus) {
+        bus_play(bus, be_polkit, NULL, false);
 }
 
 #define PATIENCE_USEC 300000U
 
-static int respond(const Fixture *f, uid_t agent, const char *cookie, uid_t identity) {
-        return polkit_respond(f->address, PATIENCE_USEC, agent, cookie, identity);
+static int respond(const Bus *bus, uid_t agent, const char *cookie, uid_t identity) {
+        return polkit_respond(bus->address, PATIENCE_USEC, agent, cookie, identity);
 }
 
 static void test_taken(void **state) {
-        Fixture *f = *state;
+        Bus *bus = *state;
         unsigned before;
 
-        start_bus(f);
-        start_polkit(f);
+        bus_start(bus);
+        start_polkit(bus);
         before = fds_count();
-        assert_int_equal(respond(f, 1001, COOKIE, 0), 0);
+        assert_int_equal(respond(bus, 1001, COOKIE, 0), 0);
         assert_int_equal(fds_count(), before);
 }
 
 static void test_not_taken(void **state) {
-        Fixture *f = *state;
+        Bus *bus = *state;
 
-        start_bus(f);
-        start_polkit(f);
-        assert_true(respond(f, 1002, COOKIE, 0) < 0);
-        assert_true(respond(f, 1001, "2-4711-2", 0) < 0);
-        assert_true(respond(f, 1001, COOKIE, 1) < 0);
-        assert_int_equal(respond(f, 1001, COOKIE, 0), 0);
+        bus_start(bus);
+        start_polkit(bus);
+        assert_true(respond(bus, 1002, COOKIE, 0) < 0);
+        assert_true(respond(bus, 1001, "2-4711-2", 0) < 0);
+        assert_true(respond(bus, 1001, COOKIE, 1) < 0);
+        assert_int_equal(respond(bus, 1001, COOKIE, 0), 0);
 }
 
 static void test_no_polkit(void **state) {
-        Fixture *f = *state;
+        Bus *bus = *state;
 
-        start_bus(f);
-        assert_true(respond(f, 1001, COOKIE, 0) < 0);
+        bus_start(bus);
+        assert_true(respond(bus, 1001, COOKIE, 0) < 0);
 }
 
 static void test_no_bus(void **state) {
-        Fixture *f = *state;
+        Bus *bus = *state;
 
-        assert_int_equal(respond(f, 1001, COOKIE, 0), -ENOENT);
+        assert_int_equal(respond(bus, 1001, COOKIE, 0), -ENOENT);
 }
 
 static uint64_t now_usec(void) {
@@ -188,14 +119,14 @@ static uint64_t now_usec(void) {
 
 /* A polkit that stands still is waited for, and not for long. */
 static void test_silent_polkit(void **state) {
-        Fixture *f = *state;
+        Bus *bus = *state;
         uint64_t before;
 
-        start_bus(f);
-        start_polkit(f);
-        assert_int_equal(kill(f->polkit, SIGSTOP), 0);
+        bus_start(bus);
+        start_polkit(bus);
+        assert_int_equal(kill(bus->player, SIGSTOP), 0);
         before = now_usec();
-        assert_int_equal(respond(f, 1001, COOKIE, 0), -ETIMEDOUT);
+        assert_int_equal(respond(bus, 1001, COOKIE, 0), -ETIMEDOUT);
         assert_true(now_usec() - before >= PATIENCE_USEC);
         assert_true(now_usec() - before < 20 * PATIENCE_USEC);
 }
