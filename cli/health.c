@@ -13,6 +13,7 @@
 #include "cli/exit-status.h"
 #include "cli/health.h"
 #include "cli/level.h"
+#include "cli/manager.h"
 #include "cli/report.h"
 #include "cli/text.h"
 #include "client/query.h"
@@ -22,7 +23,6 @@
 #include "policy/observation.h"
 #include "policy/strv.h"
 
-#define RELOAD "systemctl daemon-reload && systemctl reload doorward"
 #define OWNER "org.freedesktop.policykit.owner\">unix-user:" BROKER_USER "<"
 #define GENERATED_DIR "/run/systemd/generator"
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
@@ -357,7 +357,7 @@ static void check_definition(Health *health, const Definition *definition) {
         (void)snprintf(name, sizeof(name), "%s%s", definition->name,
                        definition->template ? "@" : "");
         if (!is_generated(definition) || (health->endpoints && !is_listed(health, name)))
-                find(health, FINDING_PROBLEM, "definition", RELOAD,
+                find(health, FINDING_PROBLEM, "definition", MANAGER_BY_HAND,
                      "what runs does not have %s as it stands in its file", definition->name);
         else
                 check_opener(health, definition);

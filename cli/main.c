@@ -85,11 +85,11 @@ static const Command commands[] = {
          OPTION_JSON | OPTION_QUIET, 0, 0, false, command_forget},
         {"policy", "NAME|suggest", "its polkit actions, for administrators",
          "Prints the file that declares the polkit actions of an endpoint, puts it where polkit "
-         "reads it, or removes it from there. With the word suggest: prints polkit rules that "
-         "allow "
-         "what the record says was used of endpoints while they were observed, and no more.",
-         OPTION_INSTALL | OPTION_REMOVE | OPTION_QUIET | OPTION_NO_PAGER | OPTION_SINCE |
-                 OPTION_UNTIL | OPTION_ENDPOINT | OPTION_JSON,
+         "reads it, or removes it from there; and has the definition take effect. With the word "
+         "suggest: prints polkit rules that allow what the record says was used of endpoints while "
+         "they were observed, and no more.",
+         OPTION_INSTALL | OPTION_REMOVE | OPTION_NOW | OPTION_QUIET | OPTION_NO_PAGER |
+                 OPTION_SINCE | OPTION_UNTIL | OPTION_ENDPOINT | OPTION_JSON,
          1, 1, false, command_policy},
         {"cat-config", "[NAME...]", "definitions as they are read",
          "Prints definitions as they are merged of their files and drop-ins: those that are named, "

@@ -41,6 +41,7 @@ enum {
         OPTION_SINCE = 1 << 22,
         OPTION_UNTIL = 1 << 23,
         OPTION_CHECK = 1 << 24,
+        OPTION_NOW = 1 << 25,
 };
 
 typedef struct Command Command;
@@ -49,15 +50,15 @@ typedef struct Options {
         const Command *command;
         unsigned given; /* OPTION_* */
         JsonMode json;
-        int fd;               /* --fd; -EBADF if not given */
-        const char *user;     /* --user; NULL if not given, "" if it is to be asked */
-        const char *bridge;   /* --br; NULL if not given */
-        const char *endpoint; /* --endpoint; NULL if not given */
-        const char *at;       /* --at; NULL if not given */
+        int fd;                /* --fd; -EBADF if not given */
+        const char *user;      /* --user; NULL if not given, "" if it is to be asked */
+        const char *bridge;    /* --br; NULL if not given */
+        const char *endpoint;  /* --endpoint; NULL if not given */
+        const char *at;        /* --at; NULL if not given */
         uint64_t since, until; /* --since and --until, in µs of CLOCK_REALTIME; 0 if not given */
-        int64_t block;        /* --block, in seconds; 0 if not given, */
-        bool lets_in;         /* or if it was 0: who was kept out is let in again */
-        LogLevel debug;       /* from which level on; if --debug is given */
+        int64_t block;         /* --block, in seconds; 0 if not given, */
+        bool lets_in;          /* or if it was 0: who was kept out is let in again */
+        LogLevel debug;        /* from which level on; if --debug is given */
         Output *output;
         char **words; /* what follows "--", if the command wants that; ended by NULL */
 } Options;

@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/exit-status.h"
 #include "cli/lookup.h"
+#include "cli/manager.h"
 #include "cli/report.h"
 #include "cli/suggest.h"
 #include "policy/action.h"
@@ -44,14 +45,43 @@ static int policy_make(const Options *options, const char *word, char **ret) {
         return r < 0 ? report_errno(options, r, "Cannot make the policy of %s", word) : -1;
 }
 
+/* With --now, once the file is as it should be. It stays so, whatever becomes of this. */
+static int policy_take_up(const Options *options) {
+        static const char by_hand[] =
+                "The file is as it should be. What is left is: " MANAGER_BY_HAND;
+        _cleanup_free_ char *problem = NULL;
+        int r;
+
+        r = manager_take_up(MANAGER_BUS, MANAGER_PATIENCE_USEC, &problem);
+        if (r == -EACCES || r == -EPERM)
+                return report_problem(options, DOORWARD_ERR_SYSTEM, "Run it with sudo, or as root.",
+                                      "Only root can have systemd take up a definition.");
+        if (r < 0)
+                return report_problem(options, DOORWARD_ERR_SYSTEM, by_hand,
+                                      "systemd has not taken up the definition: %s.",
+                                      problem ?: strerror(-r));
+
+        report_note(options, "systemd and the broker have taken up the definition.");
+        return EXIT_STATUS_OK;
+}
+
 static bool policy_is_ours(const char *text) {
         size_t n = strlen(text), mark = strlen(POLICY_MARK);
 
         return n >= mark && streq(text + n - mark, POLICY_MARK);
 }
 
-/* What is there under that name: 0 and *ret, -ENOENT, -errno. */
-static int policy_read(int folder, const char *name, char **ret) {
+/* Whether it is there already, by us or by a package. */
+static bool policy_is_same(const char *present, const char *text) {
+        size_t n = strlen(text);
+
+        return strncmp(present, text, n) == 0 &&
+               (present[n] == 0 || streq(present + n, POLICY_MARK));
+}
+
+/* What is there under that name, and whether polkitd, which is not root, can read it: 0, -ENOENT,
+ * -errno. */
+static int policy_read(int folder, const char *name, char **ret, bool *ret_readable) {
         _cleanup_close_ int fd = -EBADF;
         _cleanup_free_ char *text = calloc(1, POLICY_SIZE_MAX + 1);
         struct stat st;
@@ -73,6 +103,7 @@ static int policy_read(int folder, const char *name, char **ret) {
                 return -errno;
 
         *ret = TAKE_PTR(text);
+        *ret_readable = st.st_mode & S_IROTH;
         return 0;
 }
 
@@ -141,16 +172,17 @@ static int policy_failed(const Options *options, int error, const char *what, co
 static int policy_install(const Options *options, const char *name, const char *text) {
         _cleanup_close_ int folder = -EBADF;
         _cleanup_free_ char *present = NULL;
+        bool readable = false;
         int status, r;
 
         status = policy_open_folder(options, &folder);
         if (status >= 0)
                 return status;
 
-        r = policy_read(folder, name, &present);
+        r = policy_read(folder, name, &present, &readable);
         if (r < 0 && r != -ENOENT)
                 return policy_failed(options, r, "read", name);
-        if (r == 0 && streq(present, text)) {
+        if (r == 0 && readable && policy_is_same(present, text)) {
                 report_note(options, "%s/%s is there, and as it should be.", POLKIT_ACTION_DIR,
                             name);
                 return EXIT_STATUS_OK;
@@ -170,13 +202,14 @@ static int policy_install(const Options *options, const char *name, const char *
 static int policy_remove(const Options *options, const char *name) {
         _cleanup_close_ int folder = -EBADF;
         _cleanup_free_ char *present = NULL;
+        bool readable = false;
         int status, r;
 
         status = policy_open_folder(options, &folder);
         if (status >= 0)
                 return status;
 
-        r = policy_read(folder, name, &present);
+        r = policy_read(folder, name, &present, &readable);
         if (r == -ENOENT) {
                 report_note(options, "There is no %s/%s.", POLKIT_ACTION_DIR, name);
                 return EXIT_STATUS_OK;
@@ -193,36 +226,53 @@ static int policy_remove(const Options *options, const char *name) {
         return EXIT_STATUS_OK;
 }
 
+/* -1, or the exit status. */
+static int policy_check(const Options *options, const char *word) {
+        if (streq(word, WORD_SUGGEST)) {
+                if (options_has(options, OPTION_INSTALL | OPTION_REMOVE | OPTION_NOW))
+                        return options_usage_error(options, "Rules are read before they are "
+                                                            "installed: by you.");
+                return -1;
+        }
+        if (options_has(options, OPTIONS_SUGGEST))
+                return options_usage_error(options, "Only 'policy " WORD_SUGGEST "' has a use for "
+                                                    "a period, an endpoint or JSON.");
+        if (options_has(options, OPTION_INSTALL) && options_has(options, OPTION_REMOVE))
+                return options_usage_error(options, "Either --install or --remove, not both.");
+        if (options_has(options, OPTION_NOW) &&
+            !options_has(options, OPTION_INSTALL | OPTION_REMOVE))
+                return options_usage_error(options, "--now wants --install or --remove.");
+
+        return -1;
+}
+
 int command_policy(const Options *options, char **arguments, size_t n) {
         char endpoint[NAME_ENDPOINT_MAX + 1], file[ACTION_TEXT_SIZE];
         _cleanup_free_ char *text = NULL;
         int status;
 
         (void)n;
-        if (streq(arguments[0], WORD_SUGGEST)) {
-                if (options_has(options, OPTION_INSTALL | OPTION_REMOVE))
-                        return options_usage_error(options, "Rules are read before they are "
-                                                            "installed: by you.");
+        status = policy_check(options, arguments[0]);
+        if (status >= 0)
+                return status;
+        if (streq(arguments[0], WORD_SUGGEST))
                 return suggest(options);
-        }
-        if (options_has(options, OPTIONS_SUGGEST))
-                return options_usage_error(options, "Only 'policy " WORD_SUGGEST "' has a use for "
-                                                    "a period, an endpoint or JSON.");
         if (!lookup_name(arguments[0], endpoint))
                 return options_usage_error(options, "'%s' is not the name of an endpoint.",
                                            arguments[0]);
-        if (options_has(options, OPTION_INSTALL) && options_has(options, OPTION_REMOVE))
-                return options_usage_error(options, "Either --install or --remove, not both.");
 
         (void)action_file_name(endpoint, file);
-        if (options_has(options, OPTION_REMOVE))
-                return policy_remove(options, file);
-
-        status = policy_make(options, arguments[0], &text);
-        if (status >= 0)
-                return status;
-        if (options_has(options, OPTION_INSTALL))
-                return policy_install(options, file, text);
+        if (!options_has(options, OPTION_REMOVE)) {
+                status = policy_make(options, arguments[0], &text);
+                if (status >= 0)
+                        return status;
+        }
+        if (options_has(options, OPTION_INSTALL | OPTION_REMOVE)) {
+                status = text ? policy_install(options, file, text) : policy_remove(options, file);
+                return status == EXIT_STATUS_OK && options_has(options, OPTION_NOW)
+                               ? policy_take_up(options)
+                               : status;
+        }
 
         output_begin_text(options->output);
         (void)fputs(text, stdout);

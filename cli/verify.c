@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/exit-status.h"
 #include "cli/lookup.h"
+#include "cli/manager.h"
 #include "cli/report.h"
 #include "cli/text.h"
 #include "common/userfile.h"
@@ -222,8 +223,8 @@ static int word_verify(Verify *verify, const char *word) {
 
 static void effect_note(const Verify *verify) {
         if (verify->definitions)
-                report_note(verify->options, "A changed definition takes effect with: systemctl "
-                                             "daemon-reload && systemctl reload doorward");
+                report_note(verify->options,
+                            "A changed definition takes effect with: " MANAGER_BY_HAND);
         if (verify->settings)
                 report_note(verify->options,
                             "A changed " SETTINGS_WORD " takes effect with: systemctl restart "

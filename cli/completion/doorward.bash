@@ -74,7 +74,10 @@ __doorward_options() {
         revoke) echo --user= --endpoint= --block= --json= -j --quiet -q ;;
         monitor) echo --all --json= -j --no-legend ;;
         forget) echo --json= -j --quiet -q ;;
-        policy) echo --install --remove --quiet -q --no-pager --since= --until= --endpoint= --json= -j ;;
+        policy)
+                echo --install --remove --now --quiet -q --no-pager --since= --until= --endpoint= \
+                        --json= -j
+                ;;
         cat-config) echo --no-pager ;;
         verify) echo --json= -j --quiet -q ;;
         capabilities) echo --json= -j --no-pager ;;

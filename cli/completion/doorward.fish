@@ -140,6 +140,7 @@ complete -c doorward -n '__doorward_command listen' -l at -r -F -d 'Make the soc
 complete -c doorward -n '__doorward_command fdpass' -l fd -x -d 'Pass it over this descriptor'
 complete -c doorward -n '__doorward_command policy' -l install -d 'Put the file where polkit reads it'
 complete -c doorward -n '__doorward_command policy' -l remove -d 'Take it away again'
+complete -c doorward -n '__doorward_command policy' -l now -d 'And have systemd and the broker take it up'
 complete -c doorward -n '__doorward_command policy' -a suggest -d 'Rules that allow what was used'
 complete -c doorward -n '__doorward_command policy' -x -l since -a '1d 7d 30d' -d 'What is not older'
 complete -c doorward -n '__doorward_command policy' -x -l until -a '1d 7d' -d 'What is not newer'

@@ -96,11 +96,11 @@ def test_info():
 
 
 def test_policy():
-    """policy prints a .policy file that pkaction takes; --install and --remove need root."""
+    """policy prints a .policy file that pkaction takes; to remove one wants root."""
     text = doorward("policy", "echo").expect_status(0).out
     lib.expect_in("org.doorward.endpoint.echo.full", text)
     lib.expect_in("unix-user:doorward", text)
-    lib.expect_true(doorward("policy", "--install", "echo").status != 0, "alice installs an action")
+    lib.expect_true(doorward("policy", "--remove", "echo").status != 0, "alice removes an action")
     out = lib.ok("pkaction", "--verbose", "--action-id", "org.doorward.endpoint.echo.full")
     lib.expect_in("auth_admin", out)
     shipped = ("docker", "podman", "libvirt", "mariadb", "postgresql", "kvm", "kmsg", "serial", "tun")

@@ -36,12 +36,50 @@ def test_policy_install_and_remove():
             ).status == 0,
             "polkit knows the action",
         )
+        before = os.stat(path)
+        result = doorward("policy", "--install", "other").expect_status(0)
+        lib.expect_in("as it should be", result.err)
+        lib.expect(os.stat(path).st_ino, before.st_ino, "it is not written again")
+        os.chmod(path, 0o600)
         doorward("policy", "--install", "other").expect_status(0)
-        doorward("policy", "--install", "other", user="alice").expect_status(1)
+        lib.expect(stat.S_IMODE(os.stat(path).st_mode), 0o644)
     doorward("policy", "--remove", "other", user="alice").expect_status(1)
     doorward("policy", "--remove", "other").expect_status(0)
     lib.expect_true(not os.path.exists(path), "the file is gone")
     doorward("policy", "--remove", "other").expect_status(0)
+
+
+def test_policy_now():
+    """What --now cannot do it says, with what is left to type; the file is there all the same. It is
+    for root."""
+    path = f"{ACTIONS}/org.doorward.endpoint.other.policy"
+    by_hand = "systemctl daemon-reload && systemctl reload doorward"
+    with lib.definition("other", OTHER, apply=False):
+        for argv in (["--now", "other"], ["--install", "--now", "suggest"], ["--now", "suggest"]):
+            doorward("policy", *argv).expect_status(2)
+        result = doorward("policy", "--install", "--now", "other", user="alice").expect_status(1)
+        lib.expect_in("Only root can write", result.err)
+        lib.expect_true(not os.path.exists(path), "nothing is written")
+        # Without the bus there is no way to systemd.
+        for said in ("Wrote ", "as it should be"):
+            result = lib.run(
+                "unshare", "--mount", "sh", "-c",
+                "mount -t tmpfs none /run/dbus && exec doorward policy --install --now other",
+            ).expect_status(1)
+            lib.expect_in(said, result.err)
+            lib.expect_in("systemd has not taken up the definition: No such file", result.err)
+            lib.expect_in(by_hand, result.err)
+            lib.expect_true(os.path.exists(path), "the file is there")
+        result = doorward("policy", "--install", "--now", "other", user="alice").expect_status(1)
+        lib.expect_in("Only root can have systemd take up", result.err)
+        doorward("policy", "--remove", "other").expect_status(0)
+    lib.write(f"{lib.DEFINITIONS}/other.conf", "[Endpoint]\n")
+    try:
+        result = doorward("policy", "--install", "--now", "other").expect_status(80)
+        lib.expect_not_in("taken up", result.err)
+        lib.expect_true(not os.path.exists(path), "nothing is written for what is wrong")
+    finally:
+        os.unlink(f"{lib.DEFINITIONS}/other.conf")
 
 
 def test_policy_of_others():

@@ -117,6 +117,46 @@ def test_changed():
         echo()
 
 
+def test_now():
+    """policy --install --now is the two commands: for a new definition, and for one that has changed
+    while the file of actions is right; --remove --now likewise. When it returns the opener listens,
+    whether there is a broker or not."""
+    actions = "/usr/share/polkit-1/actions/org.doorward.endpoint.other.policy"
+    moved = OTHER.replace("/run/doorward-echo/read-only", "/run/nowhere/x")
+
+    def now(what):
+        result = lib.run("doorward", "policy", what, "--now", "other", timeout=60).expect_status(0)
+        lib.expect_in("have taken up the definition", result.err)
+        listens = lib.unit_is_active("doorward-opener@other.socket")
+        lib.expect_true(listens or what == "--remove", "the opener's socket is there")
+        return result.err
+
+    rule = lib.allow("other", "read-only")
+    with echo_works() as echo, lib.rule(rule), lib.definition("other", OTHER, apply=False) as path:
+        for runs in (True, False):
+            expect_outcome("EndpointNotFound", hint=COMMANDS)
+            if not runs:
+                lib.systemctl("stop", "doorward.service")
+            lib.expect_in("Wrote", now("--install"))
+            lib.polkit_settle()
+            expect_outcome("granted")
+            lib.write(path, moved)
+            expect_outcome("EndpointUnavailable", hint=COMMANDS)
+            if not runs:
+                lib.systemctl("stop", "doorward.service")
+            lib.expect_in("as it should be", now("--install"))
+            lib.expect(expect_outcome("EndpointUnavailable").get("reason", "").count("stale"), 0)
+            lib.write(path, OTHER)
+            now("--install")
+            expect_outcome("granted")
+            os.unlink(path)
+            now("--remove")
+            lib.expect_true(not os.path.exists(actions), "the actions are gone")
+            expect_outcome("EndpointNotFound")
+            echo()
+            lib.write(path, OTHER)
+
+
 def test_changed_with_daemon_reload_only():
     """daemon-reload alone: the broker would judge by the old text, and the opener open by the new
     one, so nothing is opened at either level."""
