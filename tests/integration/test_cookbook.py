@@ -9,6 +9,7 @@ them) is made here.
 import contextlib
 import io
 import os
+import pwd
 import re
 import tarfile
 import unittest.mock
@@ -277,6 +278,58 @@ def test_redis():
             lib.run("redis-cli", "-s", "/run/redis/redis-server.sock", "flushall")
 
 
+# A service of one's own.
+
+SHOP = """[Service]
+Type=exec
+User=shop
+UMask=0117
+RuntimeDirectory=shop
+RuntimeDirectoryMode=0750
+ExecStart=/usr/bin/python3 -B {program}
+ExecStartPost=sh -c 'while ! [ -S /run/shop/api.sock ]; do sleep 0.05; done'
+"""
+SHOP_PROGRAM = """
+import http.server, socketserver
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def address_string(self):
+        return "somebody"
+
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"Welcome to the shop.\\n")
+
+socketserver.ThreadingUnixStreamServer("/run/shop/api.sock", Handler).serve_forever()
+"""
+
+
+@contextlib.contextmanager
+def shop():
+    """A small service on a socket that only its group can connect to."""
+    lib.ok("useradd", "--system", "--user-group", "shop")
+    try:
+        with lib.scratch() as place:
+            lib.write(f"{place}/shop", SHOP_PROGRAM)
+            with lib.unit("tests-shop.service", SHOP.format(program=f"{place}/shop")):
+                lib.systemctl("start", "tests-shop.service")
+                yield
+    finally:
+        lib.ok("userdel", "shop")
+
+
+def test_first_endpoint():
+    """docs/first-endpoint.md: three commands of root's, and it works."""
+    steps = recipes.Page("../first-endpoint").steps
+    users = [step.user for step in steps]
+    lib.expect(users[:4], ["root", "root", "root", "alice"], "three commands")
+    with shop():
+        argv = "curl -s --unix-socket /run/shop/api.sock http://shop/".split()
+        lib.expect_true(lib.run(*argv, user="alice").status, "without doorward it is not for alice")
+        read("../first-endpoint")
+
+
 # Docker's API, and podman's.
 
 
@@ -307,6 +360,8 @@ def test_from_the_docker_group():
     """docs/from-the-docker-group.md: nothing breaks on the way from the group to rules."""
     with test_recipes.podman():
         lib.ok("sh", "-c", "gpasswd --add alice docker")
+        # Her service manager may be there from a test before, without the group.
+        lib.run("systemctl", "stop", f"user@{pwd.getpwnam('alice').pw_uid}.service", timeout=60)
         read("../from-the-docker-group")
 
 
