@@ -143,11 +143,18 @@ static int walk_judge_end(Walk *walk, const char *name, const struct stat *st) {
 /* One component: goes in, follows it, or has come to the end and leaves it in *ret_fd. */
 static int walk_step(Walk *walk, const char *name, int *ret_fd, struct stat *ret_stat) {
         _cleanup_close_ int fd = -EBADF;
+        const char *reason;
         struct stat st;
         int r;
 
         fd = openat(walk->dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0 || fstat(fd, &st) < 0)
+        if (fd < 0)
+                return walk_fail(walk, errno, name);
+        /* Before it is asked anything. */
+        r = opener_mounts_check(walk->rules->mounts, fd, &reason);
+        if (r != 0)
+                return walk_refuse(walk, r < 0 ? -r : 0, name, reason);
+        if (fstat(fd, &st) < 0)
                 return walk_fail(walk, errno, name);
 
         if (S_ISLNK(st.st_mode))

@@ -19,6 +19,7 @@
  *     socket is asked after the connection is made. What has a second name is refused here too.
  *  4. A symbolic link is followed only as long as every folder so far was as in 1, eight at most.
  *  5. A folder of anybody else is not passed.
+ *  6. Nothing on a FUSE file system is passed, opened or connected to: see opener-mounts.h.
  *
  * Magic links of /proc are never followed: only their text is read, and it leads nowhere.
  */
@@ -27,10 +28,12 @@
 
 #include "common/macros.h"
 #include "common/opener-protocol.h"
+#include "helpers/opener-mounts.h"
 
 #define OPENER_PATH_LINKS_MAX 8
 
 typedef struct OpenerPathRules {
+        OpenerMounts *mounts;  /* what is known of them */
         int root_fd;           /* what "/" is, O_PATH */
         uid_t root;            /* whose folders are trusted */
         uid_t peer;            /* of PeerUser=; PEER_UID_INVALID if that is "*" */

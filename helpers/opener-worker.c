@@ -15,6 +15,9 @@
 #include "helpers/opener-request.h"
 #include "helpers/opener-worker.h"
 
+/* Of messages about what a worker brought. */
+#define WHAT "what was opened"
+
 /* What it is to do; a copy of the opener's own. */
 typedef struct Job {
         const OpenerRequest *request;
@@ -65,6 +68,7 @@ static int take_signals(void) {
 static int become(const Job *job) {
         int r;
 
+        opener_mounts_deinit(job->rules->mounts);
         r = arrange_end(job->deadline + OPENER_WORKER_END_USEC);
         if (r == 0)
                 r = take_signals();
@@ -170,45 +174,60 @@ static bool has_access(Access access, int fd) {
                (flags & O_ACCMODE) == (access == ACCESS_FULL ? O_RDWR : O_RDONLY);
 }
 
-/* What it brought, by the definition's own words: 0 or a refusal. */
-static int worker_verify(const OpenerWorker *worker, const Definition *definition,
-                         const OpenerPathRules *rules, int fd, OpenerReply *reply) {
-        static const char what[] = "what was opened";
+static int refuse_kind(const OpenerWorker *worker, OpenerReply *reply) {
+        return opener_refuse(reply, OPENER_TYPE, 0,
+                             "%s by the process of user %u is no %s as it was asked for", WHAT,
+                             (unsigned)worker->uid, kind_to_string(worker->kind));
+}
+
+static int verify_connection(const OpenerWorker *worker, const OpenerPathRules *rules, int fd,
+                             OpenerReply *reply) {
+        return is_connection(worker->kind, fd) ? opener_place_check_peer(WHAT, fd, rules, reply)
+                                               : refuse_kind(worker, reply);
+}
+
+static int verify_file(const OpenerWorker *worker, const Definition *definition,
+                       const OpenerPathRules *rules, int fd, OpenerReply *reply) {
+        const char *reason;
         struct stat st;
         bool fits;
+        int r;
 
+        /* Before it is asked anything: others wait. */
+        r = opener_mounts_check(rules->mounts, fd, &reason);
+        if (r != 0)
+                return opener_refuse(reply, OPENER_TYPE, r < 0 ? -r : 0, "%s %s", WHAT, reason);
         if (fstat(fd, &st) < 0)
-                return opener_refuse(reply, OPENER_OPEN, errno, "%s cannot be looked at: %s", what,
+                return opener_refuse(reply, OPENER_OPEN, errno, "%s cannot be looked at: %s", WHAT,
                                      strerror(errno));
 
         switch (worker->kind) {
-        case KIND_STREAM:
-        case KIND_SEQPACKET:
-                fits = is_connection(worker->kind, fd);
-                break;
         case KIND_DEVICE:
-                fits = (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) &&
-                       has_access(worker->access, fd);
+                fits = S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode);
                 break;
         case KIND_FIFO:
-                fits = S_ISFIFO(st.st_mode) && has_access(worker->access, fd);
+                fits = S_ISFIFO(st.st_mode);
                 break;
         case KIND_FILE:
-                fits = S_ISREG(st.st_mode) && has_access(worker->access, fd);
+                fits = S_ISREG(st.st_mode);
                 break;
         default:
                 fits = false;
         }
-        if (!fits)
-                return opener_refuse(reply, OPENER_TYPE, 0,
-                                     "%s by the process of user %u is no %s as it was asked for",
-                                     what, (unsigned)worker->uid, kind_to_string(worker->kind));
+        if (!fits || !has_access(worker->access, fd))
+                return refuse_kind(worker, reply);
 
-        if (worker->kind == KIND_DEVICE)
-                return opener_device_check(definition->devices, what, &st, reply);
-        return worker->kind == KIND_STREAM || worker->kind == KIND_SEQPACKET
-                       ? opener_place_check_peer(what, fd, rules, reply)
+        return worker->kind == KIND_DEVICE
+                       ? opener_device_check(definition->devices, WHAT, &st, reply)
                        : 0;
+}
+
+/* What it brought, by the definition's own words: 0 or a refusal. */
+static int worker_verify(const OpenerWorker *worker, const Definition *definition,
+                         const OpenerPathRules *rules, int fd, OpenerReply *reply) {
+        return worker->kind == KIND_STREAM || worker->kind == KIND_SEQPACKET
+                       ? verify_connection(worker, rules, fd, reply)
+                       : verify_file(worker, definition, rules, fd, reply);
 }
 
 static int refuse_disturbed(const OpenerWorker *worker, int error, const char *what,

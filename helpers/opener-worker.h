@@ -14,8 +14,8 @@
  * became that user the kernel ends it, also one that is stopped, which no signal of the opener's
  * could.
  *
- * What it brings is judged again, by its kind and by who made the service's socket, as if it had
- * been taken over all the same.
+ * What it brings is judged again, by its kind, its file system and who made the service's socket,
+ * as if it had been taken over all the same.
  */
 
 #include <sys/types.h>

@@ -71,6 +71,7 @@ static int prepare(OpenerServer *server, char **peer_name, OpenerReply *lack) {
 static int serve(const char *name, const char *hash, int listener) {
         _cleanup_(opener_definition_deinit) OpenerDefinition definition = {};
         _cleanup_(opener_record_deinit) OpenerRecord record = OPENER_RECORD_NULL;
+        _cleanup_(opener_mounts_deinit) OpenerMounts mounts = {};
         _cleanup_(opener_server_deinit) OpenerServer server;
         _cleanup_close_ int root_fd = -EBADF, end = -EBADF;
         _cleanup_free_ char *peer_name = NULL;
@@ -99,7 +100,8 @@ static int serve(const char *name, const char *hash, int listener) {
         server.listener = listener;
         server.end = end;
         server.caller = (CallerRules){BROKER_SOCKET, getuid(), server.broker};
-        server.path = (OpenerPathRules){.root_fd = root_fd, .peer = PEER_UID_INVALID};
+        server.path =
+                (OpenerPathRules){.mounts = &mounts, .root_fd = root_fd, .peer = PEER_UID_INVALID};
         server.definition = &definition;
         server.record = &record;
         r = prepare(&server, &peer_name, &lack);

@@ -246,7 +246,7 @@ def expect_cut_off(process, words, within=10):
 
 def test_worker_holds_nothing_more():
     """It is the client in every respect but its group, with the definition's groups, without any
-    capability and any way to more; of descriptors it has its own four."""
+    capability and any way to more; of descriptors it has its own five."""
     with mine(), full_queue(), held() as (_, worker):
         status = status_of(worker)
         alice, own = pwd.getpwnam("alice").pw_uid, pwd.getpwnam("doorward-opener")
@@ -259,9 +259,10 @@ def test_worker_holds_nothing_more():
         lib.expect((status["NoNewPrivs"], status["Seccomp"]), ("1", "2"))
         lib.expect(os.stat(f"/proc/{worker}/environ").st_uid, 0, "it is not dumpable")
         targets = sorted(lib.descriptors(worker).values())
-        lib.expect(len(targets), 4, f"descriptors: {targets}")
+        lib.expect(len(targets), 5, f"descriptors: {targets}")
         lib.expect(sum("socket:" in target for target in targets), 2, f"{targets}")
         lib.expect(targets[0], "/", f"{targets}")
+        lib.expect_in(f"/proc/{worker}/mountinfo", targets)
         lib.expect_in("/run/doorward-echo/full", targets)
         parent = lib.unit_pid(UNIT)
         lib.expect(status["PPid"], str(parent))

@@ -8,6 +8,7 @@ import pty
 import stat
 import termios
 
+import fuse
 import lib
 import varlink
 
@@ -189,6 +190,46 @@ def test_folder_of_another_user():
                 expect_refused("log", ("EndpointUnavailable",))
             with lib.definition("log", text + "PeerUser=alice\n"):
                 lib.expect(lib.as_user("alice", outcome, "log")[0], "granted")
+
+
+FUSE = "is on a FUSE file system, which says of itself whose it is"
+
+
+@contextlib.contextmanager
+def fuse_of_alice(links=None):
+    """A folder of hers in one of root's, which she has mounted a file system of her own at."""
+    with lib.scratch() as folder:
+        home = f"{folder}/alice"
+        os.mkdir(home)
+        lib.shutil.chown(home, "alice", "alice")
+        with lib.file(f"{folder}/log", "the log\n", mode=0o640, group="adm"):
+            with fuse.mounted(home, "alice", links and {k: folder + v for k, v in links.items()}):
+                yield home
+
+
+def test_file_system_that_lies():
+    """A file system that a user serves says that it is root's, and has a link to what the user cannot
+    read: it leads nowhere, whether or not PeerUser= names that user."""
+    with lib.rule(EVERYTHING), fuse_of_alice({"link": "/log", "folder": ""}) as home:
+        # As the opener would take it, if it took it for what it says.
+        lib.expect((os.stat(home).st_uid, os.stat(home).st_mode & 0o777), (0, 0o755))
+        lib.expect(lib.read(f"{home}/link"), "the log\n")
+        for path in PLANTED:
+            for connect in ("Groups=adm", "Groups=adm\nPeerUser=alice"):
+                with lib.definition("log", LOG.format(path=f"{home}/{path}", connect=connect)):
+                    expect_refused("log", ("EndpointUnavailable",), f"path: {home} {FUSE}")
+
+
+def test_file_system_that_never_answers():
+    """One that answers nothing holds up nobody: it is refused unasked, by the opener that others wait
+    for, and by a process that acts as the client."""
+    with lib.rule(EVERYTHING), fuse_of_alice() as home:
+        for connect in ("Groups=adm\nPeerUser=alice", "Groups=adm\nConnectAs=client"):
+            for path in (home, f"{home}/file"):
+                text = LOG.format(path=path, connect=connect)
+                # Nor does systemd ask, which makes exceptions of what is to be written.
+                with lib.definition("log", text.replace(f"[Full]\nOpenFile={path}\n", "")):
+                    expect_refused("log", ("EndpointUnavailable",), f"path: {home} {FUSE}")
 
 
 def test_too_many_links():

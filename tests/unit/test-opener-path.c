@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -14,11 +15,13 @@
 #include "common/peer.h"
 #include "helpers/opener-path.h"
 #include "tests/support/fds.h"
+#include "tests/support/fuse.h"
 
 /* A tree of our own stands for "/", and who is root in it is a parameter. */
 typedef struct Fixture {
         char folder[64];
         int root;
+        OpenerMounts mounts;
         OpenerPathRules rules;
         OpenerReply reply;
         struct stat st;
@@ -36,8 +39,10 @@ static int setup(void **state) {
         if (f->root < 0)
                 return -1;
 
-        f->rules =
-                (OpenerPathRules){.root_fd = f->root, .root = getuid(), .peer = PEER_UID_INVALID};
+        f->rules = (OpenerPathRules){.mounts = &f->mounts,
+                                     .root_fd = f->root,
+                                     .root = getuid(),
+                                     .peer = PEER_UID_INVALID};
         *state = f;
         return 0;
 }
@@ -50,6 +55,7 @@ static int teardown(void **state) {
         Fixture *f = *state;
 
         (void)nftw(f->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        opener_mounts_deinit(&f->mounts);
         close_fd(f->root);
         free(f);
         return 0;
@@ -72,7 +78,7 @@ static void make_link(Fixture *f, const char *target, const char *path) {
 }
 
 static int walk(Fixture *f, const char *path) {
-        int before = fds_count();
+        int before = fds_count() + !f->mounts.table;
         int fd = -EBADF, r;
 
         f->reply = (OpenerReply){};
@@ -83,7 +89,7 @@ static int walk(Fixture *f, const char *path) {
                 assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
         }
         close_fd(fd);
-        assert_int_equal(fds_count(), before);
+        assert_int_equal(fds_count() + !f->mounts.table, before);
         return r;
 }
 
@@ -428,6 +434,31 @@ static void test_race(void **state) {
         assert_true(found > 0);
 }
 
+/* A FUSE file system says what a user wants, or nothing: it is not asked. */
+static void test_fuse(void **state) {
+        Fixture *f = *state;
+        _cleanup_close_ int server = -EBADF, root = -EBADF;
+        char path[96];
+
+        make_folder(f, "sub", 0755);
+        (void)snprintf(path, sizeof(path), "%s/sub", f->folder);
+        server = fuse_leave() < 0 ? -EBADF : fuse_mount(path);
+        if (server < 0)
+                skip();
+
+        root = open(f->folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        f->rules.root_fd = root;
+        for (int connects = 0; connects < 2; connects++) {
+                f->rules.connects = connects;
+                assert_refused(f, "/sub/x", 0,
+                               "/sub is on a FUSE file system, which says of itself whose it is");
+                assert_refused(f, "/sub", 0,
+                               "/sub is on a FUSE file system, which says of itself whose it is");
+        }
+        assert_false(fuse_was_asked(server));
+        assert_int_equal(umount2(path, MNT_DETACH), 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_plain, setup, teardown),
@@ -446,6 +477,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_peer_folder_foreign_file, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_unreadable, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_race, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_fuse, setup, teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,6 +19,7 @@
 typedef struct Fixture {
         char folder[64];
         int root;
+        OpenerMounts mounts;
         OpenerPathRules rules;
         Definition definition;
         Target target;
@@ -36,7 +37,8 @@ static int setup(void **state) {
         if (!mkdtemp(f->folder) || chmod(f->folder, 0755) < 0)
                 return -1;
         f->root = open(f->folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        f->rules = (OpenerPathRules){.root_fd = f->root, .root = getuid(), .peer = getuid()};
+        f->rules = (OpenerPathRules){
+                .mounts = &f->mounts, .root_fd = f->root, .root = getuid(), .peer = getuid()};
         f->target = (Target){.provided = true, .paths = f->paths};
         f->place = (OpenerPlace)OPENER_PLACE_NULL;
         *state = f;
@@ -52,6 +54,7 @@ static int teardown(void **state) {
 
         (void)nftw(f->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
         opener_place_deinit(&f->place);
+        opener_mounts_deinit(&f->mounts);
         close_fd(f->root);
         free(f);
         return 0;
@@ -189,7 +192,7 @@ static void test_device(void **state) {
         if (access("/dev/null", R_OK | W_OK) < 0)
                 skip();
 
-        f->rules = (OpenerPathRules){.root_fd = root, .root = 0, .peer = 0};
+        f->rules = (OpenerPathRules){.mounts = &f->mounts, .root_fd = root};
         assert_found(f, KIND_DEVICE, "/dev/null", NULL, "/dev/null");
         f->definition.devices = mem;
         assert_found(f, KIND_DEVICE, "/dev/null", NULL, "/dev/null");
@@ -222,7 +225,7 @@ static void test_hangup_on_close(void **state) {
         modes.c_cflag |= HUPCL;
         assert_int_equal(tcsetattr(master, TCSANOW, &modes), 0);
 
-        f->rules = (OpenerPathRules){.root_fd = root, .root = 0, .peer = getuid()};
+        f->rules = (OpenerPathRules){.mounts = &f->mounts, .root_fd = root, .peer = getuid()};
         f->definition.devices = any;
         assert_found(f, KIND_DEVICE, ptsname(master), NULL, ptsname(master));
         assert_int_equal(opener_place_open(&f->place, ACCESS_READ_ONLY, &fd, &f->reply), 0);
@@ -419,7 +422,7 @@ static void test_abstract(void **state) {
 
 static void test_leaks(void **state) {
         Fixture *f = *state;
-        int before = fds_count();
+        int before = fds_count() + !f->mounts.table;
 
         make_file(f, "file", "");
         for (int i = 0; i < 100; i++) {

@@ -170,6 +170,7 @@ static int teardown(void **state) {
 static int serve(const Fixture *f) {
         OpenerDefinition definition = {};
         OpenerRecord record = OPENER_RECORD_NULL;
+        OpenerMounts mounts = {};
         OpenerServer server;
         bool useless;
         int r;
@@ -184,7 +185,8 @@ static int serve(const Fixture *f) {
         server.listener = f->listener;
         server.broker = f->broker;
         server.caller = (CallerRules){f->client_path, 4242, 4243};
-        server.path = (OpenerPathRules){.root_fd = f->root_fd, .root = getuid(), .peer = getuid()};
+        server.path = (OpenerPathRules){
+                .mounts = &mounts, .root_fd = f->root_fd, .root = getuid(), .peer = getuid()};
         server.definition = &definition;
         server.record = &record;
         server.lack = f->lack;
@@ -195,6 +197,7 @@ static int serve(const Fixture *f) {
         r = opener_server_run(&server);
         useless = server.useless;
         opener_server_deinit(&server);
+        opener_mounts_deinit(&mounts);
         close_fd(server.end);
         opener_record_deinit(&record);
         opener_definition_deinit(&definition);

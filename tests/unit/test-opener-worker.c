@@ -4,6 +4,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -14,10 +16,12 @@
 #include "helpers/opener-request.h"
 #include "helpers/opener-worker.h"
 #include "tests/support/fds.h"
+#include "tests/support/fuse.h"
 
 /* The test is the worker, and what it brings is what one could that had been taken over. */
 
 static OpenerReply heard;
+static OpenerMounts mounts;
 
 static OpenerWorker worker_of(Kind kind, Access access, int fd) {
         return (OpenerWorker){
@@ -27,7 +31,8 @@ static OpenerWorker worker_of(Kind kind, Access access, int fd) {
 /* What the opener makes of it; size overrides the length of the message. */
 static int bring(Kind kind, Access access, OpenerStatus status, int fd, ssize_t size, uid_t peer) {
         static const Definition definition = {.connect_as = CONNECT_AS_CLIENT};
-        const OpenerPathRules rules = {.root_fd = -EBADF, .peer = peer, .peer_name = "somebody"};
+        const OpenerPathRules rules = {
+                .mounts = &mounts, .root_fd = -EBADF, .peer = peer, .peer_name = "somebody"};
         OpenerReply reply = {.id = 1, .status = status};
         uint8_t buf[OPENER_MESSAGE_SIZE];
         int pair[2], got = -EBADF, r, before;
@@ -39,10 +44,10 @@ static int bring(Kind kind, Access access, OpenerStatus status, int fd, ssize_t 
         n = opener_reply_encode(&reply, buf);
         assert_true(socket_send(pair[1], buf, size >= 0 ? (size_t)size : n, fd) >= 0);
 
-        before = fds_count();
+        before = fds_count() + !mounts.table;
         heard = (OpenerReply){};
         r = opener_worker_receive(&worker, &definition, &rules, &got, &heard);
-        assert_int_equal(fds_count() - before, r == OPENER_OK ? 1 : 0);
+        assert_int_equal(fds_count() + !mounts.table - before, r == OPENER_OK ? 1 : 0);
         assert_int_equal(got >= 0, r == OPENER_OK);
         close_fd(got);
         opener_worker_deinit(&worker);
@@ -125,7 +130,8 @@ static void test_messages(void **state) {
 /* Who sends it: another process, or one that has not become who it was to be. */
 static void test_senders(void **state) {
         static const Definition definition = {.connect_as = CONNECT_AS_CLIENT};
-        const OpenerPathRules rules = {.root_fd = -EBADF, .peer = PEER_UID_INVALID};
+        const OpenerPathRules rules = {
+                .mounts = &mounts, .root_fd = -EBADF, .peer = PEER_UID_INVALID};
 
         for (unsigned i = 0; i < 3; i++) {
                 _cleanup_close_ int listener = -EBADF, fd = -EBADF;
@@ -156,13 +162,47 @@ static void test_senders(void **state) {
         }
 }
 
+/* A file that its user serves would have the opener wait for that user: it is not asked. */
+static void test_fuse(void **state) {
+        char path[] = "/tmp/test-opener-worker-XXXXXX";
+        _cleanup_close_ int server = -EBADF, fd = -EBADF;
+
+        assert_non_null(mkdtemp(path));
+        server = fuse_leave() < 0 ? -EBADF : fuse_mount(path);
+        if (server < 0) {
+                (void)rmdir(path);
+                skip();
+        }
+
+        opener_mounts_deinit(&mounts);
+        fd = open(path, O_PATH | O_CLOEXEC);
+        assert_int_equal(bring_fd(KIND_FILE, ACCESS_READ_ONLY, fd), OPENER_TYPE);
+        assert_string_equal(heard.detail, "what was opened is on a FUSE file system, which says of "
+                                          "itself whose it is");
+        assert_false(fuse_was_asked(server));
+        assert_int_equal(umount2(path, MNT_DETACH), 0);
+        assert_int_equal(rmdir(path), 0);
+}
+
+/* Nor what is no file of any file system that is mounted here. */
+static void test_nowhere(void **state) {
+        _cleanup_close_ int fd = memfd_create("test", MFD_CLOEXEC);
+
+        assert_int_equal(bring_fd(KIND_FILE, ACCESS_FULL, fd), OPENER_TYPE);
+        assert_int_equal(heard.error, ENOENT);
+}
+
+static int teardown(void **state) {
+        opener_mounts_deinit(&mounts);
+        return 0;
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_connections),
-                cmocka_unit_test(test_files),
-                cmocka_unit_test(test_messages),
-                cmocka_unit_test(test_senders),
+                cmocka_unit_test(test_connections), cmocka_unit_test(test_files),
+                cmocka_unit_test(test_messages),    cmocka_unit_test(test_senders),
+                cmocka_unit_test(test_nowhere),     cmocka_unit_test(test_fuse),
         };
 
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, NULL, teardown);
 }

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <sys/stat.h>
+
+#include "helpers/opener-mounts.h"
+
+#define TABLE "/proc/self/mountinfo"
+
+void opener_mounts_deinit(OpenerMounts *mounts) {
+        if (mounts->table)
+                (void)fclose(mounts->table);
+        *mounts = (OpenerMounts){};
+}
+
+static int get_number(int fd, uint64_t *ret) {
+        struct statx found;
+
+        if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &found) < 0)
+                return -errno;
+        if (!(found.stx_mask & STATX_MNT_ID))
+                return -EOPNOTSUPP;
+
+        *ret = found.stx_mnt_id;
+        return 0;
+}
+
+/* Whether anything may be another mount than it was: the kernel says so once. */
+static bool has_changed(OpenerMounts *mounts) {
+        struct pollfd table = {.fd = fileno(mounts->table), .events = POLLPRI};
+
+        return poll(&table, 1, 0) != 0;
+}
+
+/* "fuse", "fuse.sshfs", "fuseblk.ntfs". virtiofs is another: only root can mount it, and who serves
+ * it has the whole machine. */
+static bool is_fuse(const char *type) {
+        size_t n = strcspn(type, ". \n");
+
+        return (n == 4 && strncmp(type, "fuse", n) == 0) ||
+               (n == 7 && strncmp(type, "fuseblk", n) == 0);
+}
+
+/* Finds it in the table: 0 or 1 for whether it is FUSE. -ENOENT: a mount of somewhere else. */
+static int look_up(FILE *table, uint64_t number) {
+        _cleanup_free_ char *line = NULL;
+        const char *type;
+        uint64_t value;
+        size_t size = 0;
+
+        rewind(table);
+        while (getline(&line, &size, table) >= 0) {
+                if (sscanf(line, "%" SCNu64 " ", &value) != 1 || value != number)
+                        continue;
+                /* Spaces in what users can choose, which comes before, are written as \040. */
+                type = strstr(line, " - ");
+                return type ? is_fuse(type + 3) : -EBADMSG;
+        }
+
+        return ferror(table) ? -EIO : -ENOENT;
+}
+
+static bool is_trusted(const OpenerMounts *mounts, uint64_t number) {
+        for (size_t i = 0; i < mounts->n_trusted; i++)
+                if (mounts->trusted[i] == number)
+                        return true;
+
+        return false;
+}
+
+static void trust(OpenerMounts *mounts, uint64_t number) {
+        if (mounts->n_trusted == OPENER_MOUNTS_MAX)
+                mounts->n_trusted = 0;
+        mounts->trusted[mounts->n_trusted++] = number;
+}
+
+static int check(OpenerMounts *mounts, int fd) {
+        uint64_t number;
+        int r;
+
+        r = get_number(fd, &number);
+        if (r < 0)
+                return r;
+
+        if (!mounts->table)
+                mounts->table = fopen(TABLE, "re");
+        if (!mounts->table)
+                return -errno;
+        /* After the number was taken, which its mount keeps for as long as fd is open. */
+        if (has_changed(mounts))
+                mounts->n_trusted = 0;
+        if (is_trusted(mounts, number))
+                return 0;
+
+        r = look_up(mounts->table, number);
+        if (r == 0)
+                trust(mounts, number);
+        return r;
+}
+
+int opener_mounts_check(OpenerMounts *mounts, int fd, const char **ret_reason) {
+        int r = check(mounts, fd);
+
+        if (r != 0)
+                *ret_reason = r > 0 ? "is on a FUSE file system, which says of itself whose it is"
+                                    : "is on a file system of which the kind cannot be found out";
+        return r;
+}
