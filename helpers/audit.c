@@ -13,7 +13,6 @@
  *   2. before the first connection: it is not root, and has no other capability.
  */
 
-#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
@@ -21,17 +20,10 @@
 #include <libaudit.h>
 
 #include "common/activation.h"
-#include "common/userfile.h"
+#include "common/complain.h"
 #include "config.h"
 #include "helpers/audit-entry.h"
 #include "helpers/audit-server.h"
-
-/* A message for the journal, in which the unit's name stands already. */
-#define complain(...)                                     \
-        do {                                              \
-                (void)fprintf(stderr, "<3>" __VA_ARGS__); \
-                (void)fputc('\n', stderr);                \
-        } while (false)
 
 typedef struct Log {
         int fd;
@@ -86,12 +78,9 @@ static int serve(int listener) {
                 complain("This process does not run as doorward-audit.service has it: %s.", fault);
                 return -EPERM;
         }
-        r = userfile_get_uid(USERFILE_PASSWD, BROKER_USER, &server.broker);
-        if (r < 0) {
-                complain("There is no user " BROKER_USER " in " USERFILE_PASSWD
-                         ", so nobody may ask. Run: systemd-sysusers");
+        r = complain_find_broker(&server.broker);
+        if (r < 0)
                 return r;
-        }
         r = activation_get_end(&end);
         if (r < 0)
                 return r;

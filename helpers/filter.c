@@ -16,7 +16,6 @@
  */
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
@@ -24,21 +23,13 @@
 
 #include "common/activation.h"
 #include "common/asker.h"
+#include "common/complain.h"
 #include "common/filter-profile.h"
-#include "common/userfile.h"
-#include "config.h"
 #include "helpers/filter-broker.h"
 #include "helpers/filter-relay.h"
 #include "helpers/filter-sandbox.h"
 
 #define REQUEST_MSEC 5000
-
-/* A message for the journal, in which the unit's name stands already. */
-#define complain(...)                                     \
-        do {                                              \
-                (void)fprintf(stderr, "<3>" __VA_ARGS__); \
-                (void)fputc('\n', stderr);                \
-        } while (false)
 
 /* What this process holds that it should not; NULL if it is as it should be. */
 static const char *find_fault(void) {
@@ -61,12 +52,9 @@ static int connect_broker(Asker *broker) {
                          fault);
                 return -EPERM;
         }
-        r = userfile_get_uid(USERFILE_PASSWD, BROKER_USER, &uid);
-        if (r < 0) {
-                complain("There is no user " BROKER_USER " in " USERFILE_PASSWD
-                         ", so nobody may ask. Run: systemd-sysusers");
+        r = complain_find_broker(&uid);
+        if (r < 0)
                 return r;
-        }
 
         r = asker_init(broker, ACTIVATION_FD, uid);
         if (r < 0)

@@ -23,6 +23,7 @@
 #include <sys/prctl.h>
 
 #include "common/activation.h"
+#include "common/complain.h"
 #include "common/name.h"
 #include "common/peer.h"
 #include "common/socket.h"
@@ -30,13 +31,6 @@
 #include "config.h"
 #include "helpers/opener-power.h"
 #include "helpers/opener-server.h"
-
-/* A message for the journal, in which the unit's name stands already. */
-#define complain(...)                                     \
-        do {                                              \
-                (void)fprintf(stderr, "<3>" __VA_ARGS__); \
-                (void)fputc('\n', stderr);                \
-        } while (false)
 
 /* Fills in what the definition decides: 0, or -errno if this must not go on. peer_name outlives the
  * definition, which is read again. */
@@ -79,12 +73,9 @@ static int serve(const char *name, const char *hash, int listener) {
         int r;
 
         opener_server_init(&server);
-        r = userfile_get_uid(USERFILE_PASSWD, BROKER_USER, &server.broker);
-        if (r < 0) {
-                complain("There is no user " BROKER_USER " in " USERFILE_PASSWD
-                         ", so nobody may ask. Run: systemd-sysusers");
+        r = complain_find_broker(&server.broker);
+        if (r < 0)
                 return r;
-        }
 
         root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (root_fd < 0)

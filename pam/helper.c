@@ -21,15 +21,14 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "common/activation.h"
 #include "common/asker.h"
+#include "common/complain.h"
 #include "common/peer.h"
-#include "common/userfile.h"
 #include "config.h"
 #include "pam/authentication.h"
 #include "pam/polkit.h"
@@ -41,13 +40,6 @@
 #define LIFE_SEC 120
 #define REQUEST_MSEC 5000
 #define DIALOGUE_SEC 110
-
-/* A message for the journal, in which the unit's name stands already. */
-#define complain(...)                                     \
-        do {                                              \
-                (void)fprintf(stderr, "<3>" __VA_ARGS__); \
-                (void)fputc('\n', stderr);                \
-        } while (false)
 
 /* PAM modules read it, and what they run inherits it. */
 static int clean_environment(void) {
@@ -91,12 +83,9 @@ static int connect_asker(Asker *asker) {
         uid_t broker;
         int r;
 
-        r = userfile_get_uid(USERFILE_PASSWD, BROKER_USER, &broker);
-        if (r < 0) {
-                complain("There is no user " BROKER_USER " in " USERFILE_PASSWD
-                         ", so nobody may ask. Run: systemd-sysusers");
+        r = complain_find_broker(&broker);
+        if (r < 0)
                 return r;
-        }
 
         r = asker_init(asker, ACTIVATION_FD, broker);
         if (r < 0)
