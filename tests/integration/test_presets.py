@@ -4,12 +4,15 @@
 import contextlib
 import glob
 import os
+import re
 
+import engine
 import lib
 
 FOLDER = "/usr/share/doc/doorward/examples/presets"
 USERS = {
     "docker-ci": "ci-runner",
+    "docker-metrics": "prometheus",
     "docker-portainer": "portainer",
     "docker-traefik": "traefik",
     "docker-watchtower": "watchtower",
@@ -32,7 +35,8 @@ def installed(name, user):
 
 
 def decision(user, name):
-    return lib.run("doorward", "explain", "--json=short", name, user=user).json()["decision"]
+    endpoint = f"{name}:ro" if name == "docker-metrics" else name
+    return lib.run("doorward", "explain", "--json=short", endpoint, user=user).json()["decision"]
 
 
 @lib.time_limit(90)
@@ -55,4 +59,26 @@ def test_presets():
         for name, user in USERS.items():
             lib.expect(decision(user, name), "authorized", name)
             lib.expect(decision("alice", name), "denied", name)
+    lib.apply_definitions()
+
+
+@lib.time_limit(90)
+def test_metrics():
+    """The script that the preset for metrics has as an example counts containers, by an endpoint that
+    gives nothing more to anybody."""
+    text = lib.read(f"{FOLDER}/docker-metrics.conf")
+    script = "".join(re.findall(r"^#     (docker ps .*\n|    awk .*\n)", text, re.M))
+    with installed("docker-metrics", "prometheus"), engine.engine(image=True) as it, lib.scratch() as place:
+        it.start_container()
+        lib.apply_definitions()
+        lib.write(f"{place}/docker-metrics", f"#!/bin/sh\n{script}", mode=0o755)
+        run = ("doorward", "run", "--no-ask-password", "docker-metrics:ro", "--")
+        with lib.rule(lib.read(f"{FOLDER}/docker-metrics.rules")):
+            result = lib.run(*run, f"{place}/docker-metrics", user="prometheus").expect_status(0)
+            lib.expect(result.out, 'docker_containers{state="running"} 1\n')
+            result = lib.run(*run, "docker", "rm", "--force", "one", user="prometheus")
+            lib.expect_in("doorward", result.err)
+            lib.expect_in("one", it.docker("ps"))
+            result = lib.run("doorward", "run", "docker-metrics", "--", "true", user="prometheus")
+            lib.expect_in("There is no full access to docker-metrics", result.err)
     lib.apply_definitions()

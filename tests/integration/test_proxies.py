@@ -6,10 +6,12 @@ import contextlib
 import os
 import shutil
 import socket
+import subprocess
 import threading
 
 import engine
 import lib
+import test_cookbook
 import varlink
 
 EXAMPLES = "/usr/share/doc/doorward/examples"
@@ -220,3 +222,93 @@ def test_haproxy():
                 result = docker(*argv)
                 lib.expect_in("403", result.err + result.out, argv)
         lib.expect_true(docker("ps").status != 0, "without a rule there is nothing")
+
+
+# What the example for D-Bus is about: it tells of its stock, and sells.
+SHOP = """
+import sys
+from gi.repository import Gio, GLib
+
+INTERFACE = Gio.DBusNodeInfo.new_for_xml("<node><interface name='org.example.Shop'><method "
+    "name='GetStock'><arg type='u' direction='out'/></method><method name='Sell'/><signal "
+    "name='StockChanged'><arg type='u'/></signal></interface></node>").interfaces[0]
+stock = 3
+
+def on_call(bus, sender, path, interface, method, parameters, invocation):
+    global stock
+    if method == "GetStock":
+        invocation.return_value(GLib.Variant("(u)", (stock,)))
+        return
+    stock -= 1
+    invocation.return_value(None)
+    bus.emit_signal(None, path, interface, "StockChanged", GLib.Variant("(u)", (stock,)))
+    bus.emit_signal(None, path, interface, "Sold", GLib.Variant("(s)", ("to whom",)))
+
+bus = Gio.DBusConnection.new_for_address_sync(
+    "unix:path=/run/shop/bus", Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT |
+    Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION, None, None)
+for path in "/org/example/Shop", "/org/example/Shop/till":
+    bus.register_object(path, INTERFACE, on_call, None, None)
+Gio.bus_own_name_on_connection(bus, "org.example.Shop", 0, lambda *_: print("ready", flush=True), None)
+GLib.MainLoop().run()
+"""
+
+
+@contextlib.contextmanager
+def shop():
+    """A bus of an application's, and the application on it."""
+    with test_cookbook.bus(), contextlib.ExitStack() as stack:
+        process = lib.start("python3", "-c", SHOP, stdout=subprocess.PIPE, text=True)
+        stack.callback(process.kill)
+        lib.expect(process.stdout.readline(), "ready\n")
+        yield
+
+
+def shop_call(*command, method="GetStock", path="/org/example/Shop", user="monitor"):
+    words = ("gdbus", "call", "--session", "--dest=org.example.Shop", f"--object-path={path}",
+             f"--method=org.example.Shop.{method}")
+    return lib.run(*command, *words, user=user, timeout=20)
+
+
+@lib.time_limit(120)
+def test_xdg_dbus_proxy():
+    """The example of xdg-dbus-proxy: whom the rule lets in may ask and listen, and that is all; the
+    user whose proxy it is can neither go round the broker nor into the proxy."""
+    files = (
+        ("shop-view.conf", f"{lib.DEFINITIONS}/shop-view.conf"),
+        ("shop-view.service", "/etc/systemd/system/shop-view.service"),
+    )
+    run = ("doorward", "run", "--no-ask-password", "shop-view:ro", "--")
+    with contextlib.ExitStack() as stack:
+        lib.ok("useradd", "--system", "monitor")
+        stack.callback(lib.ok, "userdel", "monitor")
+        stack.enter_context(shop())
+        stack.enter_context(example("shop-view", *files))
+        lib.wait_for(lambda: os.path.exists("/run/shop/view/bus"), "the proxy listens")
+        lib.expect_true(shop_call(*run).status != 0, "without a rule there is nothing")
+
+        rule = lib.allow_generic("shop-view", "read-only", "monitor")
+        with lib.rule(rule):
+            lib.expect(shop_call(*run).expect_status(0).out, "(uint32 3,)\n")
+            for more in {"method": "Sell"}, {"path": "/org/example/Shop/till"}:
+                result = shop_call(*run, **more)
+                lib.expect_in("AccessDenied", result.err, more)
+
+            words = (*run, "gdbus", "monitor", "--session", "--dest=org.example.Shop")
+            listener = lib.start(*words, user="monitor", stdout=subprocess.PIPE,
+                                 stderr=subprocess.DEVNULL, text=True)
+            stack.callback(listener.kill)
+            next(line for line in listener.stdout if "is owned by" in line)
+            address = ("env", "DBUS_SESSION_BUS_ADDRESS=unix:path=/run/shop/bus")
+            shop_call(*address, method="Sell", user="root").expect_status(0)
+            shop_call(*address, method="Sell", user="root").expect_status(0)
+            heard = [listener.stdout.readline() for _ in range(2)]
+            lib.expect([line.rsplit(" ", 1)[0] for line in heard],
+                       ["/org/example/Shop: org.example.Shop.StockChanged (uint32"] * 2)
+
+        direct = ("env", "DBUS_SESSION_BUS_ADDRESS=unix:path=/run/shop/view/bus")
+        lib.expect_in("Permission denied", shop_call(*direct).err)
+        pid = lib.unit_pid("shop-view.service")
+        for path in "root/etc/passwd", "fd/0", "environ":
+            result = lib.run("cat", f"/proc/{pid}/{path}", user="monitor")
+            lib.expect_in("Permission denied", result.err, path)
