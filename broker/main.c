@@ -4,13 +4,13 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 
-#include <cap-ng.h>
 #include <systemd/sd-daemon.h>
 
 #include "config.h"
 
 #include "broker/broker.h"
 #include "broker/keep.h"
+#include "common/capabilities.h"
 #include "common/userfile.h"
 #include "policy/authority-polkit.h"
 
@@ -41,13 +41,13 @@ static bool is_in_groups(void) {
 }
 
 static const char *find_privilege(void) {
+        Capabilities capabilities;
+
         if (getuid() == 0 || geteuid() == 0 || getgid() == 0 || getegid() == 0)
                 return "it runs as root; doorward.service runs it as the user " BROKER_USER;
-        if (capng_get_caps_process() < 0)
+        if (capabilities_read(&capabilities) < 0)
                 return "its capabilities cannot be read";
-        if (capng_have_capabilities(CAPNG_SELECT_CAPS) != CAPNG_NONE ||
-            capng_have_permitted_capabilities() != CAPNG_NONE ||
-            capng_have_capabilities(CAPNG_SELECT_AMBIENT) != CAPNG_NONE)
+        if (capabilities.held)
                 return "it has capabilities";
         if (is_in_groups())
                 return "it is in a group: SupplementaryGroups= of a drop-in, or a line of "

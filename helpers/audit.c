@@ -13,13 +13,14 @@
  *   2. before the first connection: it is not root, and has no other capability.
  */
 
+#include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
-#include <cap-ng.h>
 #include <libaudit.h>
 
 #include "common/activation.h"
+#include "common/capabilities.h"
 #include "common/complain.h"
 #include "config.h"
 #include "helpers/audit-entry.h"
@@ -51,17 +52,17 @@ static void log_write(const AuditEvent *event, void *userdata) {
 
 /* What this process holds that it should not, or lacks; NULL if it is as it should be. */
 static const char *find_fault(void) {
+        const uint64_t wanted = UINT64_C(1) << CAP_AUDIT_WRITE;
+        Capabilities capabilities;
+
         if (getuid() == 0 || geteuid() == 0 || getgid() == 0 || getegid() == 0)
                 return "it runs as root";
-        if (capng_get_caps_process() < 0)
+        if (capabilities_read(&capabilities) < 0)
                 return "its capabilities cannot be read";
-        if (!capng_have_capability(CAPNG_EFFECTIVE, CAP_AUDIT_WRITE))
+        if (!(capabilities.effective & wanted))
                 return "it lacks CAP_AUDIT_WRITE";
-
-        for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++)
-                if (cap != CAP_AUDIT_WRITE && (capng_have_capability(CAPNG_PERMITTED, cap) ||
-                                               capng_have_capability(CAPNG_BOUNDING_SET, cap)))
-                        return "it has more capabilities than CAP_AUDIT_WRITE, or could get them";
+        if ((capabilities.held | capabilities.bounding) & ~wanted)
+                return "it has more capabilities than CAP_AUDIT_WRITE, or could get them";
         return NULL;
 }
 

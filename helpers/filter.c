@@ -19,10 +19,9 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
-#include <cap-ng.h>
-
 #include "common/activation.h"
 #include "common/asker.h"
+#include "common/capabilities.h"
 #include "common/complain.h"
 #include "common/filter-profile.h"
 #include "helpers/filter-broker.h"
@@ -33,11 +32,13 @@
 
 /* What this process holds that it should not; NULL if it is as it should be. */
 static const char *find_fault(void) {
+        Capabilities capabilities;
+
         if (getuid() == 0 || geteuid() == 0 || getgid() == 0 || getegid() == 0)
                 return "it runs as root";
-        if (capng_get_caps_process() < 0)
+        if (capabilities_read(&capabilities) < 0)
                 return "its capabilities cannot be read";
-        if (capng_have_capabilities(CAPNG_SELECT_ALL) != CAPNG_NONE)
+        if (capabilities.held | capabilities.bounding)
                 return "it has capabilities, or could get them";
         return NULL;
 }

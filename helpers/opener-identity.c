@@ -3,25 +3,27 @@
 #include <cap-ng.h>
 #include <sys/prctl.h>
 
+#include "common/capabilities.h"
 #include "common/peer.h"
 #include "helpers/opener-identity.h"
 
 /* Whether it is that user and nothing else, and cannot be anything else any more. */
 static int identity_check(uid_t uid) {
+        Capabilities capabilities;
         uid_t uids[3];
+        int r;
 
         if (getresuid(&uids[0], &uids[1], &uids[2]) < 0)
                 return -errno;
         if (uids[0] != uid || uids[1] != uid || uids[2] != uid)
                 return -EPERM;
 
-        if (capng_get_caps_process() < 0)
-                return -EIO;
-        if (capng_have_capabilities(CAPNG_SELECT_CAPS) != CAPNG_NONE ||
-            capng_have_capabilities(CAPNG_SELECT_AMBIENT) != CAPNG_NONE)
-                return -EPERM;
+        r = capabilities_read(&capabilities);
+        if (r < 0)
+                return r;
 
-        if (setresuid(0, 0, 0) == 0 || prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0)
+        if (capabilities.held != 0 || setresuid(0, 0, 0) == 0 ||
+            prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0)
                 return -EPERM;
         return 0;
 }

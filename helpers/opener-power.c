@@ -3,6 +3,7 @@
 #include <cap-ng.h>
 #include <linux/capability.h>
 
+#include "common/capabilities.h"
 #include "common/peer.h"
 #include "common/userfile.h"
 #include "config.h"
@@ -13,24 +14,8 @@
 
 /* Power. */
 
-static int read_capabilities(uint64_t *ret) {
-        static const capng_type_t sets[] = {CAPNG_EFFECTIVE, CAPNG_PERMITTED, CAPNG_INHERITABLE,
-                                            CAPNG_BOUNDING_SET, CAPNG_AMBIENT};
-        uint64_t mask = 0;
-
-        if (capng_get_caps_process() < 0)
-                return -EIO;
-
-        for (size_t i = 0; i < ELEMENTSOF(sets); i++)
-                for (unsigned cap = 0; cap < 64; cap++)
-                        if (capng_have_capability(sets[i], cap) == 1)
-                                mask |= UINT64_C(1) << cap;
-
-        *ret = mask;
-        return 0;
-}
-
 int opener_power_read(OpenerPower *ret) {
+        Capabilities capabilities;
         OpenerPower power = {};
         int n;
 
@@ -43,9 +28,10 @@ int opener_power_read(OpenerPower *ret) {
                 return errno == EINVAL ? -E2BIG : -errno;
         power.n_gids = 3 + (size_t)n;
 
-        n = read_capabilities(&power.capabilities);
+        n = capabilities_read(&capabilities);
         if (n < 0)
                 return n;
+        power.capabilities = capabilities.held | capabilities.bounding;
 
         *ret = power;
         return 0;

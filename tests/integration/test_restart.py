@@ -147,18 +147,39 @@ def test_watchdog():
     lib.restart_broker()
 
 
+def becoming(user, *options):
+    """The beginning of a command that runs as this user, with more of setpriv(1)'s options."""
+    return ("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *options)
+
+
 def test_refuses_to_run_with_power():
-    """The broker refuses to run as root, with a capability, or without its socket."""
-    program = "/usr/libexec/doorward/doorwardd"
-    for prefix in (
-        [],
-        ["setpriv", "--reuid=doorward", "--clear-groups", "--inh-caps=+chown",
-         "--ambient-caps=+chown"],
-        ["setpriv", "--reuid=doorward", "--regid=doorward", "--clear-groups"],
+    """The broker refuses to run as root, with a capability in any set, where it could gain any, or
+    without its socket."""
+    for prefix, words in (
+        ((), "it runs as root"),
+        (becoming("doorward", "--inh-caps=+chown"), "it has capabilities"),
+        (becoming("doorward"), "it could gain privileges"),
+        (becoming("doorward", "--no-new-privs"), "socket"),
     ):
-        result = lib.run(*prefix, program)
-        lib.expect_true(result.status != 0, f"it runs: {result!r}")
-        lib.expect_true(result.err.strip(), "it says why")
+        result = lib.run(*prefix, "/usr/libexec/doorward/doorwardd").expect_status(1)
+        lib.expect_in(words, result.err, f"{prefix}")
+
+
+def test_filter_refuses_to_run_with_power():
+    """A filter refuses to run as root, and with a capability in any set, were it only that it is to be
+    had or to be passed on; one without goes on to ask who connected."""
+    # It is told of its socket as systemd does it, by a shell that becomes it.
+    script = "LISTEN_FDS=1 LISTEN_PID=$$ exec /usr/libexec/doorward/doorward-filter 3<&0"
+    user = "doorward-filter"
+    nothing = becoming(user, "--bounding-set=-all")
+    for prefix, words in (
+        ((), "it runs as root"),
+        (becoming(user), "it has capabilities"),
+        (("setpriv", "--inh-caps=+chown", *nothing), "it has capabilities"),
+        (nothing, "Not asked by the broker"),
+    ):
+        result = lib.run(*prefix, "sh", "-c", script).expect_status(1)
+        lib.expect_in(words, result.err, f"{prefix}")
 
 
 def test_broker_holds_nothing():

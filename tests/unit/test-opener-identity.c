@@ -13,6 +13,7 @@
 #include <cap-ng.h>
 #include <cmocka.h>
 
+#include "common/capabilities.h"
 #include "common/peer.h"
 #include "helpers/opener-identity.h"
 
@@ -28,14 +29,18 @@
                         skip(); \
         } while (false)
 
-/* A process that is an opener of this definition, or one that cannot become anybody. */
+/* A process that is an opener of this definition, or one that cannot become anybody. The capability
+ * is in all sets, as AmbientCapabilities= has it. */
 static int become_opener(bool able) {
         const gid_t docker = 64005;
 
         capng_clear(CAPNG_SELECT_BOTH);
         if (able)
-                (void)capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_SETUID);
-        return setgroups(1, &docker) < 0 || capng_change_id(OPENER, OPENER_GID, CAPNG_NO_FLAG) < 0;
+                (void)capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_INHERITABLE,
+                                   CAP_SETUID);
+        if (setgroups(1, &docker) < 0 || capng_change_id(OPENER, OPENER_GID, CAPNG_NO_FLAG) < 0)
+                return -1;
+        return able ? prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SETUID, 0, 0) : 0;
 }
 
 static int run(int (*function)(void)) {
@@ -53,6 +58,7 @@ static int run(int (*function)(void)) {
 static int takes(void) {
         uid_t uids[3];
         gid_t gids[3], groups[4];
+        Capabilities capabilities;
 
         if (become_opener(true) != 0 || prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
                 return 1;
@@ -68,8 +74,7 @@ static int takes(void) {
                 return 5;
         if (prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0 || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
                 return 6;
-        if (capng_get_caps_process() < 0 ||
-            capng_have_capabilities(CAPNG_SELECT_CAPS) != CAPNG_NONE)
+        if (capabilities_read(&capabilities) < 0 || capabilities.held != 0)
                 return 7;
         return setresuid(OPENER, OPENER, OPENER) == 0 || setresuid(0, 0, 0) == 0 ? 8 : 0;
 }
