@@ -45,33 +45,31 @@ static const char *type_to_string(mode_t mode) {
                                 : "a device";
 }
 
+static bool is_tun(const struct stat *st) {
+        return S_ISCHR(st->st_mode) && st->st_rdev == makedev(MISC_MAJOR, TUN_MINOR);
+}
+
+bool opener_place_fits(Kind kind, mode_t mode) {
+        switch (kind) {
+        case KIND_STREAM:
+        case KIND_SEQPACKET:
+                return S_ISSOCK(mode);
+        case KIND_DEVICE:
+                return S_ISCHR(mode) || S_ISBLK(mode);
+        case KIND_FIFO:
+                return S_ISFIFO(mode);
+        case KIND_FILE:
+                return S_ISREG(mode);
+        default:
+                return false;
+        }
+}
+
 static int place_check_type(const OpenerPlace *place, const DeviceClass *devices,
                             OpenerReply *reply) {
         mode_t mode = place->stat.st_mode;
-        bool fits;
 
-        switch (place->kind) {
-        case KIND_STREAM:
-        case KIND_SEQPACKET:
-                fits = S_ISSOCK(mode);
-                break;
-        case KIND_DEVICE:
-                fits = S_ISCHR(mode) || S_ISBLK(mode);
-                break;
-        case KIND_TAP:
-                fits = S_ISCHR(mode) && place->stat.st_rdev == makedev(MISC_MAJOR, TUN_MINOR);
-                break;
-        case KIND_FIFO:
-                fits = S_ISFIFO(mode);
-                break;
-        case KIND_FILE:
-                fits = S_ISREG(mode);
-                break;
-        default:
-                fits = false;
-        }
-
-        if (!fits)
+        if (place->kind == KIND_TAP ? !is_tun(&place->stat) : !opener_place_fits(place->kind, mode))
                 return opener_refuse(reply, OPENER_TYPE, 0,
                                      "%.120s is %s, which does not go with the definition's %s",
                                      place->path, type_to_string(mode),

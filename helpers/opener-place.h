@@ -12,8 +12,8 @@
  * write end alone would refuse while nobody reads. Opened with O_NONBLOCK, so that no carrier and
  * no writer is waited for, and handed over in blocking mode.
  *
- * HangupOnClose=no is a setting of a terminal line itself, and so is made here, once it is open: who
- * gets the descriptor is not asked to.
+ * HangupOnClose=no is a setting of a terminal line itself, and so is made here, once it is open:
+ * who gets the descriptor is not asked to.
  *
  * A socket is connected to without waiting. A full queue is nothing that poll(2) tells of, so the
  * caller tries again until its patience ends. Then the kernel is asked who made the listener:
@@ -48,6 +48,10 @@ int opener_place_find(OpenerPlace *place, const Definition *definition, const Ta
 
 /* Whether it is a socket, to connect to, or something to open. */
 bool opener_place_connects(const OpenerPlace *place);
+
+/* Whether what has this mode is of the kind. A tap is known by more than that, and is none
+ * here. */
+bool opener_place_fits(Kind kind, mode_t mode);
 
 /* Opens a device, FIFO or file. 0, or a refusal: OPENER_OPEN, OPENER_TYPE. */
 int opener_place_open(const OpenerPlace *place, Access access, int *ret,

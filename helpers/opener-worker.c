@@ -190,7 +190,6 @@ static int verify_file(const OpenerWorker *worker, const Definition *definition,
                        const OpenerPathRules *rules, int fd, OpenerReply *reply) {
         const char *reason;
         struct stat st;
-        bool fits;
         int r;
 
         /* Before it is asked anything: others wait. */
@@ -201,20 +200,7 @@ static int verify_file(const OpenerWorker *worker, const Definition *definition,
                 return opener_refuse(reply, OPENER_OPEN, errno, "%s cannot be looked at: %s", WHAT,
                                      strerror(errno));
 
-        switch (worker->kind) {
-        case KIND_DEVICE:
-                fits = S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode);
-                break;
-        case KIND_FIFO:
-                fits = S_ISFIFO(st.st_mode);
-                break;
-        case KIND_FILE:
-                fits = S_ISREG(st.st_mode);
-                break;
-        default:
-                fits = false;
-        }
-        if (!fits || !has_access(worker->access, fd))
+        if (!opener_place_fits(worker->kind, st.st_mode) || !has_access(worker->access, fd))
                 return refuse_kind(worker, reply);
 
         return worker->kind == KIND_DEVICE
