@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "client/escape.h"
+#include "common/hex.h"
 
 static bool is_plain(char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -27,13 +28,6 @@ const char *escape_encode(const char *text, size_t max, char *buf) {
         return buf;
 }
 
-static int digit_value(char c) {
-        return c >= '0' && c <= '9'   ? c - '0'
-               : c >= 'a' && c <= 'f' ? c - 'a' + 10
-               : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                      : -EINVAL;
-}
-
 int escape_decode(char *text) {
         char *to = text;
 
@@ -45,8 +39,8 @@ int escape_decode(char *text) {
                         continue;
                 }
 
-                high = digit_value(text[1]);
-                low = high < 0 ? -EINVAL : digit_value(text[2]);
+                high = hex_value(text[1]);
+                low = high < 0 ? -1 : hex_value(text[2]);
                 if (low < 0 || (high == 0 && low == 0))
                         return -EINVAL;
                 *to++ = (char)(high << 4 | low);

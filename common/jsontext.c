@@ -3,6 +3,7 @@
 #include <locale.h>
 #include <math.h>
 
+#include "common/hex.h"
 #include "common/jsontext.h"
 
 typedef struct JsonText {
@@ -60,14 +61,6 @@ static size_t character_length(const JsonText *text) {
                                                                                                 : n;
 }
 
-static int digit_value(char c) {
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        if (c >= 'a' && c <= 'f')
-                return c - 'a' + 10;
-        return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* The four digits behind \u. */
 static bool read_unit(JsonText *text, uint32_t *ret) {
         uint32_t value = 0;
@@ -75,7 +68,7 @@ static bool read_unit(JsonText *text, uint32_t *ret) {
         if (text->end - text->p < 4)
                 return false;
         for (int i = 0; i < 4; i++) {
-                int digit = digit_value(*text->p++);
+                int digit = hex_value(*text->p++);
 
                 if (digit < 0)
                         return false;

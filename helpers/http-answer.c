@@ -3,6 +3,7 @@
 #include <strings.h>
 #include <sys/types.h>
 
+#include "common/hex.h"
 #include "helpers/http-answer.h"
 
 /* How much of extensions, trailers and the like there may be in a row. */
@@ -89,15 +90,8 @@ bool http_body_is_done(const HttpBody *body) {
         return body->state == HTTP_BODY_DONE;
 }
 
-static int hex_digit(char c) {
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        c |= 0x20;
-        return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static int body_take_size(HttpBody *body, char c) {
-        int digit = hex_digit(c);
+        int digit = hex_value(c);
 
         if (digit >= 0) {
                 if (body->left >> 56)

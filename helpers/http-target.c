@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "common/hex.h"
 #include "helpers/http-target.h"
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -13,18 +14,10 @@
 #define VALUE_CHARS NAME_CHARS "~:@/,!*'()$"
 #define SAFE_CHARS NAME_CHARS "~"
 
-static int digit_parse(char c) {
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        if (c >= 'a' && c <= 'f')
-                return c - 'a' + 10;
-        return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* The byte that an escape stands for, or -EBADMSG. */
 static int escape_parse(const char *text) {
-        int high = text[0] == '%' ? digit_parse(text[1]) : -1;
-        int low = high >= 0 ? digit_parse(text[2]) : -1;
+        int high = text[0] == '%' ? hex_value(text[1]) : -1;
+        int low = high >= 0 ? hex_value(text[2]) : -1;
 
         return low >= 0 ? high * 16 + low : -EBADMSG;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "helpers/redactor.h"
+#include "common/hex.h"
 
 typedef struct Output {
         char *data;
@@ -213,12 +214,11 @@ static int redactor_read(Redactor *redactor, char c) {
                 redactor_note(redactor, (unsigned char)meanings[found - escapes]);
                 redactor->escape = 0;
         } else {
-                char folded = (char)(c | 0x20);
+                int value = hex_value(c);
 
-                if (!is_digit(c) && (folded < 'a' || folded > 'f'))
+                if (value < 0)
                         return -EBADMSG;
-                redactor->code =
-                        redactor->code << 4 | (unsigned)(is_digit(c) ? c - '0' : folded - 'a' + 10);
+                redactor->code = redactor->code << 4 | (unsigned)value;
                 if (--redactor->escape == 0)
                         redactor_note(redactor, redactor->code);
         }
