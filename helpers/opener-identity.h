@@ -11,7 +11,8 @@
  *  1. The gid stays the opener's own, which is nobody else's. That holds at every moment, also in
  *     between. Nor does it take a capability, as the definition's groups are there from the start.
  *  2. The kernel sets the dumpability back when a uid changes, to what fs.suid_dumpable says, and
- *     that can be "yes". It is taken away again right after.
+ *     that can be "yes". It is taken away again right after. Whoever calls this has all signals
+ *     blocked, so that none ends the process in between, with a core.
  *
  * No capability is left then. The bounding set stays as it was, since to change it would take yet
  * another capability; with no_new_privs it is of no consequence.

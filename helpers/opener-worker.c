@@ -55,9 +55,10 @@ static int close_others(int a, int b) {
         return 0;
 }
 
-/* So that systemd, which ends what an opener leaves behind, need not wait: the opener itself has
- * other means to hear of that signal. (PR_SET_PDEATHSIG would not do: the opener may not signal a
- * user.) */
+/* All were held back since before the fork, so that its user, who may signal it from the moment on
+ * that it is them, finds it undumpable. From here on it ends by any signal: systemd, which ends
+ * what an opener leaves behind, need not wait. (PR_SET_PDEATHSIG would not do: the opener may not
+ * signal a user.) */
 static int take_signals(void) {
         sigset_t none;
 
@@ -71,10 +72,10 @@ static int become(const Job *job) {
         opener_mounts_deinit(job->rules->mounts);
         r = arrange_end(job->deadline + OPENER_WORKER_END_USEC);
         if (r == 0)
-                r = take_signals();
-        if (r == 0)
                 r = close_others(job->channel, job->rules->root_fd);
-        return r == 0 ? opener_identity_take(job->uid) : r;
+        if (r == 0)
+                r = opener_identity_take(job->uid);
+        return r == 0 ? take_signals() : r;
 }
 
 static int open_patiently(const Job *job, int *ret_fd, OpenerReply *reply) {
@@ -108,6 +109,24 @@ _Noreturn static void work(const Job *job) {
 
 /* In the opener. */
 
+/* Whose child is out of reach of signals, until it takes them: its pid, or -errno. */
+static pid_t fork_shielded(const Job *job) {
+        sigset_t all, before;
+        pid_t pid;
+
+        (void)sigfillset(&all);
+        if (sigprocmask(SIG_SETMASK, &all, &before) < 0)
+                return -errno;
+        pid = fork();
+        if (pid == 0)
+                work(job);
+        if (pid < 0)
+                pid = -errno;
+
+        (void)sigprocmask(SIG_SETMASK, &before, NULL);
+        return pid;
+}
+
 void opener_worker_deinit(OpenerWorker *worker) {
         close_fd(worker->fd);
         *worker = (OpenerWorker)OPENER_WORKER_NULL;
@@ -133,15 +152,12 @@ int opener_worker_start(OpenerWorker *worker, const OpenerRequest *request,
                 return opener_refuse(reply, OPENER_OPEN, -r, "no process can be started: %s",
                                      strerror(-r));
         job.channel = pair[1];
-        pid = fork();
-        if (pid == 0)
-                work(&job);
-        r = -errno;
+        pid = fork_shielded(&job);
         close_fd(pair[1]);
         if (pid < 0) {
                 close_fd(pair[0]);
-                return opener_refuse(reply, OPENER_LIMIT, -r, "no process can be started: %s",
-                                     strerror(-r));
+                return opener_refuse(reply, OPENER_LIMIT, -pid, "no process can be started: %s",
+                                     strerror(-pid));
         }
 
         *worker = (OpenerWorker){

@@ -6,8 +6,12 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -17,6 +21,7 @@
 #include "helpers/opener-worker.h"
 #include "tests/support/fds.h"
 #include "tests/support/fuse.h"
+#include "tests/support/traced.h"
 
 /* The test is the worker, and what it brings is what one could that had been taken over. */
 
@@ -162,6 +167,106 @@ static void test_senders(void **state) {
         }
 }
 
+/* The worker, as it is at each of its system calls. */
+
+#define CLIENT 64003
+
+static uint64_t status_of(pid_t pid, const char *name, int base) {
+        size_t n = strlen(name);
+        char path[64], line[256];
+        uint64_t value = 0;
+        bool found = false;
+        FILE *file;
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+        file = fopen(path, "re");
+        assert_non_null(file);
+        while (!found && fgets(line, sizeof(line), file)) {
+                found = strncmp(line, name, n) == 0;
+                value = strtoull(line + n, NULL, base);
+        }
+        (void)fclose(file);
+        assert_true(found);
+        return value;
+}
+
+/* An opener that starts one, and whose own signals stay as they were. */
+static int start_worker(void) {
+        static char *paths[] = {(char *)"/nowhere", NULL};
+        static Definition definition = {.connect_as = CONNECT_AS_CLIENT};
+        const OpenerRequest request = {.id = 1, .access = ACCESS_FULL};
+        OpenerPathRules rules = {.mounts = &mounts, .root_fd = open("/", O_PATH | O_CLOEXEC)};
+        OpenerWorker worker = OPENER_WORKER_NULL;
+        sigset_t before, after;
+        OpenerReply reply;
+
+        definition.targets[ACCESS_FULL] =
+                (Target){.provided = true, .kind = KIND_FILE, .paths = paths};
+        (void)sigprocmask(SIG_SETMASK, NULL, &before);
+        if (opener_worker_start(&worker, &request, &definition, &rules, CLIENT,
+                                opener_request_now() + 5000000, &reply) != 0)
+                return 1;
+        (void)sigprocmask(SIG_SETMASK, NULL, &after);
+        for (int i = 1; i < NSIG; i++)
+                if (sigismember(&before, i) != sigismember(&after, i))
+                        return 2;
+        return 0;
+}
+
+/* What it holds back once it is its user, at the entry of a call. */
+static void look_at(pid_t pid, unsigned *n_shielded, bool *ret_took) {
+        const uint64_t all =
+                0x7fffffff & ~(UINT64_C(1) << (SIGKILL - 1)) & ~(UINT64_C(1) << (SIGSTOP - 1));
+        uint64_t blocked = status_of(pid, "SigBlk:", 16);
+        struct __ptrace_syscall_info info = {};
+
+        assert_true(ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) > 0);
+        if (info.op != PTRACE_SYSCALL_INFO_ENTRY || status_of(pid, "Uid:", 10) != CLIENT)
+                return;
+
+        if (info.entry.nr == SYS_prctl && info.entry.args[0] == PR_SET_DUMPABLE) {
+                assert_int_equal(blocked & all, all);
+                (*n_shielded)++;
+        }
+        if (info.entry.nr == SYS_exit_group)
+                *ret_took = blocked == 0;
+}
+
+static void test_signals(void **state) {
+        unsigned n_shielded = 0;
+        Traced opener;
+        bool took = false;
+        int status, r;
+        pid_t pid;
+
+        if (getuid() != 0)
+                skip();
+        r = traced_start(&opener, start_worker);
+        if (r == -EPERM)
+                skip();
+        assert_int_equal(r, 0);
+        assert_int_equal(ptrace(PTRACE_SETOPTIONS, opener.pid, NULL,
+                                (void *)(uintptr_t)(PTRACE_O_TRACEFORK | PTRACE_O_TRACESYSGOOD |
+                                                    PTRACE_O_EXITKILL)),
+                         0);
+        assert_int_equal(ptrace(PTRACE_CONT, opener.pid, NULL, NULL), 0);
+
+        while ((pid = waitpid(-1, &status, __WALL)) > 0) {
+                if (!WIFSTOPPED(status)) {
+                        /* The worker has nobody left to answer. */
+                        assert_int_equal(WEXITSTATUS(status), pid == opener.pid ? 0 : 1);
+                        continue;
+                }
+                if (pid != opener.pid && WSTOPSIG(status) == (SIGTRAP | 0x80))
+                        look_at(pid, &n_shielded, &took);
+                assert_int_equal(
+                        ptrace(pid == opener.pid ? PTRACE_CONT : PTRACE_SYSCALL, pid, NULL, NULL),
+                        0);
+        }
+        assert_int_equal(n_shielded, 1);
+        assert_true(took);
+}
+
 /* A file that its user serves would have the opener wait for that user: it is not asked. */
 static void test_fuse(void **state) {
         char path[] = "/tmp/test-opener-worker-XXXXXX";
@@ -201,7 +306,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_connections), cmocka_unit_test(test_files),
                 cmocka_unit_test(test_messages),    cmocka_unit_test(test_senders),
-                cmocka_unit_test(test_nowhere),     cmocka_unit_test(test_fuse),
+                cmocka_unit_test(test_nowhere),     cmocka_unit_test(test_signals),
+                cmocka_unit_test(test_fuse),
         };
 
         return cmocka_run_group_tests(tests, NULL, teardown);
