@@ -14,6 +14,9 @@ A page is written for people, and needs nothing for the tests that they do not n
 There are no other blocks, so nothing on a page can come to be wrong unseen. A page that says "not run by
 the tests" has files and commands of programs that Debian does not have.
 
+A Recording is read otherwise: README.md shows a session whole, as it was, and what differs from time to
+time are numbers.
+
 Shells live as long as the page: what is set in one block is there in the next. alice is in a login
 session, as she would be by ssh. What the page leaves is put back.
 """
@@ -24,6 +27,7 @@ import glob
 import os
 import re
 import select
+import time
 
 import lib
 
@@ -41,6 +45,8 @@ class Page:
     """What a page has a reader do, in this order: steps. And the packages that it names, with their
     versions."""
 
+    patience = 0
+
     def __init__(self, name, text=None):
         self.name = name
         self.text = lib.read(f"{PAGES}/{name}.md") if text is None else text
@@ -50,7 +56,12 @@ class Page:
         self.tested = re.findall(r"`([\w.+-]+)`\s+([0-9.]+[0-9])", sentence[1] if sentence else "")
 
     def fail(self, line, what):
-        raise lib.Failure(f"docs/cookbook/{self.name}.md:{line}: {what}")
+        path = os.path.normpath(f"docs/cookbook/{self.name}.md")
+        raise lib.Failure(f"{path}:{line}: {what}")
+
+    def shows(self, step, printed):
+        """Whether that is what the page has."""
+        return pattern(step.output).fullmatch(printed)
 
     def _steps(self):
         before = number = 0
@@ -87,6 +98,28 @@ class Page:
         """The text of a file that the page gives."""
         (text,) = [step.text for step in self.steps if isinstance(step, File) and step.path == path]
         return text
+
+
+def normal(text):
+    """Without what differs from time to time: numbers, and how wide columns are for them."""
+    lines = re.sub(r"\b[0-9a-f]{8,}\b|[0-9]+", "N", text).splitlines()
+    return [line.split() for line in lines]
+
+
+class Recording(Page):
+    """A page of which only what is a terminal is read."""
+
+    patience = 20  # seconds, in which what a command began has come about; a person types more slowly
+
+    def _steps(self):
+        def keep(match):
+            return match[0] if match[1] == "console" else "\n" * match[0].count("\n")
+
+        self.text = re.sub(r"^```(\w*)\n.*?^```$", keep, self.text, flags=re.M | re.S)
+        yield from super()._steps()
+
+    def shows(self, step, printed):
+        return normal("\n".join(step.output)) == normal(printed)
 
 
 def pages():
@@ -240,15 +273,23 @@ class Reader:
             self.is_settled = False
         if step.user not in self.shells:
             self.shells[step.user] = Shell(step.user, self.folder)
-        status, output = self.shells[step.user].run(step.text)
+        status, output = self._run(step)
         told = f"{step.text}\n--- it ended with {status}, and printed\n{output}---"
         if status is None:
             self.page.fail(step.line, f"this does not end: {told}")
-        printed = "".join(f"{line.rstrip()}\n" for line in output.splitlines())
-        if not pattern(step.output).fullmatch(printed):
+        if not self.page.shows(step, output):
             self.page.fail(step.line, f"not what the page shows: {told}")
         if status != 0 and not set(step.output) - {"..."}:
             self.page.fail(step.line, f"this fails: {told}")
+
+    def _run(self, step):
+        until = time.monotonic() + self.page.patience
+        while True:
+            status, output = self.shells[step.user].run(step.text)
+            output = "".join(f"{line.rstrip()}\n" for line in output.splitlines())
+            if status is None or self.page.shows(step, output) or time.monotonic() > until:
+                return status, output
+            time.sleep(0.5)
 
     def read(self):
         try:
@@ -271,10 +312,10 @@ def monitor():
         process.wait()
 
 
-def follow(*names, contents=()):
+def follow(*names, contents=(), kind=Page):
     """Does what these pages say, one after the other: a page can send its reader to one before it. alice
     has files with these contents."""
-    pages = [Page(name) for name in names]
+    pages = [kind(name) for name in names]
     steps = [step for page in pages for step in page.steps]
     paths = [step.path for step in steps if isinstance(step, File) and step.path[0] == "/"]
     with kept(*paths), home(dict(contents)), monitor(), lib.scratch() as folder:
