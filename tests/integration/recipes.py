@@ -229,8 +229,13 @@ def kept(*paths):
         if units:
             # Sockets first, so that nothing starts what ended.
             lib.run("systemctl", "stop", *sorted(units, key=lambda unit: ".socket" not in unit))
+        definitions = glob.glob(f"{lib.DEFINITIONS}/*.conf")
+        names = [os.path.basename(path)[:-5].rstrip("@") for path in definitions if path not in before]
         put_back(before, places)
         lib.apply_definitions()
+        # They would go on for a while, as users whose numbers are somebody else's by then.
+        for name in names:
+            lib.run("systemctl", "stop", f"doorward-opener@{name}.service")
 
 
 @contextlib.contextmanager
