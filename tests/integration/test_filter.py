@@ -15,8 +15,8 @@ import test_opener
 
 PATH = "/run/doorward-tests-filter"
 NAME = "doorward-tests-filter"
-# Some system user: its own has no part in this.
-USER = "doorward-opener"
+# Who runs it as it is installed, too.
+USER = "doorward-filter"
 PROGRAM = "/usr/libexec/doorward/doorward-filter"
 
 SOCKET = f"""[Socket]
