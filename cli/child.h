@@ -11,9 +11,17 @@
  * alone is. A signal's sender tells the two apart: the kernel for the terminal, or a member of our
  * own group, which sent it to all of the group.
  *
- * When the command stops, we stop by the same signal, so that the shell sees the job stop; when we
- * are continued, so is it. Signals are taken through a signalfd; the command gets the mask and the
- * dispositions that we were started with.
+ * What came while there was no command yet is for it in any case: it is held until it has that.
+ *
+ * When the command stops, we stop, so that the shell sees the job stop; when we are continued, so
+ * is it. We stop as job control has it, by SIGTSTP also where the command was stopped by SIGSTOP:
+ * where no shell watches over our group, we do not. Signals are taken through a signalfd; the
+ * command gets the mask and the dispositions that we were started with.
+ *
+ * Between the command's stop and ours somebody may continue us both, and that is not to be lost. A
+ * signal that stops takes back SIGCONT where that was not read yet, and SIGCONT takes back all that
+ * stop; so there always is one of these, blocked, which is never read: the guard. It is gone where
+ * we were continued since it was set.
  */
 
 #include <signal.h>
@@ -22,14 +30,16 @@
 #include "common/macros.h"
 
 typedef struct Child {
-        pid_t pid;
+        pid_t pid; /* 0 before it runs, and after it has ended */
+        bool has_ended;
+        int status; /* waitpid(2)'s, then */
         int signal_fd;
         sigset_t mask;                 /* as we were started */
         struct sigaction child_action; /* of SIGCHLD, likewise */
 } Child;
 
 #define CHILD_NULL \
-        { .pid = 0, .signal_fd = -EBADF }
+        { .signal_fd = -EBADF }
 
 typedef struct ChildSpec {
         char **words; /* the command, searched for in PATH */
@@ -40,8 +50,8 @@ typedef struct ChildSpec {
         char *const *environment; /* NAME=value, besides what there is; ended by NULL, or NULL */
 } ChildSpec;
 
-/* Takes the signals, which child_fork() does else: from here on those that end a process are read
- * from the descriptor, and what came before there was a command is then sent on to it. -errno. */
+/* Takes the signals, which child_fork() does else: none ends us any more (cli/signals.h), and what
+ * comes before there is a command is then sent on to it. -errno. */
 int child_prepare(Child *child) _must_check_;
 
 /* Takes the signals and forks: 0 in the child, whose signals are as they were before; its number,

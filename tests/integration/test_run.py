@@ -387,6 +387,19 @@ def test_status_is_the_commands():
             lib.expect(remains(), [], words)
 
 
+def test_nobody_reads_what_is_said():
+    """That whoever read standard error is gone ends nobody before what was made is removed."""
+    with lib.echo(ALLOW):
+        reader, writer = os.pipe()
+        os.close(reader)
+        with os.fdopen(writer, "wb") as stderr:
+            process = lib.start(
+                "doorward", "run", "echo", "--", "/nonexistent", user="alice", stderr=stderr
+            )
+            lib.expect(process.wait(20), 127)
+        lib.expect(remains(), [])
+
+
 def test_signals_reach_the_command():
     """HUP, INT, QUIT, TERM, USR1, USR2 and WINCH to doorward reach CMD, and nothing is left when one
     ends it."""
@@ -407,7 +420,7 @@ def test_signals_reach_the_command():
         lib.expect(process.wait(10), 128 + 9)
         lib.expect(remains(), [])
 
-        for name in ("HUP", "INT", "QUIT", "TERM"):
+        for name in ("HUP", "INT", "QUIT", "TERM", "ALRM", "XCPU", "RTMIN"):
             process = start("print('ready', flush=True); s = greeted(); time.sleep(20)")
             lib.expect(process.stdout.readline(), b"ready\n")
             os.kill(process.pid, getattr(signal, f"SIG{name}"))
@@ -645,22 +658,57 @@ def state(pid):
     return lib.read(f"/proc/{pid}/stat").rsplit(")", 1)[1].split()[0]
 
 
+# As a shell starts a job: in a group of its own, of a session that goes on. Says who that is.
+JOB = """
+import os, sys
+pid = os.fork()
+if pid == 0:
+    os.setpgid(0, 0)
+    os.write(1, b"%d\\n" % os.getpid())
+    os.execvp(sys.argv[1], sys.argv[1:])
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+STOPPED = """
+s = greeted()
+print(os.getpid(), flush=True)
+sys.stdin.readline()
+s.sendall(b"on")
+print(hear(s, 2).decode(), flush=True)
+"""
+
+
 def test_stops_with_the_command():
     """When CMD stops, doorward stops; when it is continued, so is CMD, and what is connected goes on."""
     with lib.echo(ALLOW):
-        process = start("""
-            s = greeted()
-            print(os.getpid(), flush=True)
-            sys.stdin.readline()
-            s.sendall(b"on")
-            print(hear(s, 2).decode(), flush=True)
-        """)
+        for number in (signal.SIGSTOP, signal.SIGTSTP):
+            process = lib.start(
+                "python3", "-c", JOB, "doorward", "run", "echo", "--", *program(STOPPED),
+                user="alice", stdin=lib.subprocess.PIPE, stdout=lib.subprocess.PIPE,
+            )
+            doorward = int(process.stdout.readline())
+            child = int(process.stdout.readline())
+            os.kill(child, number)
+            lib.wait_for(lambda: state(doorward) == "T", "doorward stops")
+            process.stdin.write(b"\n")
+            process.stdin.close()
+            os.kill(doorward, signal.SIGCONT)
+            lib.expect(process.stdout.readline(), b"on\n")
+            lib.expect(process.wait(10), 0)
+
+
+def test_stopped_without_a_shell():
+    """Where no shell watches over the job, there is nobody to continue doorward, and it does not stop: who
+    stopped CMD alone can continue it alone."""
+    with lib.echo(ALLOW):
+        process = start(STOPPED)
         child = int(process.stdout.readline())
         os.kill(child, signal.SIGSTOP)
-        lib.wait_for(lambda: state(process.pid) == "T", "doorward stops")
+        lib.wait_for(lambda: state(child) == "T", "CMD stops")
+        time.sleep(0.2)
+        os.kill(child, signal.SIGCONT)
         process.stdin.write(b"\n")
         process.stdin.close()
-        os.kill(process.pid, signal.SIGCONT)
         lib.expect(process.stdout.readline(), b"on\n")
         lib.expect(process.wait(10), 0)
 

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -17,6 +19,47 @@
 
 /* What hangs is killed by this. */
 #define DEADLINE_S 20
+
+/* What happens in a parent_main() at a moment that nobody could hit from outside. */
+static struct {
+        int before_fork;    /* it gets this signal, */
+        bool before_stop;   /* it is continued before it stops by itself, */
+        bool after_stop;    /* or right after it has told itself to, */
+        bool alarm;         /* the alarm goes off that somebody had set before, */
+        bool stopped_again; /* it is continued, and the terminal stops the job again: before it has
+                             */
+        bool read_in_turn;  /* read either, or heard of the command */
+} at;
+
+pid_t __real_fork(void);
+pid_t __wrap_fork(void);
+int __real_raise(int number);
+int __wrap_raise(int number);
+
+pid_t __wrap_fork(void) {
+        if (at.before_fork != 0)
+                (void)kill(getpid(), at.before_fork);
+        at.before_fork = 0;
+        return __real_fork();
+}
+
+static void continue_once(bool *when) {
+        if (*when)
+                (void)kill(getpid(), SIGCONT);
+        *when = false;
+}
+
+int __wrap_raise(int number) {
+        bool stops = number == SIGTSTP || number == SIGTTIN || number == SIGSTOP;
+        int r;
+
+        if (stops)
+                continue_once(&at.before_stop);
+        r = __real_raise(number);
+        if (stops)
+                continue_once(&at.after_stop);
+        return r;
+}
 
 /* What the command writes goes here, from the start each time. */
 static int output_fd = -EBADF;
@@ -30,20 +73,36 @@ static const char *output(void) {
         return text;
 }
 
+static void stop_again(Child *child) {
+        int status;
+
+        (void)kill(getpid(), SIGCONT);
+        (void)kill(getpid(), SIGTSTP);
+        if (at.read_in_turn && child_dispatch(child, &status) != 0)
+                _exit(96);
+        (void)kill(child->pid, SIGTSTP);
+        if (waitid(P_PID, (id_t)child->pid, &(siginfo_t){}, WSTOPPED | WNOWAIT) < 0)
+                _exit(95);
+}
+
 /* In a process of its own: what `doorward exec` does between two lines of its man page. */
 static _noreturn_ void parent_main(const ChildSpec *spec) {
         Child child = CHILD_NULL;
         bool exec_failed;
         int status, r;
 
-        (void)alarm(DEADLINE_S);
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (dup2(output_fd, STDOUT_FILENO) < 0)
                 _exit(99);
+        if (at.alarm)
+                (void)setitimer(ITIMER_REAL, &(struct itimerval){.it_value.tv_usec = 100000}, NULL);
 
         r = child_start(&child, spec, &exec_failed);
         if (r < 0)
                 _exit(exec_failed ? (r == -ENOENT ? EXIT_STATUS_NOT_FOUND : EXIT_STATUS_CANNOT_RUN)
                                   : 98);
+        if (at.stopped_again)
+                stop_again(&child);
 
         for (;;) {
                 struct pollfd p = {.fd = child_get_fd(&child), .events = POLLIN};
@@ -63,7 +122,7 @@ static pid_t parent_start(const ChildSpec *spec) {
 
         assert_int_equal(ftruncate(output_fd, 0), 0);
         assert_int_equal(lseek(output_fd, 0, SEEK_SET), 0);
-        pid = fork();
+        pid = __real_fork();
         assert_true(pid >= 0);
         if (pid == 0) {
                 /* A job of its own, as a shell would have it. */
@@ -211,6 +270,7 @@ static void test_forwards(void **state) {
         } signals[] = {
                 {SIGHUP, "HUP"},   {SIGINT, "INT"},   {SIGQUIT, "QUIT"},   {SIGTERM, "TERM"},
                 {SIGUSR1, "USR1"}, {SIGUSR2, "USR2"}, {SIGWINCH, "WINCH"}, {SIGCONT, "CONT"},
+                {SIGALRM, "ALRM"}, {SIGXCPU, "XCPU"},
         };
 
         for (size_t i = 0; i < ELEMENTSOF(signals); i++) {
@@ -258,22 +318,34 @@ static void wait_for_state(pid_t pid, bool stopped) {
         assert_int_equal(state_of(pid) == 'T', stopped);
 }
 
-static void check_stop(int number, bool to_the_parent) {
-        ChildSpec spec = {.words = WORDS("sh", "-c", "echo $$; exec sleep 60")};
-        pid_t pid = parent_start(&spec), command = 0;
-        int status;
+/* Once it has said its number. */
+static pid_t wait_for_command(void) {
+        pid_t command = 0;
 
         for (int i = 0; i < 2000 && command == 0; i++) {
                 command = (pid_t)atoi(output());
                 (void)usleep(2000);
         }
         assert_true(command > 0);
+        return command;
+}
 
-        /* We stop as it stops, by the same signal, and a shell sees that. */
-        assert_int_equal(kill(to_the_parent ? pid : command, number), 0);
+static const ChildSpec sleeper = {.words = WORDS("sh", "-c", "echo $$; exec sleep 60")};
+
+static void wait_for_stop(pid_t pid, int number) {
+        int status;
+
         assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
         assert_true(WIFSTOPPED(status));
         assert_int_equal(WSTOPSIG(status), number);
+}
+
+static void check_stop(int number, bool to_the_parent) {
+        pid_t pid = parent_start(&sleeper), command = wait_for_command();
+
+        /* We stop as it stops, by the same signal, and a shell sees that. */
+        assert_int_equal(kill(to_the_parent ? pid : command, number), 0);
+        wait_for_stop(pid, number == SIGSTOP ? SIGTSTP : number);
         wait_for_state(command, true);
 
         /* Only we are told to go on. */
@@ -289,7 +361,107 @@ static void test_stops(void **state) {
         check_stop(SIGSTOP, false);
         check_stop(SIGTSTP, false);
         check_stop(SIGTTIN, false);
+        check_stop(SIGTTOU, false);
         check_stop(SIGTSTP, true);
+}
+
+/* Who is faster than our own stop has continued both, and both can be stopped again. */
+static void check_continued(int number, bool *when) {
+        pid_t pid, command;
+
+        *when = true;
+        pid = parent_start(&sleeper);
+        *when = false;
+        command = wait_for_command();
+        assert_int_equal(kill(command, number), 0);
+        for (int i = 0; i < 50; i++) {
+                (void)usleep(2000);
+                assert_int_not_equal(state_of(pid), 'T');
+        }
+        wait_for_state(command, false);
+
+        assert_int_equal(kill(command, number), 0);
+        wait_for_stop(pid, number == SIGSTOP ? SIGTSTP : number);
+        assert_int_equal(kill(pid, SIGCONT), 0);
+        wait_for_state(command, false);
+        assert_int_equal(kill(pid, SIGTERM), 0);
+        assert_int_equal(wait_for(pid), 143);
+}
+
+static void test_continued_meanwhile(void **state) {
+        static const int numbers[] = {SIGSTOP, SIGTSTP, SIGTTIN};
+
+        for (size_t i = 0; i < ELEMENTSOF(numbers); i++) {
+                check_continued(numbers[i], &at.before_stop);
+                check_continued(numbers[i], &at.after_stop);
+        }
+}
+
+/* ^Z right after fg: what was last counts. */
+static void test_stopped_again(void **state) {
+        for (int i = 0; i < 2; i++) {
+                pid_t pid;
+
+                at.stopped_again = true;
+                at.read_in_turn = i == 1;
+                pid = parent_start(&sleeper);
+                at.stopped_again = at.read_in_turn = false;
+                wait_for_stop(pid, SIGTSTP);
+                assert_int_equal(kill(pid, SIGCONT), 0);
+                wait_for_state(wait_for_command(), false);
+                assert_int_equal(kill(pid, SIGTERM), 0);
+                assert_int_equal(wait_for(pid), 143);
+        }
+}
+
+static pid_t parent_start_with(int before_fork, const ChildSpec *spec) {
+        pid_t pid;
+
+        at.before_fork = before_fork;
+        pid = parent_start(spec);
+        at.before_fork = 0;
+        return pid;
+}
+
+/* What came before there was a command is for the command, also from the terminal or our own
+ * group. */
+static void test_before_the_command(void **state) {
+        const int numbers[] = {SIGINT, SIGHUP, SIGTERM, SIGQUIT, SIGALRM, SIGRTMIN + 3};
+        ChildSpec quick = {.words = WORDS("sh", "-c", "exit 7")};
+        ChildSpec missing = {.words = WORDS("doorward-no-such-command")};
+        pid_t pid;
+
+        for (size_t i = 0; i < ELEMENTSOF(numbers); i++)
+                assert_int_equal(wait_for(parent_start_with(numbers[i], &sleeper)),
+                                 128 + numbers[i]);
+        assert_int_equal(wait_for(parent_start_with(SIGWINCH, &quick)), 7);
+        assert_int_equal(wait_for(parent_start_with(SIGCONT, &quick)), 7);
+
+        pid = parent_start_with(SIGTSTP, &quick);
+        wait_for_stop(pid, SIGTSTP);
+        assert_int_equal(kill(pid, SIGCONT), 0);
+        assert_int_equal(wait_for(pid), 7);
+
+        pid = parent_start_with(SIGTSTP, &missing);
+        wait_for_stop(pid, SIGTSTP);
+        assert_int_equal(kill(pid, SIGCONT), 0);
+        assert_int_equal(wait_for(pid), 127);
+
+        pid = parent_start_with(SIGTSTP, &quick);
+        wait_for_stop(pid, SIGTSTP);
+        assert_int_equal(kill(pid, SIGTERM), 0);
+        assert_int_equal(kill(pid, SIGCONT), 0);
+        assert_int_equal(wait_for(pid), 143);
+}
+
+/* One that was set before we were what we are now is the command's: it has none of its own. */
+static void test_alarm(void **state) {
+        pid_t pid;
+
+        at.alarm = true;
+        pid = parent_start(&sleeper);
+        at.alarm = false;
+        assert_int_equal(wait_for(pid), 128 + SIGALRM);
 }
 
 static void test_who_is_forwarded(void **state) {
@@ -317,6 +489,9 @@ static void test_who_is_forwarded(void **state) {
                 {{SIGHUP, SI_KERNEL, 0, -1}, false, false},
                 {{SIGHUP, SI_KERNEL, 0, -1}, true, true},
                 {{SIGCONT, SI_KERNEL, 0, -1}, true, true},
+                /* From the kernel, and for us alone. */
+                {{SIGALRM, SI_KERNEL, 0, -1}, false, true},
+                {{SIGXCPU, SI_KERNEL, 0, -1}, true, true},
         };
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++)
@@ -382,6 +557,10 @@ int main(void) {
                 cmocka_unit_test(test_forwards),
                 cmocka_unit_test(test_default_death),
                 cmocka_unit_test(test_stops),
+                cmocka_unit_test(test_continued_meanwhile),
+                cmocka_unit_test(test_stopped_again),
+                cmocka_unit_test(test_before_the_command),
+                cmocka_unit_test(test_alarm),
                 cmocka_unit_test(test_who_is_forwarded),
                 cmocka_unit_test(test_terminal),
         };
