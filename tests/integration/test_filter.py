@@ -172,7 +172,7 @@ def test_out_of_reach():
         # The kernel lets a user see and set the limits of what runs as that user; a filter has no such
         # call.
         outcome.pop("prlimit")
-        test_opener.expect_nothing_done(outcome, "no sandbox")
+        test_opener.expect_nothing_done(outcome, "no sandbox", USER)
         lib.expect_in("HTTP/1.1 200 OK", ask(it), "it lives")
 
 
