@@ -393,12 +393,13 @@ static int put_writable(Dropin *dropin) {
 }
 
 /* To become the client, once and for good, in a process for each request: the two calls that take a
- * uid and give up capabilities, which nobody else's opener has. */
+ * uid and give up capabilities, which nobody else's opener has. A place is another's as soon as its
+ * process has closed its descriptors; until that counts no longer, there is one more. */
 static void put_workers(Dropin *dropin) {
         if (dropin->definition->connect_as == CONNECT_AS_CLIENT)
                 fprintf(dropin->stream,
                         "TasksMax=%u\nSystemCallFilter=setresuid setresuid32 capset\n",
-                        1U + OPENER_TASKS_MAX);
+                        1U + 2 * OPENER_TASKS_MAX);
 }
 
 static int put_powers(Dropin *dropin) {

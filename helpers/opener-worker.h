@@ -12,7 +12,8 @@
  * Its user cannot look into it (see opener-identity.h), and can end it or hold it up. Neither harms
  * anybody else: the opener waits so long and no longer; and by a timer that was set before it
  * became that user the kernel ends it, also one that is stopped, which no signal of the opener's
- * could.
+ * could. (One that a driver holds in open(2), where no signal reaches it, has its place until
+ * then.)
  *
  * What it brings is judged again, by its kind, its file system and who made the service's socket,
  * as if it had been taken over all the same.

@@ -97,6 +97,7 @@ def test_only_such_openers_can_become_others():
     with mine():
         lib.expect(lib.unit_property(UNIT, "CapabilityBoundingSet"), "cap_setuid")
         lib.expect(lib.unit_property(UNIT, "User"), "doorward-opener")
+        lib.expect(lib.unit_property(UNIT, "TasksMax"), "129", "one that comes for each that ends")
         calls = lib.unit_property(UNIT, "SystemCallFilter").split()
         lib.expect_true({"setresuid", "capset"} <= set(calls), "what it takes")
         for name in ("setuid", "setgroups", "setfsuid", "kill", "ptrace", "pidfd_getfd"):

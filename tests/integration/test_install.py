@@ -194,6 +194,7 @@ def test_generated_drop_ins():
         ("tun", {"User": "doorward-opener", "PrivateNetwork": "no", "PrivateDevices": "no"}),
         ("tun", {"CapabilityBoundingSet": "cap_net_admin"}),
         ("echo", {"SupplementaryGroups": "doorward-echo", "PrivateNetwork": "yes"}),
+        ("echo", {"TasksMax": "1"}),
     ):
         for key, value in wanted.items():
             found = lib.unit_property(f"doorward-opener@{name}.service", key)

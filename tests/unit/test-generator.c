@@ -170,7 +170,7 @@ static void test_client(void **state) {
                        "SupplementaryGroups=docker\n"
                        "CapabilityBoundingSet=CAP_SETUID\n"
                        "AmbientCapabilities=CAP_SETUID\n"
-                       "TasksMax=65\n"
+                       "TasksMax=129\n"
                        "SystemCallFilter=setresuid setresuid32 capset\n");
         assert_null(house->log);
 }
