@@ -15,6 +15,9 @@
 #include "helpers/opener-request.h"
 #include "helpers/opener-worker.h"
 
+/* The highest number that the kernel gives an error. */
+#define ERRNO_MAX 4095
+
 /* Of messages about what a worker brought. */
 #define WHAT "what was opened"
 
@@ -239,6 +242,22 @@ static int refuse_disturbed(const OpenerWorker *worker, int error, const char *w
                              what);
 }
 
+/* What one can come to; all else is the opener's own to say. Its text is printable and short by the
+ * decoder. */
+static bool is_verdict(const OpenerReply *said) {
+        switch (said->status) {
+        case OPENER_OK:
+        case OPENER_PATH:
+        case OPENER_PEER_USER:
+        case OPENER_TYPE:
+        case OPENER_OPEN:
+        case OPENER_TIMEOUT:
+                return said->error <= ERRNO_MAX;
+        default:
+                return false;
+        }
+}
+
 int opener_worker_receive(OpenerWorker *worker, const Definition *definition,
                           const OpenerPathRules *rules, int *ret_fd, OpenerReply *reply) {
         uint8_t buf[OPENER_MESSAGE_SIZE];
@@ -258,18 +277,20 @@ int opener_worker_receive(OpenerWorker *worker, const Definition *definition,
 
         /* Only what has become the client has anything to hand over. */
         if (n < 0 || !ancillary.has_credentials || ancillary.credentials.pid != worker->pid ||
-            opener_reply_decode(buf, (size_t)n, &said) < 0 ||
+            opener_reply_decode(buf, (size_t)n, &said) < 0 || !is_verdict(&said) ||
             (said.status == OPENER_OK) != (fd >= 0) ||
             (fd >= 0 && ancillary.credentials.uid != worker->uid))
                 return refuse_disturbed(worker, EPROTO, "does not speak as it should", reply);
 
-        *reply = said;
-        if (said.status != OPENER_OK)
+        if (said.status != OPENER_OK) {
+                *reply = said;
                 return (int)said.status;
+        }
         r = worker_verify(worker, definition, rules, fd, reply);
         if (r != 0)
                 return r;
 
+        *reply = (OpenerReply){.status = OPENER_OK};
         *ret_fd = TAKE_FD(fd);
         return OPENER_OK;
 }

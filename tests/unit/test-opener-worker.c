@@ -25,6 +25,7 @@
 
 /* The test is the worker, and what it brings is what one could that had been taken over. */
 
+static OpenerReply said = {.id = 1}; /* but for its status */
 static OpenerReply heard;
 static OpenerMounts mounts;
 
@@ -38,7 +39,6 @@ static int bring(Kind kind, Access access, OpenerStatus status, int fd, ssize_t 
         static const Definition definition = {.connect_as = CONNECT_AS_CLIENT};
         const OpenerPathRules rules = {
                 .mounts = &mounts, .root_fd = -EBADF, .peer = peer, .peer_name = "somebody"};
-        OpenerReply reply = {.id = 1, .status = status};
         uint8_t buf[OPENER_MESSAGE_SIZE];
         int pair[2], got = -EBADF, r, before;
         OpenerWorker worker;
@@ -46,7 +46,8 @@ static int bring(Kind kind, Access access, OpenerStatus status, int fd, ssize_t 
 
         assert_int_equal(socket_pair(0, pair), 0);
         worker = worker_of(kind, access, pair[0]);
-        n = opener_reply_encode(&reply, buf);
+        said.status = status;
+        n = opener_reply_encode(&said, buf);
         assert_true(socket_send(pair[1], buf, size >= 0 ? (size_t)size : n, fd) >= 0);
 
         before = fds_count() + !mounts.table;
@@ -130,6 +131,36 @@ static void test_messages(void **state) {
                          OPENER_DISTURBED);
         assert_int_equal(heard.error, EPROTO);
         assert_int_equal(bring(KIND_FILE, ACCESS_FULL, OPENER_OPEN, -EBADF, -1, 0), OPENER_OPEN);
+}
+
+/* What it says is its user's word, if it was taken over. */
+static void test_words(void **state) {
+        static const OpenerStatus its[] = {OPENER_PATH, OPENER_PEER_USER, OPENER_TYPE, OPENER_OPEN,
+                                           OPENER_TIMEOUT};
+        _cleanup_close_ int fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+
+        (void)snprintf(said.detail, sizeof(said.detail), "a reason");
+        for (int status = OPENER_OK + 1; status < _OPENER_STATUS_MAX; status++) {
+                bool is_its = false;
+
+                for (size_t i = 0; i < ELEMENTSOF(its); i++)
+                        is_its = is_its || its[i] == (OpenerStatus)status;
+                assert_int_equal(bring(KIND_FILE, ACCESS_READ_ONLY, (OpenerStatus)status, -EBADF,
+                                       -1, PEER_UID_INVALID),
+                                 is_its ? status : OPENER_DISTURBED);
+                assert_int_equal(streq(heard.detail, "a reason"), is_its);
+        }
+
+        /* Of what was opened only the opener has something to say. */
+        said.error = 5;
+        assert_int_equal(bring_fd(KIND_FILE, ACCESS_READ_ONLY, fd), OPENER_OK);
+        assert_string_equal(heard.detail, "");
+        assert_int_equal(heard.error, 0);
+
+        said.error = 4096;
+        assert_int_equal(bring(KIND_FILE, ACCESS_READ_ONLY, OPENER_OPEN, -EBADF, -1, 0),
+                         OPENER_DISTURBED);
+        said = (OpenerReply){.id = 1};
 }
 
 /* Who sends it: another process, or one that has not become who it was to be. */
@@ -306,8 +337,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_connections), cmocka_unit_test(test_files),
                 cmocka_unit_test(test_messages),    cmocka_unit_test(test_senders),
-                cmocka_unit_test(test_nowhere),     cmocka_unit_test(test_signals),
-                cmocka_unit_test(test_fuse),
+                cmocka_unit_test(test_words),       cmocka_unit_test(test_nowhere),
+                cmocka_unit_test(test_signals),     cmocka_unit_test(test_fuse),
         };
 
         return cmocka_run_group_tests(tests, NULL, teardown);
