@@ -9,11 +9,6 @@
 /* Of a machine with more ranges the rest is not looked at. */
 #define RANGES_MAX 65536U
 
-static void fclosep(FILE **file) {
-        if (*file)
-                (void)fclose(*file);
-}
-
 static int parse_number(const char *text, uint32_t *ret) {
         unsigned long long value = 0;
 

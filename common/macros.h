@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -69,6 +70,11 @@ static inline void close_fdp(int *fd) {
 
 static inline void freep(void *p) {
         free(*(void **)p);
+}
+
+static inline void fclosep(FILE **file) {
+        if (*file)
+                (void)fclose(*file);
 }
 
 /* A copy, or NULL of NULL. -ENOMEM. */

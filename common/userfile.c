@@ -9,11 +9,6 @@
 /* An entry at its longest: a group's line names all its members. */
 #define ENTRY_SIZE 65536U
 
-static void fclosep(FILE **file) {
-        if (*file)
-                (void)fclose(*file);
-}
-
 int userfile_get_user(const char *path, const char *name, uid_t *ret_uid, gid_t *ret_gid) {
         _cleanup_(fclosep) FILE *file = fopen(path, "re");
         _cleanup_free_ char *buf = malloc(ENTRY_SIZE);

@@ -9,11 +9,6 @@
 /* An entry at its longest. */
 #define ENTRY_SIZE 65536U
 
-static void fclosep(FILE **file) {
-        if (*file)
-                (void)fclose(*file);
-}
-
 /* As login(1) reads it: octal and hexadecimal, too. */
 static bool parse_uid(const char *text, uid_t *ret) {
         unsigned long value;
