@@ -6,7 +6,7 @@
 
 #include "client/error.h"
 #include "client/host-info.h"
-#include "client/textfile.h"
+#include "common/textfile.h"
 #include "common/utf8.h"
 
 /* A page holds what sysfs says of a thing, and memory's figures are not much longer. */

@@ -3,9 +3,9 @@
 #include <stdio.h>
 
 #include "client/log.h"
-#include "client/textfile.h"
 #include "client/trust.h"
 #include "common/peer.h"
+#include "common/textfile.h"
 
 /* An empty one maps nobody, which is another thing than none. */
 bool trust_read_uid_map(char buf[TRUST_UID_MAP_SIZE]) {

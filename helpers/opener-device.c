@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <sys/sysmacros.h>
 
+#include "common/textfile.h"
 #include "helpers/opener-device.h"
 #include "helpers/opener-refusal.h"
 
@@ -80,39 +80,18 @@ bool opener_device_is(const DeviceClass *device, mode_t mode, dev_t number, cons
         return count == 1 || (S_ISCHR(mode) && tty_range_has(tty_drivers, device->driver, number));
 }
 
-static int read_file(const char *path, char buf[OPENER_DEVICE_FILE_SIZE]) {
-        _cleanup_close_ int fd = -EBADF;
-        size_t n = 0;
-        ssize_t k;
-
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-        if (fd < 0)
-                return -errno;
-
-        while ((k = read(fd, buf + n, OPENER_DEVICE_FILE_SIZE - 1 - n)) != 0) {
-                if (k < 0 && errno != EINTR)
-                        return -errno;
-                n += k > 0 ? (size_t)k : 0;
-                if (n == OPENER_DEVICE_FILE_SIZE - 1)
-                        return -EFBIG;
-        }
-
-        buf[n] = 0;
-        return 0;
-}
-
 int opener_device_check(const DeviceClass *wanted, const char *path, const struct stat *st,
                         OpenerReply *reply) {
         char devices[OPENER_DEVICE_FILE_SIZE], tty_drivers[OPENER_DEVICE_FILE_SIZE];
         int r;
 
-        r = read_file(PROC_DEVICES, devices);
+        r = textfile_read(PROC_DEVICES, devices, sizeof(devices));
         if (r < 0)
                 return opener_refuse(reply, OPENER_TYPE, -r,
                                      "%s cannot be read, so Device= cannot be checked: %s",
                                      PROC_DEVICES, strerror(-r));
         /* Without it a driver that shares its major number is not recognised. */
-        if (read_file(PROC_TTY_DRIVERS, tty_drivers) < 0)
+        if (textfile_read(PROC_TTY_DRIVERS, tty_drivers, sizeof(tty_drivers)) < 0)
                 tty_drivers[0] = 0;
 
         for (const DeviceClass *device = wanted; device->driver; device++)

@@ -2,7 +2,7 @@
 
 #include <fcntl.h>
 
-#include "client/textfile.h"
+#include "common/textfile.h"
 
 int textfile_read(const char *path, char *buf, size_t size) {
         _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
