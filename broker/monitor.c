@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <time.h>
-
-#include "broker/broker.h"
 #include "broker/monitor.h"
+#include "broker/broker.h"
 #include "broker/permission.h"
 #include "broker/session.h"
+#include "policy/instant.h"
 
 /* What may wait to be read. */
 #define BEHIND_MAX 65536U
@@ -83,15 +82,13 @@ void monitor(Session *session, const FieldValue *values) {
 }
 
 static json_t *event_to_json(const char *event, const char *outcome, const RecordFields *fields) {
-        struct timespec now;
         json_t *object;
 
-        (void)clock_gettime(CLOCK_REALTIME, &now);
-        object = json_pack("{s:I, s:s, s:s, s:I, s:I, s:s, s:s}", "time",
-                           (json_int_t)now.tv_sec * 1000000 + now.tv_nsec / 1000, "event", event,
-                           "endpoint", fields->endpoint ? fields->endpoint : "", "uid",
-                           (json_int_t)fields->subject_uid, "pid", (json_int_t)fields->subject_pid,
-                           "outcome", outcome, "request", fields->request ? fields->request : "");
+        object = json_pack("{s:I, s:s, s:s, s:I, s:I, s:s, s:s}", "time", (json_int_t)instant_now(),
+                           "event", event, "endpoint", fields->endpoint ? fields->endpoint : "",
+                           "uid", (json_int_t)fields->subject_uid, "pid",
+                           (json_int_t)fields->subject_pid, "outcome", outcome, "request",
+                           fields->request ? fields->request : "");
         if (object && fields->access)
                 (void)json_object_set_new(object, "access",
                                           json_string(access_to_wire(fields->access)));

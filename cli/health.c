@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <fcntl.h>
 #include <mntent.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 
 #include "config.h"
 
@@ -17,9 +15,11 @@
 #include "cli/report.h"
 #include "cli/text.h"
 #include "client/query.h"
+#include "common/textfile.h"
 #include "common/userfile.h"
 #include "policy/action.h"
 #include "policy/catalogue.h"
+#include "policy/instant.h"
 #include "policy/observation.h"
 #include "policy/strv.h"
 
@@ -27,7 +27,7 @@
 #define GENERATED_DIR "/run/systemd/generator"
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
 /* Of a file that is read whole: a drop-in, or polkit's actions of one endpoint. */
-#define FILE_MAX 65536U
+#define FILE_SIZE 65536U
 
 typedef enum Finding {
         FINDING_OK = 1,
@@ -46,6 +46,7 @@ typedef struct Health {
         json_t *findings;  /* with --json */
         json_t *endpoints; /* as the broker lists them; NULL if it does not */
         json_t *unowned;   /* by name: polkit lets nobody ask about them */
+        char **listening;  /* the paths at which somebody listens */
         unsigned problems;
         unsigned counted; /* of one kind of check, for the line that says that all is well */
 } Health;
@@ -83,53 +84,37 @@ static void find(Health *health, Finding finding, const char *check, const char 
                 (void)printf("%-8s %s\n", "", remedy);
 }
 
-/* The whole of a short file, ended by a NUL; NULL with errno. */
-static char *file_read(const char *path) {
-        _cleanup_free_ char *text = malloc(FILE_MAX);
-        _cleanup_close_ int fd = -EBADF;
-        ssize_t n = 1;
-        size_t size = 0;
-
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-        if (!text || fd < 0)
-                return NULL;
-
-        while (n > 0 && size < FILE_MAX - 1) {
-                n = read(fd, text + size, FILE_MAX - 1 - size);
-                if (n < 0)
-                        return NULL;
-                size += (size_t)n;
-        }
-
-        text[size] = 0;
-        return TAKE_PTR(text);
-}
-
-/* Whether somebody listens at this path: a file may be left of a socket that nobody has. Also where
- * the file is out of our reach. */
-static bool listens(const char *path) {
-        FILE *file = fopen("/proc/net/unix", "re");
+/* A file may be left of a socket that nobody has, and one that somebody has be out of our reach: so
+ * the kernel is asked, once. */
+static int read_listening(char ***ret) {
+        _cleanup_(strv_freep) char **paths = NULL;
+        _cleanup_(fclosep) FILE *file = fopen("/proc/net/unix", "re");
         char line[512], *end;
-        bool found = false;
+        int r = 0;
 
         /* "ffff8880: 00000002 00000000 00010000 0001 01 12345 /run/...": 00010000 is that it
          * listens. */
-        while (file && !found && fgets(line, sizeof(line), file)) {
+        while (file && r == 0 && fgets(line, sizeof(line), file)) {
                 line[strcspn(line, "\n")] = 0;
                 end = strrchr(line, ' ');
-                found = end && streq(end + 1, path) && strstr(line, " 00010000 ");
+                if (end && end[1] == '/' && strstr(line, " 00010000 "))
+                        r = strv_push(&paths, end + 1);
         }
-        if (file)
-                (void)fclose(file);
 
-        return found;
+        if (r == 0)
+                *ret = TAKE_PTR(paths);
+        return r;
+}
+
+static bool listens(const Health *health, const char *path) {
+        return strv_contains(health->listening, path);
 }
 
 static void check_socket(Health *health) {
         static const char wants[] = "/etc/systemd/system/sockets.target.wants/doorward.socket";
         struct stat st;
 
-        if (!listens(BROKER_SOCKET))
+        if (!listens(health, BROKER_SOCKET))
                 find(health, FINDING_PROBLEM, "socket", "systemctl enable --now doorward.socket",
                      "nobody listens on " BROKER_SOCKET);
         else if (lstat(wants, &st) < 0)
@@ -146,11 +131,11 @@ static void check_identity(Health *health, bool nonce) {
 }
 
 static void check_helpers(Health *health) {
-        if (!listens(PAM_SOCKET))
+        if (!listens(health, PAM_SOCKET))
                 find(health, FINDING_PROBLEM, "authentication",
                      "systemctl enable --now doorward-pam.socket",
                      "nobody listens on " PAM_SOCKET ", for the helper that asks for passwords");
-        if (!listens(FILTER_SOCKET))
+        if (!listens(health, FILTER_SOCKET))
                 find(health, FINDING_PROBLEM, "filter",
                      "systemctl enable --now doorward-filter.socket",
                      "nobody listens on " FILTER_SOCKET ", for endpoints with Filter=");
@@ -275,47 +260,47 @@ static void check_broker(Health *health) {
 
 /* What systemd was told of it, by the generator, at the last daemon-reload. */
 static bool is_generated(const Definition *definition) {
-        _cleanup_free_ char *path = NULL, *text = NULL, *line = NULL;
+        _cleanup_free_ char *path = NULL, *line = NULL;
+        char text[FILE_SIZE];
 
-        path = strv_format(GENERATED_DIR "/doorward-opener@%s.service.d/50-definition.conf",
+        path = strv_format(GENERATED_DIR "/doorward-opener@%s.service.d/" OPENER_DROPIN,
                            definition->name);
         line = strv_format("\nEnvironment=DOORWARD_DEFINITION=%s\n", definition->hash);
-        text = path ? file_read(path) : NULL;
 
-        return text && line && strstr(text, line);
+        return path && line && textfile_read(path, text, sizeof(text)) == 0 && strstr(text, line);
 }
 
 static void check_opener(Health *health, const Definition *definition) {
         char path[sizeof(OPENER_SOCKET_DIR) + 1 + NAME_ENDPOINT_MAX];
 
         (void)snprintf(path, sizeof(path), "%s/%s", OPENER_SOCKET_DIR, definition->name);
-        if (!listens(path))
+        if (!listens(health, path))
                 find(health, FINDING_PROBLEM, "opener", "systemctl start doorward-openers.target",
                      "nobody listens for the opener of %s", definition->name);
 }
 
 /* The actions are polkit's file if the endpoint has them; without it others stand in. */
 static void check_actions(Health *health, const Definition *definition, const char *shown) {
-        _cleanup_free_ char *remedy = NULL, *replace = NULL, *text = NULL;
-        char file[ACTION_TEXT_SIZE], path[sizeof(POLKIT_ACTION_DIR) + sizeof(file)];
+        _cleanup_free_ char *remedy = NULL, *replace = NULL;
+        char text[FILE_SIZE], path[ACTION_PATH_SIZE];
+        int r;
 
-        (void)snprintf(path, sizeof(path), "%s/%s", POLKIT_ACTION_DIR,
-                       action_file_name(definition->name, file));
+        (void)action_file_path(definition->name, path);
         remedy = strv_format("doorward policy --install %s", definition->name);
         /* --install leaves alone what somebody else put there. */
         replace = strv_format("rm %s && %s", path, remedy ?: "");
-        text = file_read(path);
-        if (text && strstr(text, OWNER))
+        r = textfile_read(path, text, sizeof(text));
+        if (r == 0 && strstr(text, OWNER))
                 return;
 
-        if (!text && errno == ENOENT)
+        if (r == -ENOENT)
                 find(health, FINDING_NOTE, "actions", remedy,
                      "%s has no polkit actions of its own, and an administrator's password is "
                      "asked for",
                      definition->name);
-        else if (!text)
+        else if (r < 0)
                 find(health, FINDING_PROBLEM, "actions", remedy, "%s cannot be read: %s", path,
-                     strerror(errno));
+                     strerror(-r));
         else {
                 (void)json_object_set_new(health->unowned, shown, json_true());
                 find(health, FINDING_PROBLEM, "actions", replace,
@@ -328,14 +313,10 @@ static void check_actions(Health *health, const Definition *definition, const ch
 static void check_observation(Health *health, const Definition *definition) {
         _cleanup_free_ char *text = NULL;
         ObservationState state = OBSERVATION_NONE;
-        struct timespec now;
         gid_t gid;
 
-        if (!definition->observes || clock_gettime(CLOCK_REALTIME, &now) < 0)
-                return;
-        if (observation_find(definition, USERFILE_GROUP,
-                             (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000, &gid,
-                             &state) < 0 ||
+        if (!definition->observes ||
+            observation_find(definition, USERFILE_GROUP, instant_now(), &gid, &state) < 0 ||
             state == OBSERVATION_NONE)
                 return;
 
@@ -456,7 +437,7 @@ int health_check(const Options *options) {
         };
         int status;
 
-        if (!health.findings || !health.unowned) {
+        if (!health.findings || !health.unowned || read_listening(&health.listening) < 0) {
                 status = report_errno(options, -ENOMEM, "Cannot check");
                 goto out;
         }
@@ -475,5 +456,6 @@ out:
         json_decref(health.findings);
         json_decref(health.endpoints);
         json_decref(health.unowned);
+        strv_free(health.listening);
         return status;
 }

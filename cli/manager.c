@@ -3,6 +3,8 @@
 #include <systemd/sd-bus.h>
 #include <time.h>
 
+#include "config.h"
+
 #include "cli/manager.h"
 #include "policy/strv.h"
 
@@ -10,7 +12,6 @@
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
 #define SYSTEMD_MANAGER SYSTEMD_NAME ".Manager"
 
-#define BROKER_UNIT "doorward.service"
 #define OPENERS_UNIT "doorward-openers.target"
 
 typedef struct Manager {

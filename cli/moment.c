@@ -3,13 +3,11 @@
 #include <time.h>
 
 #include "cli/moment.h"
+#include "policy/instant.h"
 #include "policy/timespan.h"
 
 int64_t moment_now(void) {
-        struct timespec t;
-
-        (void)clock_gettime(CLOCK_REALTIME, &t);
-        return (int64_t)t.tv_sec * (int64_t)USEC_PER_SEC + t.tv_nsec / 1000;
+        return (int64_t)instant_now();
 }
 
 static bool moment_split(int64_t usec, struct tm *ret) {

@@ -4,15 +4,14 @@
 #include <stdio.h>
 #include <systemd/sd-journal.h>
 
+#include "config.h"
+
 #include "cli/exit-status.h"
 #include "cli/report.h"
 #include "cli/suggest.h"
 #include "cli/suggestion.h"
 #include "policy/instant.h"
 #include "policy/strv.h"
-
-#define BROKER_USER "doorward"
-#define BROKER_UNIT "doorward.service"
 
 /* The value of a field of the entry at hand, the caller's: 0, also where there is none, or -errno.
  * What holds a NUL is none of ours. */

@@ -63,11 +63,9 @@ static void note_user(json_t *notes, const char *key, const char *name) {
 
 /* Whether the endpoint is judged by an action of its own. */
 static void note_action(json_t *notes, const Definition *definition) {
-        char file[ACTION_TEXT_SIZE], path[sizeof(POLKIT_ACTION_DIR) + sizeof(file)];
+        char path[ACTION_PATH_SIZE];
 
-        (void)snprintf(path, sizeof(path), "%s/%s", POLKIT_ACTION_DIR,
-                       action_file_name(definition->name, file));
-        if (access(path, F_OK) < 0 && errno == ENOENT)
+        if (access(action_file_path(definition->name, path), F_OK) < 0 && errno == ENOENT)
                 note(notes,
                      "polkit has no action for it alone, and asks an administrator for a password: "
                      "'doorward policy --install %s' makes one",

@@ -13,7 +13,6 @@
 #include "policy/strv.h"
 
 #define WANTS "doorward-openers.target.wants"
-#define DROPIN "50-definition.conf"
 
 typedef struct Generator {
         char *passwd, *group;
@@ -69,7 +68,8 @@ static int write_dropin(Generator *generator, const Definition *definition, cons
         if (r < 0)
                 return r;
 
-        fd = openat(folder_fd, DROPIN, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+        fd = openat(folder_fd, OPENER_DROPIN, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+                    0644);
         if (fd < 0)
                 return -errno;
         return write_all(fd, text);

@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 
-#include "config.h"
 #include "policy/action.h"
 #include "policy/strv.h"
 
@@ -48,6 +47,14 @@ const char *action_generic_id(Access access) {
 
 const char *action_file_name(const char *endpoint, char buf[ACTION_TEXT_SIZE]) {
         (void)snprintf(buf, ACTION_TEXT_SIZE, ACTION_ENDPOINT_PREFIX "%s.policy", endpoint);
+        return buf;
+}
+
+const char *action_file_path(const char *endpoint, char buf[ACTION_PATH_SIZE]) {
+        char name[ACTION_TEXT_SIZE];
+
+        (void)snprintf(buf, ACTION_PATH_SIZE, "%s/%s", POLKIT_ACTION_DIR,
+                       action_file_name(endpoint, name));
         return buf;
 }
 

@@ -14,6 +14,7 @@
  * names the broker's user as their owner, without which polkit would not let it ask about others.
  */
 
+#include "config.h"
 #include "policy/definition.h"
 
 #define ACTION_PREFIX "org.doorward."
@@ -21,6 +22,7 @@
 #define ACTION_MANAGE_LEASES ACTION_PREFIX "manage-leases"
 /* An id, a file's name at its longest, and the NUL. */
 #define ACTION_TEXT_SIZE 96
+#define ACTION_PATH_SIZE (sizeof(POLKIT_ACTION_DIR) + ACTION_TEXT_SIZE)
 
 /* polkit's words for the three kinds of session: any, inactive and active on a seat. */
 typedef struct ActionDefaults {
@@ -36,6 +38,8 @@ const char *action_generic_id(Access access);
 
 /* "org.doorward.endpoint.docker.policy": the name of the file that declares them. Returns buf. */
 const char *action_file_name(const char *endpoint, char buf[ACTION_TEXT_SIZE]);
+/* Where polkit has it. Returns buf. */
+const char *action_file_path(const char *endpoint, char buf[ACTION_PATH_SIZE]);
 
 /* What a password prompt says; instance is "" for a definition that is no template. The caller's,
  * or NULL without memory. */

@@ -18,7 +18,7 @@ static const Tree definitions = {.path = SOURCE_DIR "/policy/endpoints.d"};
 static const Tree actions = {.path = SOURCE_DIR "/policy/actions"};
 
 static void test_ids(void **state) {
-        char buf[ACTION_TEXT_SIZE], longest[NAME_ENDPOINT_MAX + 1];
+        char buf[ACTION_TEXT_SIZE], path[ACTION_PATH_SIZE], longest[NAME_ENDPOINT_MAX + 1];
 
         assert_string_equal(action_endpoint_id("docker", ACCESS_FULL, buf),
                             "org.doorward.endpoint.docker.full");
@@ -27,6 +27,8 @@ static void test_ids(void **state) {
         assert_string_equal(action_generic_id(ACCESS_FULL), "org.doorward.full");
         assert_string_equal(action_generic_id(ACCESS_READ_ONLY), "org.doorward.read-only");
         assert_string_equal(action_file_name("docker", buf), "org.doorward.endpoint.docker.policy");
+        assert_string_equal(action_file_path("docker", path),
+                            POLKIT_ACTION_DIR "/org.doorward.endpoint.docker.policy");
 
         memset(longest, 'x', sizeof(longest));
         longest[NAME_ENDPOINT_MAX] = '\0';
