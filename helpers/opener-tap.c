@@ -26,6 +26,8 @@ int opener_tap_name(const char *pattern, const char *instance, char ret[IFNAMSIZ
                 n = snprintf(name, sizeof(name), "%s", pattern);
         if (n < 0 || (size_t)n >= sizeof(name))
                 return -ENAMETOOLONG;
+        if (name[0] == '-' || streq(name, ".") || streq(name, ".."))
+                return -EINVAL;
 
         memcpy(ret, name, sizeof(name));
         return 0;
@@ -139,7 +141,9 @@ int opener_tap_attach(int fd, const Definition *definition, const Target *target
         r = opener_tap_name(target->tap, instance, ifr.ifr_name);
         if (r < 0)
                 return opener_refuse(reply, OPENER_INSTANCE, -r,
-                                     "%s is too long for the name of an interface with it in it",
+                                     r == -EINVAL ? "no interface is called %s"
+                                                  : "%s is too long for the name of an interface "
+                                                    "with it in it",
                                      instance);
 
         if (target->vnet_header)

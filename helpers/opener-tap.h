@@ -23,7 +23,8 @@
 #include "common/opener-protocol.h"
 #include "policy/definition.h"
 
-/* What the interface is to be called; %d stays in it. -ENAMETOOLONG. */
+/* What the interface is to be called; %d stays in it. -ENAMETOOLONG, or -EINVAL for what the
+ * definition itself could not call one. */
 int opener_tap_name(const char *pattern, const char *instance, char ret[IFNAMSIZ]) _must_check_;
 
 /* Makes an interface of an open /dev/net/tun, or attaches it to one; reply's detail is then its

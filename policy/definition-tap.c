@@ -34,8 +34,8 @@ static const char *find_pattern_fault(const char *name, bool template) {
                 instances += c[1] == 'i';
         }
 
-        if (numbers > 1)
-                return "there is room for one number in it";
+        if (numbers > 1 || instances > 1)
+                return "there is room for one number and one instance in it";
         if (template && instances == 0)
                 return "in a template it has to hold %i, the instance";
         if (!template && instances > 0)

@@ -235,10 +235,17 @@ int definition_parse(const char *name, const char *path, const char *text, Defin
         return definition_build(name, ini, ret);
 }
 
+/* Tools that are given the name of an interface take one that begins so for an option. */
+static bool begins_tap_with_hyphen(const Definition *definition, const char *instance) {
+        const char *tap = definition->targets[ACCESS_FULL].tap;
+
+        return instance[0] == '-' && tap && strncmp(tap, "%i", 2) == 0;
+}
+
 bool definition_has_instance(const Definition *definition, const char *instance) {
         if (!definition->template)
                 return !*instance;
-        if (!name_is_valid_instance(instance))
+        if (!name_is_valid_instance(instance) || begins_tap_with_hyphen(definition, instance))
                 return false;
 
         for (char **pattern = definition->instances; pattern && *pattern; pattern++)

@@ -12,7 +12,7 @@ import struct
 
 VERSION = 1
 READ_ONLY, FULL = 1, 2
-OK, REFUSED_CLIENT = 1, 2
+OK, REFUSED_CLIENT, NO_ACCESS, INSTANCE = 1, 2, 3, 4
 
 
 def definition_of(name="echo"):

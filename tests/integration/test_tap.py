@@ -11,6 +11,8 @@ import socket
 import struct
 
 import lib
+import opener
+import test_opener
 import varlink
 
 TUN = "/dev/net/tun"
@@ -323,6 +325,36 @@ def test_what_a_client_can_do():
             lib.ok("ip", "link", "delete", name)
 
 
+def address_of(interface):
+    return lib.read(f"/sys/class/net/{interface}/address").strip()
+
+
+def take_address(child, address):
+    """Another address for a tap that was handed over, from without privileges."""
+    with varlink.opened("tun", "full") as (_, _, fd):
+        name = fcntl.ioctl(fd, TUNGETIFF, bytes(40))[:16].rstrip(b"\0")
+        wanted = bytes.fromhex(address.replace(":", ""))
+        child.tell(attempt(fd, SIOCSIFHWADDR, struct.pack("16sH6s16x", name, 1, wanted)))
+        child.hear()
+
+
+def test_address_of_a_port():
+    """A client can give a port of a bridge another address: the bridge takes it for its own where it
+    is the lowest and nobody has set the bridge's, and then takes what is sent to it, whoever else has
+    that address. As docs/THREATS says; a bridge whose address was set keeps it."""
+    low = "02:00:00:00:00:01"
+    with tun(), bridge() as name:
+        with lib.Child("alice", lambda child: take_address(child, low)) as child:
+            lib.expect(child.hear(), 0)
+            lib.expect(address_of(name), low)
+            local = [line.split() for line in lib.ok("bridge", "fdb", "show", "br", name).splitlines()]
+            lib.expect_true([words for words in local if words[0] == low], f"{local}")
+        lib.ok("ip", "link", "set", name, "address", "02:00:00:00:00:99")
+        with lib.Child("alice", lambda child: take_address(child, low)) as child:
+            lib.expect(child.hear(), 0)
+            lib.expect(address_of(name), "02:00:00:00:00:99")
+
+
 def test_taken_back():
     """The end of a lease does not end the tap, and the record does not say that it does; deleting the
     interface does, in the middle of a read."""
@@ -369,6 +401,23 @@ def test_one_that_is_there():
             lib.ok("ip", "link", "delete", "doorward-vm")
 
 
+def give_it_up():
+    with varlink.opened("vm", "full") as (_, _, fd):
+        return attempt(fd, TUNSETPERSIST, 0)
+
+
+def test_one_that_is_there_and_goes():
+    """An interface that was made beforehand is a client's to remove, too: as docs/THREATS says. The
+    next is told that there is none."""
+    text = "[Endpoint]\nDescription=One\n[Full]\nTap=doorward-vm\nVNetHeader=no\n"
+    with tun(lib.allow_generic("vm", "full")), lib.definition("vm", text):
+        lib.ok("ip", "tuntap", "add", "doorward-vm", "mode", "tap", "user", "doorward-opener")
+        lib.expect(lib.as_user("alice", give_it_up), 0)
+        lib.wait_for(lambda: not exists("doorward-vm"), "it is gone")
+        result = lib.run("doorward", "exec", "vm", "--", "true", user="alice").expect_status(96)
+        lib.expect_in("there is no interface doorward-vm", result.err)
+
+
 def test_template():
     """An instance is part of the name; one that is too long for it is refused."""
     text = """[Endpoint]
@@ -386,6 +435,26 @@ Capabilities=CAP_NET_ADMIN
         result = lib.run("doorward", "exec", "taps@1234567890123", "--", "true", user="alice")
         lib.expect_in("1234567890123", result.err)
         lib.expect_true(result.status != 0, f"{result!r}")
+
+
+def test_instance_that_is_an_option():
+    """An instance that would have the name of an interface begin as an option does is none, to broker
+    and opener."""
+    text = "[Endpoint]\nDescription=Taps\nInstance=*\n[Full]\nTap=%i\n"
+    with tun(lib.allow_generic("taps", "full")), lib.definition("taps@", text):
+        error = lib.as_user("alice", varlink.refusal, "taps@-all")
+        lib.expect(error.short, "EndpointNotFound")
+        lib.expect_in("Instance= in the definition of taps@", error.parameters["hint"])
+
+        def ask(accepted):
+            definition = opener.definition_of("taps")
+            connection = opener.Opener("taps")
+            return connection.ask(accepted.fileno(), definition=definition, instance=b"-all")
+
+        with test_opener.connection_of("alice") as accepted:
+            status, detail = lib.as_user("doorward", ask, accepted)
+        lib.expect(status, opener.INSTANCE)
+        lib.expect_in("taps@ has no instance -all", detail)
 
 
 def test_no_stream():

@@ -535,6 +535,7 @@ static void test_tap_refused(void **state) {
         assert_refused("[Full]\nTap=a%d\n", "Capabilities=CAP_NET_ADMIN");
         assert_refused("[Full]\nTap=a\nBridge=b\n", "Capabilities=CAP_NET_ADMIN");
         assert_refused_as("n@", "[Endpoint]\nInstance=*\n[Full]\nTap=a\n", "has to hold %i");
+        assert_refused_as("n@", "[Endpoint]\nInstance=*\n[Full]\nTap=%i%i\n", "one instance");
         assert_refused("[ReadOnly]\nTap=a\n", "it provides nothing");
 }
 
@@ -854,6 +855,19 @@ static void test_wide_patterns(void **state) {
         assert_false(definition_has_instance(any, ".hidden"));
         assert_true(definition_has_instance(hidden, ".hidden"));
         assert_false(definition_has_instance(hidden, ".."));
+}
+
+/* The name of an interface is given to tools that have options. */
+static void test_tap_with_hyphen(void **state) {
+        _cleanup_(definition_freep) Definition *whole =
+                accept_as("t@", "[Endpoint]\nInstance=*\n[Full]\nTap=%i\n");
+        _cleanup_(definition_freep) Definition *part =
+                accept_as("t@", "[Endpoint]\nInstance=*\n[Full]\nTap=t%i\n");
+
+        assert_true(definition_has_instance(whole, "a-"));
+        assert_false(definition_has_instance(whole, "-a"));
+        assert_false(definition_has_instance(whole, "-"));
+        assert_true(definition_has_instance(part, "-a"));
 }
 
 static void test_template_with_percent(void **state) {
@@ -1192,6 +1206,7 @@ int main(void) {
                 cmocka_unit_test(test_device_without_effect),
                 cmocka_unit_test(test_template),
                 cmocka_unit_test(test_wide_patterns),
+                cmocka_unit_test(test_tap_with_hyphen),
                 cmocka_unit_test(test_template_with_percent),
                 cmocka_unit_test(test_template_refused),
                 cmocka_unit_test(test_plain_has_one_instance),

@@ -86,10 +86,12 @@ static void test_name(void **state) {
         assert_string_equal(name, "doorward%d");
         assert_int_equal(opener_tap_name("a-%i-%d", "xyz", name), 0);
         assert_string_equal(name, "a-xyz-%d");
-        assert_int_equal(opener_tap_name("%i%i", "xyz", name), 0);
         assert_int_equal(opener_tap_name("a%i", "12345678901234", name), 0);
         assert_string_equal(name, "a12345678901234");
         assert_int_equal(opener_tap_name("a%i", "123456789012345", name), -ENAMETOOLONG);
+        assert_int_equal(opener_tap_name("%i", "-x", name), -EINVAL);
+        assert_int_equal(opener_tap_name("%i", "..", name), -EINVAL);
+        assert_int_equal(opener_tap_name("a%i", "-x", name), 0);
 }
 
 /* A new one each time, named by the kernel; it goes with its descriptor. */
@@ -147,7 +149,8 @@ static void test_taken(void **state) {
 }
 
 static void test_instance(void **state) {
-        _cleanup_(definition_freep) Definition *d = define("n@", "Tap=vm-%i" MAKES);
+        _cleanup_(definition_freep) Definition *d = define("n@", "Tap=vm-%i" MAKES),
+                                               *hyphen = define("n@", "Tap=%i" MAKES);
         _cleanup_close_ int fd = open_tun();
         OpenerReply reply = {};
 
@@ -156,6 +159,9 @@ static void test_instance(void **state) {
                 opener_tap_attach(fd, d, &d->targets[ACCESS_FULL], "1234567890123", &reply),
                 OPENER_INSTANCE);
         assert_int_equal(reply.error, ENAMETOOLONG);
+        assert_int_equal(opener_tap_attach(fd, hyphen, &hyphen->targets[ACCESS_FULL], "-x", &reply),
+                         OPENER_INSTANCE);
+        assert_string_equal(reply.detail, "no interface is called -x");
         assert_int_equal(opener_tap_attach(fd, d, &d->targets[ACCESS_FULL], "work", &reply), 0);
         assert_string_equal(reply.detail, "vm-work");
 }
