@@ -13,6 +13,7 @@ typedef struct FrontSocket {
         Front front;
         doorward_conn *conn; /* the lease, until there is somebody to keep it */
         PrivateFolder folder;
+        int pin; /* of what was made in it */
         Reception *reception;
 } FrontSocket;
 
@@ -32,6 +33,7 @@ static int socket_open(const FrontSpec *spec, Front **ret, int *ret_status) {
         }
 
         front->folder = (PrivateFolder)PRIVATE_FOLDER_NULL;
+        front->pin = -EBADF;
         r = grant_hold(spec->options, spec->argument, &front->conn, &error);
         if (r < 0) {
                 *ret_status = report_error(spec->options, &error);
@@ -66,7 +68,7 @@ static int socket_make(FrontSocket *front, int *ret_listener) {
                 return -ENOMEM;
         }
 
-        fd = private_socket_new(path);
+        fd = private_socket_new(path, &front->pin);
         if (fd < 0)
                 return fd;
 
@@ -113,8 +115,7 @@ static void socket_free(Front *base) {
         FrontSocket *front = (FrontSocket *)base;
 
         /* First it goes, then whoever listens there: nobody is to find it dead. */
-        if (base->path)
-                (void)unlink(base->path);
+        private_socket_remove_consume_pin(base->path, front->pin);
         private_folder_deinit(&front->folder);
         (void)reception_free(front->reception);
         if (front->conn)

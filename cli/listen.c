@@ -14,6 +14,8 @@
 #include "cli/private-socket.h"
 #include "cli/reception.h"
 #include "cli/report.h"
+#include "cli/signals.h"
+#include "cli/socket-lock.h"
 #include "client/channel.h"
 #include "common/activation.h"
 #include "common/socket.h"
@@ -26,7 +28,9 @@ typedef struct Listen {
         const Options *options;
         Argument argument;
         bool activated; /* systemd listens, and a unit is what we are */
-        char *path;     /* of the socket, if we made it */
+        char *path;     /* of the socket, if we are to make it, */
+        SocketLock lock;
+        int pin; /* and once we have */
         doorward_conn *conn;
         int listener;
         int signal_fd;
@@ -37,8 +41,8 @@ typedef struct Listen {
 } Listen;
 
 static void listen_deinit(Listen *listen) {
-        if (listen->path)
-                (void)unlink(listen->path);
+        private_socket_remove_consume_pin(listen->path, listen->pin);
+        socket_lock_release(&listen->lock);
         (void)reception_free(listen->reception);
         close_fd(listen->listener);
         if (listen->conn)
@@ -51,7 +55,21 @@ static void listen_deinit(Listen *listen) {
 
 /* Where. */
 
-static int fail_place(const Listen *listen, const char *path, int error) {
+static int fail_held(const Listen *listen, pid_t holder) {
+        const char *path = listen->path;
+
+        if (holder <= 0)
+                return report_problem(listen->options, DOORWARD_ERR_SYSTEM,
+                                      "Name another path with --at=.",
+                                      "Cannot listen at %s: another 'doorward listen' does.", path);
+        return report_problem(listen->options, DOORWARD_ERR_SYSTEM,
+                              "Name another path with --at=, or end that process.",
+                              "Cannot listen at %s: another 'doorward listen' does, process %d.",
+                              path, (int)holder);
+}
+
+static int fail_place(const Listen *listen, int error) {
+        const char *path = listen->path ?: "";
         const char *what = error == -EADDRINUSE ? "somebody listens there already"
                            : error == -EEXIST   ? "there is something else"
                            : error == -ENOTDIR  ? "its folder is none"
@@ -94,35 +112,43 @@ static int default_path(const Listen *listen, char **ret) {
         return r;
 }
 
-static int listen_make_socket(Listen *listen) {
-        _cleanup_free_ char *path = NULL;
+static int listen_find_place(Listen *listen) {
         int r;
 
-        if (listen->options->at)
-                r = copy_string(listen->options->at, &path);
-        else {
-                r = default_path(listen, &path);
-                if (r < 0)
-                        return report_problem(listen->options, DOORWARD_ERR_SYSTEM,
-                                              "Name a path with --at=.",
-                                              "$XDG_RUNTIME_DIR/doorward cannot be used for a "
-                                              "private socket: %s.",
-                                              r == -ENXIO ? "$XDG_RUNTIME_DIR is not a folder of "
-                                                            "yours that only you can enter"
-                                                          : strerror(-r));
+        if (listen->options->at) {
+                r = copy_string(listen->options->at, &listen->path);
+                return r < 0 ? report_errno(listen->options, r, "Cannot listen") : -1;
         }
 
-        if (r == 0)
-                r = folder_check(path);
-        if (r == 0)
-                r = private_socket_remove_dead(path);
-        if (r == 0)
-                r = listen->listener = private_socket_new(path);
-        if (r < 0)
-                return fail_place(listen, path ?: "", r);
+        r = default_path(listen, &listen->path);
+        return r < 0 ? report_problem(listen->options, DOORWARD_ERR_SYSTEM,
+                                      "Name a path with --at=.",
+                                      "$XDG_RUNTIME_DIR/doorward cannot be used for a private "
+                                      "socket: %s.",
+                                      r == -ENXIO ? "$XDG_RUNTIME_DIR is not a folder of yours "
+                                                    "that only you can enter"
+                                                  : strerror(-r))
+                     : -1;
+}
 
-        listen->path = TAKE_PTR(path);
-        return -1;
+static int listen_make_socket(Listen *listen) {
+        pid_t holder;
+        int status, r;
+
+        status = listen_find_place(listen);
+        if (status >= 0)
+                return status;
+
+        r = folder_check(listen->path);
+        if (r == 0)
+                r = socket_lock_take(&listen->lock, listen->path, &holder);
+        if (r == SOCKET_LOCK_E_HELD)
+                return fail_held(listen, holder);
+        if (r == 0)
+                r = private_socket_remove_dead(listen->path);
+        if (r == 0)
+                r = listen->listener = private_socket_new(listen->path, &listen->pin);
+        return r < 0 ? fail_place(listen, r) : -1;
 }
 
 /* What systemd has made, and passed. */
@@ -146,15 +172,15 @@ static void on_signal(Source *source, uint32_t events _unused_) {
         listen->over = true;
 }
 
-/* They do not end us any more: what was made is removed first. */
+/* They do not end us any more: what was made is removed first. Who was started with one of them
+ * ignored (nohup) is not ended by it at all. */
 static int listen_take_signals(Listen *listen) {
         sigset_t mask;
 
         (void)signal(SIGPIPE, SIG_IGN);
         (void)sigemptyset(&mask);
-        (void)sigaddset(&mask, SIGHUP);
-        (void)sigaddset(&mask, SIGINT);
-        (void)sigaddset(&mask, SIGTERM);
+        signals_add_ending(&mask);
+        signals_leave_ignored(&mask);
         if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
                 return -errno;
 
@@ -231,9 +257,8 @@ static int listen_begin(Listen *listen) {
                 return report_errno(listen->options, r, "Cannot listen");
 
         /* For a script that waits until it is there. */
-        if (listen->path && printf("%s\n", listen->path) < 0)
-                return EXIT_STATUS_FAILURE;
-        (void)fflush(stdout);
+        if (listen->path && (printf("%s\n", listen->path) < 0 || fflush(stdout) != 0))
+                return report_errno(listen->options, -errno, "Cannot say where it is");
         return -1;
 }
 
@@ -241,6 +266,8 @@ int command_listen(const Options *options, char **arguments, size_t n) {
         _cleanup_(listen_deinit) Listen listen = {
                 .options = options,
                 .activated = activation_has_socket(),
+                .lock = SOCKET_LOCK_NULL,
+                .pin = -EBADF,
                 .listener = -EBADF,
                 .signal_fd = -EBADF,
                 .loop = LOOP_NULL,

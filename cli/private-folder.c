@@ -1,13 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 
 #include "cli/private-folder.h"
+#include "cli/private-socket.h"
 
 #define OPEN_FOLDER (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+/* Such as can be held and read. */
+#define OPEN_HELD (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+/* What new ones are called, among ours and among everybody's. */
+#define PREFIX_OURS "run-"
+#define PREFIX_TMP "doorward-run-"
 #define ATTEMPTS 64
 
 int private_folder_check(int fd) {
@@ -20,8 +29,8 @@ int private_folder_check(int fd) {
         return st.st_uid == geteuid() && (st.st_mode & 07777) == 0700 ? 0 : -EPERM;
 }
 
-static int open_checked(int parent, const char *name) {
-        _cleanup_close_ int fd = openat(parent, name, OPEN_FOLDER);
+static int open_checked(int parent, const char *name, int flags) {
+        _cleanup_close_ int fd = openat(parent, name, flags);
         int r;
 
         if (fd < 0)
@@ -45,7 +54,7 @@ static int runtime_open(const char **ret_path) {
         if (!path || !is_plain(path))
                 return -ENXIO;
 
-        fd = open_checked(AT_FDCWD, path);
+        fd = open_checked(AT_FDCWD, path, OPEN_FOLDER);
         if (fd < 0)
                 return -ENXIO;
 
@@ -58,6 +67,55 @@ static int make_folder(int parent, const char *name) {
         if (mkdirat(parent, name, 0700) < 0 || fchmodat(parent, name, 0700, 0) < 0)
                 return -errno;
         return 0;
+}
+
+static DIR *list_open(int folder) {
+        int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *list = fd < 0 ? NULL : fdopendir(fd);
+
+        if (!list)
+                close_fd(fd);
+        return list;
+}
+
+/* The sockets in one that is dead. By this path, a name is no longer than by the real one. */
+static void folder_clear(int fd) {
+        DIR *list = list_open(fd);
+        struct dirent *entry;
+
+        while (list && (entry = readdir(list))) {
+                char path[PATH_MAX];
+
+                if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
+                        continue;
+                (void)snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", fd, entry->d_name);
+                (void)!private_socket_remove_dead(path);
+        }
+        if (list)
+                (void)closedir(list);
+}
+
+/* Nobody who is alive leaves one unheld, but for the moment after it was made: then it is empty,
+ * and whoever made it finds that it is gone. What cannot be removed stays. */
+static void folder_sweep(int parent, const char *name) {
+        _cleanup_close_ int fd = open_checked(parent, name, OPEN_HELD);
+
+        if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+                return;
+
+        folder_clear(fd);
+        (void)unlinkat(parent, name, AT_REMOVEDIR);
+}
+
+static void sweep(int parent, const char *prefix) {
+        DIR *list = list_open(parent);
+        struct dirent *entry;
+
+        while (list && (entry = readdir(list)))
+                if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0)
+                        folder_sweep(parent, entry->d_name);
+        if (list)
+                (void)closedir(list);
 }
 
 int private_folder_init(PrivateFolder *folder) {
@@ -73,7 +131,7 @@ int private_folder_init(PrivateFolder *folder) {
         r = make_folder(runtime, "doorward");
         if (r < 0 && r != -EEXIST)
                 return r;
-        fd = open_checked(runtime, "doorward");
+        fd = open_checked(runtime, "doorward", OPEN_FOLDER);
         if (fd < 0)
                 return fd;
         if (asprintf(&folder->path, "%s/doorward", path) < 0) {
@@ -81,42 +139,61 @@ int private_folder_init(PrivateFolder *folder) {
                 return -ENOMEM;
         }
 
+        sweep(fd, PREFIX_OURS);
         folder->fd = TAKE_FD(fd);
         return 0;
 }
 
-static int random_name(char *buf, size_t size) {
+static int random_name(const char *prefix, char *buf, size_t size) {
         uint64_t number;
 
         if (getrandom(&number, sizeof(number), 0) != sizeof(number))
                 return -EIO;
 
-        (void)snprintf(buf, size, "run-%08llx", (unsigned long long)(number & 0xffffffff));
+        (void)snprintf(buf, size, "%s%08llx", prefix, (unsigned long long)(number & 0xffffffff));
         return 0;
 }
 
-static int make_new(int parent, const char *parent_path, PrivateFolder *folder) {
+/* A new one, held: a descriptor; -EEXIST if there is such a one, or was for a moment. */
+static int make_held(int parent, const char *name) {
+        _cleanup_close_ int fd = -EBADF;
+        struct stat there, ours;
+        int r;
+
+        r = make_folder(parent, name);
+        if (r == 0)
+                r = fd = open_checked(parent, name, OPEN_HELD);
+        if (r < 0)
+                return r == -ENOENT ? -EEXIST : r;
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+                return errno == EWOULDBLOCK ? -EEXIST : -errno;
+        /* Somebody may have swept it meanwhile. */
+        if (fstatat(parent, name, &there, AT_SYMLINK_NOFOLLOW) < 0 || fstat(fd, &ours) < 0 ||
+            there.st_dev != ours.st_dev || there.st_ino != ours.st_ino)
+                return -EEXIST;
+
+        return TAKE_FD(fd);
+}
+
+static int make_new(int parent, const char *parent_path, const char *prefix,
+                    PrivateFolder *folder) {
         _cleanup_close_ int fd = -EBADF;
         char name[32];
         int r;
 
-        for (int i = 0;; i++) {
-                r = random_name(name, sizeof(name));
+        for (int i = 0; fd < 0; i++) {
+                r = random_name(prefix, name, sizeof(name));
                 if (r < 0)
                         return r;
-                r = make_folder(parent, name);
-                if (r == 0)
-                        break;
-                if (r != -EEXIST || i == ATTEMPTS)
-                        return r;
+                fd = make_held(parent, name);
+                if (fd < 0 && (fd != -EEXIST || i == ATTEMPTS))
+                        return fd;
         }
 
-        fd = open_checked(parent, name);
-        if (fd < 0 || asprintf(&folder->path, "%s/%s", parent_path, name) < 0) {
-                r = fd < 0 ? fd : -ENOMEM;
+        if (asprintf(&folder->path, "%s/%s", parent_path, name) < 0) {
                 folder->path = NULL;
                 (void)unlinkat(parent, name, AT_REMOVEDIR);
-                return r;
+                return -ENOMEM;
         }
 
         folder->fd = TAKE_FD(fd);
@@ -131,13 +208,17 @@ int private_folder_init_new(PrivateFolder *folder) {
         r = private_folder_init(&runtime);
         if (r == 0)
                 folder->parent = TAKE_FD(runtime.fd);
-        else if (r != -ENOMEM)
+        else if (r != -ENOMEM) {
                 folder->parent = open("/tmp", OPEN_FOLDER);
+                if (folder->parent >= 0)
+                        sweep(folder->parent, PREFIX_TMP);
+        }
 
         if (r == -ENOMEM || folder->parent < 0)
                 r = r == -ENOMEM ? r : -errno;
         else
-                r = make_new(folder->parent, runtime.path ?: "/tmp", folder);
+                r = make_new(folder->parent, runtime.path ?: "/tmp",
+                             runtime.path ? PREFIX_OURS : PREFIX_TMP, folder);
 
         private_folder_deinit(&runtime);
         if (r < 0)

@@ -7,6 +7,10 @@
  * $XDG_RUNTIME_DIR/doorward, if both are what they should be: real folders, ours, which nobody else
  * can look into. Else, for who comes and goes, a new one in /tmp. All is done relative to folders
  * that are held open, so that nothing can be put in their place meanwhile.
+ *
+ * A new one is held (flock(2)) while its owner lives. What one leaves behind that was killed is
+ * removed by whoever is next here: folders of ours that nobody holds, with nothing in them but
+ * sockets of ours on which nobody listens.
  */
 
 #include "common/macros.h"
@@ -20,7 +24,7 @@ typedef struct PrivateFolder {
 #define PRIVATE_FOLDER_NULL \
         { .fd = -EBADF, .parent = -EBADF }
 
-/* $XDG_RUNTIME_DIR/doorward, which is made if it is not there. -ENXIO if there is no
+/* $XDG_RUNTIME_DIR/doorward, which is made if it is not there, and swept. -ENXIO if there is no
  * $XDG_RUNTIME_DIR that can be taken; -EPERM, -ENOTDIR, ... if doorward in it is not what it
  * should be. */
 int private_folder_init(PrivateFolder *folder) _must_check_;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "cli/private-socket.h"
 #include "common/socket.h"
 
-int private_socket_new(const char *path) {
-        _cleanup_close_ int fd = -EBADF;
+int private_socket_new(const char *path, int *ret_pin) {
+        _cleanup_close_ int fd = -EBADF, pin = -EBADF;
         struct sockaddr_un address;
         mode_t before;
         int n, r;
@@ -25,13 +26,27 @@ int private_socket_new(const char *path) {
         if (r < 0)
                 return r;
 
-        if (listen(fd, SOMAXCONN) < 0) {
+        pin = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        if (pin < 0 || listen(fd, SOMAXCONN) < 0) {
                 r = -errno;
                 (void)unlink(path);
                 return r;
         }
 
+        *ret_pin = TAKE_FD(pin);
         return TAKE_FD(fd);
+}
+
+void private_socket_remove_consume_pin(const char *path, int pin) {
+        struct stat there, ours;
+
+        if (pin < 0)
+                return;
+
+        if (lstat(path, &there) == 0 && fstat(pin, &ours) == 0 && there.st_dev == ours.st_dev &&
+            there.st_ino == ours.st_ino)
+                (void)unlink(path);
+        close_fd(pin);
 }
 
 int private_socket_remove_dead(const char *path) {

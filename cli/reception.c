@@ -54,6 +54,12 @@ static bool is_due(int64_t at) {
         return channel_deadline_left(at) == 0;
 }
 
+static bool has_happened(int fd, short event) {
+        struct pollfd p = {.fd = fd, .events = event};
+
+        return poll(&p, 1, 0) > 0 && p.revents & event;
+}
+
 /* Guests. */
 
 static void guest_add_busy(Guest *guest) {
@@ -279,6 +285,13 @@ static bool is_own_user(int fd) {
                n == sizeof(credentials) && credentials.uid == geteuid();
 }
 
+/* Without a word: somebody who looked whether anybody listens, say. Nothing is opened for them. */
+static bool has_left(int fd) {
+        char byte;
+
+        return has_happened(fd, POLLHUP) && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
 /* 1 if somebody was there, 0 if not; -errno: nobody can be let in now. */
 static int reception_accept(Reception *reception) {
         _cleanup_close_ int fd = -EBADF;
@@ -290,7 +303,7 @@ static int reception_accept(Reception *reception) {
                        : errno == ECONNABORTED ? 1
                                                : -errno;
 
-        if (!is_own_user(fd) || !is_due(reception->refuse_till))
+        if (!is_own_user(fd) || !is_due(reception->refuse_till) || has_left(fd))
                 return 1;
 
         reception->client = TAKE_FD(fd);
@@ -358,12 +371,6 @@ int64_t reception_get_deadline(const Reception *reception) {
 
 bool reception_is_idle(const Reception *reception) {
         return !reception->first && reception->client < 0 && !reception->holder.conn;
-}
-
-static bool has_happened(int fd, short event) {
-        struct pollfd p = {.fd = fd, .events = event};
-
-        return poll(&p, 1, 0) > 0 && p.revents & event;
 }
 
 bool reception_is_settled(const Reception *reception) {

@@ -268,7 +268,11 @@ def test_at_a_path():
     when it is told to end."""
     with lib.echo(ALLOW), own_folder() as folder:
         journal = lib.Journal()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        numbers = [
+            signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1,
+            signal.SIGALRM, signal.SIGRTMIN,
+        ]
+        for number in numbers:
             with listening("echo", f"--at={folder}/socket") as (process, path):
                 lib.expect(path, f"{folder}/socket")
                 lib.expect(stat.S_IMODE(os.stat(path).st_mode), 0o600)
@@ -277,7 +281,7 @@ def test_at_a_path():
                 process.send_signal(number)
                 lib.expect(process.wait(10), 0)
                 lib.expect(os.listdir(folder), [])
-        lib.expect(len(decisions(journal)), 3)
+        lib.expect(len(decisions(journal)), len(numbers))
     with lib.echo():
         result = lib.run("doorward", "listen", "echo", user="alice")
         lib.expect(result.status, 91, f"{result!r}")
@@ -333,6 +337,75 @@ def test_what_is_there():
         for words in (["--at=socket"], [f"--at={folder}/none/socket"], [f"--at={folder}/{'x' * 120}"]):
             result = lib.run("doorward", "listen", "echo", *words, user="alice")
             lib.expect_in(result.status, (1, 2), f"{result!r}")
+
+
+def test_two_at_one_path():
+    """Who wants to listen where another does is told who that is; one that was killed is replaced, and of
+    many who come at once one listens."""
+    with lib.echo(ALLOW) as full, own_folder() as folder:
+        path = f"{folder}/socket"
+        with listening("echo", f"--at={path}") as (first, _):
+            count = len(full.connections)
+            result = lib.run("doorward", "listen", "echo", f"--at={path}", user="alice")
+            lib.expect(result.status, 1, f"{result!r}")
+            lib.expect_in(f"another 'doorward listen' does, process {first.pid}.", result.err)
+            lib.expect(len(full.connections), count, "nobody has to connect to find that out")
+            with listening("echo", f"--at={folder}/other"):
+                lib.expect_in("uid=", greet(path))
+        # Both were killed.
+        lib.expect(sorted(os.listdir(folder)), [".other.lock", ".socket.lock", "other", "socket"])
+        processes = [
+            lib.start(
+                "doorward", "listen", "echo", f"--at={path}", user="alice",
+                stdout=lib.subprocess.PIPE, stderr=lib.subprocess.DEVNULL,
+            )
+            for _ in range(6)
+        ]
+        try:
+            lib.wait_for(
+                lambda: sum(process.poll() is None for process in processes) == 1, "one is left", 20
+            )
+            (winner,) = [process for process in processes if process.poll() is None]
+            lib.expect(winner.stdout.readline(), f"{path}\n".encode())
+            lib.expect_in("uid=", greet(path))
+            winner.terminate()
+            lib.expect(winner.wait(10), 0)
+        finally:
+            for process in processes:
+                process.kill()
+                process.communicate()
+        lib.expect(sorted(os.listdir(folder)), [".other.lock", "other"])
+
+
+def test_leaves_what_is_anothers():
+    """Who ends removes nothing that another has put there meanwhile."""
+    with lib.echo(ALLOW), own_folder() as folder:
+        path = f"{folder}/socket"
+        with listening("echo", f"--at={path}") as (first, _):
+            os.unlink(path)
+            os.unlink(f"{folder}/.socket.lock")
+            with listening("echo", f"--at={path}") as (second, _):
+                first.terminate()
+                lib.expect(first.wait(10), 0)
+                lib.expect(sorted(os.listdir(folder)), [".socket.lock", "socket"])
+                lib.expect_in("uid=", greet(path))
+                os.unlink(path)
+                with lib.Backend(path):
+                    second.terminate()
+                    lib.expect(second.wait(10), 0)
+                    lib.expect(os.listdir(folder), ["socket"])
+
+
+def test_ignored_signal():
+    """A signal that was ignored when it was started (nohup) does not end it."""
+    with lib.echo(ALLOW), own_folder() as folder:
+        script = "trap '' HUP; exec doorward listen echo --at=$0"
+        process = lib.start("sh", "-c", script, f"{folder}/socket", user="alice", stdout=lib.subprocess.PIPE)
+        lib.expect(process.stdout.readline(), f"{folder}/socket\n".encode())
+        process.send_signal(signal.SIGHUP)
+        lib.expect_in("uid=", greet(f"{folder}/socket"))
+        process.terminate()
+        lib.expect(process.wait(10), 0)
 
 
 def test_asks_on_the_terminal():

@@ -67,13 +67,13 @@ def start(text, *, endpoint="echo", **options):
 
 def remains(user="alice"):
     """What is left of private folders."""
-    folders = [f"/run/user/{pwd.getpwnam(user).pw_uid}/doorward", "/tmp"]
+    places = [(f"/run/user/{pwd.getpwnam(user).pw_uid}/doorward", "run-"), ("/tmp", "doorward-run-")]
     return [
         f"{folder}/{name}"
-        for folder in folders
+        for folder, prefix in places
         if os.path.isdir(folder)
         for name in os.listdir(folder)
-        if name.startswith("run-")
+        if name.startswith(prefix)
     ]
 
 
@@ -362,7 +362,7 @@ def test_runtime_folder():
                 out = run(
                     "s = greeted(); print(sys.argv[1])", env={"XDG_RUNTIME_DIR": path}
                 ).expect_status(0).out.strip()
-                wanted = f"{path}/doorward/run-" if good else "/tmp/run-"
+                wanted = f"{path}/doorward/run-" if good else "/tmp/doorward-run-"
                 lib.expect_true(out.startswith(wanted), f"{what}: {out}")
                 lib.expect(remains(), [], what)
                 if good:
@@ -370,9 +370,9 @@ def test_runtime_folder():
         with runtime_folder(owned(0o700)) as path:
             os.rename(path, path + " x")
             out = run("print(sys.argv[1])", env={"XDG_RUNTIME_DIR": path + " x"}).out
-            lib.expect_true(out.startswith("/tmp/run-"), f"not plain: {out}")
+            lib.expect_true(out.startswith("/tmp/doorward-run-"), f"not plain: {out}")
         out = run("print(sys.argv[1])", env={"XDG_RUNTIME_DIR": "."}).out
-        lib.expect_true(out.startswith("/tmp/run-"), f"relative: {out}")
+        lib.expect_true(out.startswith("/tmp/doorward-run-"), f"relative: {out}")
 
 
 def test_status_is_the_commands():
@@ -429,6 +429,25 @@ def test_signals_reach_the_command():
             os.kill(process.pid, getattr(signal, f"SIG{name}"))
             lib.expect(process.wait(10), 128 + getattr(signal, f"SIG{name}"), name)
             lib.expect(remains(), [], name)
+
+
+def test_killed():
+    """Killed, it leaves its folder, which the next one removes; that of one who lives stays."""
+    text = "greeted(); print('ready', flush=True); sys.stdin.readline()"
+    with lib.echo(ALLOW):
+        lives, dies = start(text), start(text)
+        for process in (lives, dies):
+            lib.expect(process.stdout.readline(), b"ready\n")
+        lib.expect(len(remains()), 2)
+        dies.kill()
+        dies.wait(10)
+        lib.expect(len(remains()), 2)
+        run("greeted()").expect_status(0)
+        lib.expect(len(remains()), 1)
+        lives.stdin.close()
+        lib.expect(lives.wait(10), 0)
+        lib.expect(remains(), [])
+        dies.stdin.close()
 
 
 def test_nothing_else_is_inherited():

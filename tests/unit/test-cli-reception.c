@@ -43,6 +43,7 @@ typedef struct Setup {
         Loop loop;
         Reception *reception;
         char path[128];
+        int pin;
         int status;
         unsigned turns;
 } Setup;
@@ -55,7 +56,7 @@ static void setup_init(Setup *s, FakeScript script) {
         (void)signal(SIGPIPE, SIG_IGN);
         s->broker = fake_broker_start(script, s);
         (void)snprintf(s->path, sizeof(s->path), "%s/private", s->broker->folder);
-        listener = private_socket_new(s->path);
+        listener = private_socket_new(s->path, &s->pin);
         assert_true(listener >= 0);
 
         assert_int_equal(
@@ -74,7 +75,7 @@ static void setup_init(Setup *s, FakeScript script) {
 static void setup_deinit(Setup *s) {
         (void)reception_free(s->reception);
         loop_deinit(&s->loop);
-        assert_int_equal(unlink(s->path), 0);
+        private_socket_remove_consume_pin(s->path, s->pin);
         fake_broker_stop(s->broker);
 }
 
@@ -332,11 +333,34 @@ static void test_out_of_descriptors(void **state) {
         setup_deinit(&s);
 }
 
+/* Whoever looks whether somebody listens, and says nothing, has nothing opened; whoever has said
+ * something has, also when they have left. */
+static void test_nobody_any_more(void **state) {
+        Setup s;
+        int fd;
+
+        setup_init(&s, script_one);
+        for (int i = 0; i < 3; i++)
+                close_fd(knock(&s));
+        (void)go(&s, -1, 200);
+        assert_true(reception_is_idle(s.reception));
+        fd = knock(&s);
+        assert_int_equal(write(fd, "?", 1), 1);
+        close_fd(fd);
+        (void)go(&s, -1, 300);
+        assert_false(reception_is_idle(s.reception));
+        setup_deinit(&s);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_joined),   cmocka_unit_test(test_refused),
-                cmocka_unit_test(test_kept_out), cmocka_unit_test(test_wire_hung_up_on),
-                cmocka_unit_test(test_lies),     cmocka_unit_test(test_out_of_descriptors),
+                cmocka_unit_test(test_joined),
+                cmocka_unit_test(test_refused),
+                cmocka_unit_test(test_kept_out),
+                cmocka_unit_test(test_wire_hung_up_on),
+                cmocka_unit_test(test_nobody_any_more),
+                cmocka_unit_test(test_lies),
+                cmocka_unit_test(test_out_of_descriptors),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

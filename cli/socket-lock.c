@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "cli/socket-lock.h"
+
+/* How often it may have been removed by its holder just before we had it. */
+#define ATTEMPTS 64
+
+/* Whether it is this file that stands there. */
+static bool lock_is_there(const SocketLock *lock) {
+        struct stat there, ours;
+
+        return fstatat(lock->folder, lock->name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+               fstat(lock->fd, &ours) == 0 && there.st_dev == ours.st_dev &&
+               there.st_ino == ours.st_ino;
+}
+
+static pid_t lock_read(const SocketLock *lock) {
+        char text[16];
+        ssize_t n = pread(lock->fd, text, sizeof(text) - 1, 0);
+
+        text[n > 0 ? n : 0] = 0;
+        return (pid_t)atoi(text);
+}
+
+/* That the number cannot be written keeps nobody from listening. */
+static void lock_write(const SocketLock *lock) {
+        char text[16];
+        int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+
+        if (ftruncate(lock->fd, 0) == 0)
+                (void)!pwrite(lock->fd, text, (size_t)n, 0);
+}
+
+static int lock_open(SocketLock *lock) {
+        struct stat st;
+
+        lock->fd = openat(lock->folder, lock->name,
+                          O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+        if (lock->fd < 0)
+                return errno == ELOOP || errno == EISDIR || errno == ENXIO ? -EEXIST : -errno;
+        if (fstat(lock->fd, &st) < 0)
+                return -errno;
+        return S_ISREG(st.st_mode) && st.st_uid == geteuid() ? 0 : -EEXIST;
+}
+
+/* 0, SOCKET_LOCK_E_HELD, -EAGAIN if the file went away meanwhile, -errno. */
+static int lock_try(SocketLock *lock, pid_t *ret_holder) {
+        int r;
+
+        r = lock_open(lock);
+        if (r < 0)
+                return r;
+
+        if (flock(lock->fd, LOCK_EX | LOCK_NB) < 0) {
+                if (errno != EWOULDBLOCK)
+                        return -errno;
+                *ret_holder = lock_read(lock);
+                return SOCKET_LOCK_E_HELD;
+        }
+        if (!lock_is_there(lock))
+                return -EAGAIN;
+
+        lock_write(lock);
+        return 0;
+}
+
+static void lock_close(SocketLock *lock) {
+        close_fd(lock->fd);
+        close_fd(lock->folder);
+        free(lock->name);
+        *lock = (SocketLock)SOCKET_LOCK_NULL;
+}
+
+static int lock_place(SocketLock *lock, const char *path) {
+        const char *slash = strrchr(path, '/');
+        _cleanup_free_ char *folder = strndup(path, (size_t)(slash > path ? slash - path : 1));
+
+        if (!folder)
+                return -ENOMEM;
+        if (asprintf(&lock->name, ".%s.lock", slash + 1) < 0) {
+                lock->name = NULL;
+                return -ENOMEM;
+        }
+
+        lock->folder = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        return lock->folder < 0 ? -errno : 0;
+}
+
+int socket_lock_take(SocketLock *lock, const char *path, pid_t *ret_holder) {
+        int r;
+
+        *lock = (SocketLock)SOCKET_LOCK_NULL;
+        r = lock_place(lock, path);
+        for (int i = 0; r == 0 && i < ATTEMPTS; i++) {
+                lock->fd = close_fd(lock->fd);
+                r = lock_try(lock, ret_holder);
+                if (r == 0)
+                        return 0;
+                if (r == -EAGAIN && i + 1 < ATTEMPTS)
+                        r = 0;
+        }
+
+        lock_close(lock);
+        return r;
+}
+
+void socket_lock_release(SocketLock *lock) {
+        if (lock->fd < 0)
+                return;
+
+        if (lock_is_there(lock))
+                (void)unlinkat(lock->folder, lock->name, 0);
+        lock_close(lock);
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "cli/private-folder.h"
+#include "cli/private-socket.h"
+#include "tests/support/fds.h"
+
+#define ROUNDS 200
+
+/* An XDG_RUNTIME_DIR of the test's own. */
+static char runtime[64];
+
+static int setup(void **state) {
+        (void)strcpy(runtime, "/tmp/doorward-test-XXXXXX");
+        return !mkdtemp(runtime) || setenv("XDG_RUNTIME_DIR", runtime, 1) < 0;
+}
+
+static int teardown(void **state) {
+        char command[128];
+
+        (void)snprintf(command, sizeof(command), "rm -r %s", runtime);
+        return system(command);
+}
+
+static const char *inside(const char *name) {
+        static char path[128];
+
+        (void)snprintf(path, sizeof(path), "%s/doorward/%s", runtime, name);
+        return path;
+}
+
+static void make_folder(const char *name, mode_t mode) {
+        assert_int_equal(mkdir(inside(name), 0700), 0);
+        assert_int_equal(chmod(inside(name), mode), 0);
+}
+
+/* A listener, the caller's. */
+static int make_socket(const char *name) {
+        int pin = -EBADF, fd = private_socket_new(inside(name), &pin);
+
+        assert_true(fd >= 0);
+        close_fd(pin);
+        return fd;
+}
+
+static bool is_there(const char *path) {
+        struct stat st;
+
+        return lstat(path, &st) == 0;
+}
+
+static void make_and_remove(void) {
+        PrivateFolder folder;
+
+        assert_int_equal(private_folder_init_new(&folder), 0);
+        private_folder_deinit(&folder);
+}
+
+static void test_new(void **state) {
+        int before = fds_count();
+        PrivateFolder a, b;
+        struct stat st;
+
+        assert_int_equal(private_folder_init_new(&a), 0);
+        assert_int_equal(private_folder_init_new(&b), 0);
+        assert_string_not_equal(a.path, b.path);
+        assert_int_equal(strncmp(a.path, inside("run-"), strlen(inside("run-"))), 0);
+        assert_int_equal(stat(a.path, &st), 0);
+        assert_int_equal(st.st_mode & 07777, 0700);
+
+        /* Whose owner lives stays, whatever is in it. */
+        make_and_remove();
+        assert_true(is_there(a.path));
+        assert_true(is_there(b.path));
+        private_folder_deinit(&a);
+        private_folder_deinit(&b);
+        assert_int_equal(rmdir(inside("")), 0);
+        assert_int_equal(fds_count(), before);
+}
+
+/* Where there is no such folder: also there what is dead is removed. */
+static void test_in_tmp(void **state) {
+        char left[64] = "/tmp/doorward-run-test-XXXXXX", other[64] = "/tmp/doorward-test-XXXXXX";
+        PrivateFolder folder;
+
+        assert_non_null(mkdtemp(left));
+        assert_non_null(mkdtemp(other));
+        assert_int_equal(unsetenv("XDG_RUNTIME_DIR"), 0);
+        assert_int_equal(private_folder_init_new(&folder), 0);
+        assert_int_equal(strncmp(folder.path, "/tmp/doorward-run-", 18), 0);
+        private_folder_deinit(&folder);
+        assert_false(is_there(left));
+        assert_true(is_there(other));
+        assert_int_equal(rmdir(other), 0);
+        assert_int_equal(setenv("XDG_RUNTIME_DIR", runtime, 1), 0);
+}
+
+/* One that was killed leaves all behind. */
+static void test_killed(void **state) {
+        PrivateFolder folder;
+        int status, ends[2];
+        char path[128];
+        ssize_t n;
+        pid_t pid;
+
+        assert_int_equal(pipe(ends), 0);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                int pin;
+
+                if (private_folder_init_new(&folder) < 0)
+                        _exit(1);
+                (void)snprintf(path, sizeof(path), "%s/docker.sock", folder.path);
+                if (private_socket_new(path, &pin) < 0)
+                        _exit(2);
+                (void)!write(ends[1], path, sizeof(path));
+                (void)pause();
+        }
+
+        n = read(ends[0], path, sizeof(path));
+        assert_int_equal(n, sizeof(path));
+        make_and_remove();
+        assert_true(is_there(path));
+
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(is_there(path));
+        make_and_remove();
+        assert_false(is_there(path));
+        *strrchr(path, '/') = 0;
+        assert_false(is_there(path));
+        close_fd(ends[0]);
+        close_fd(ends[1]);
+}
+
+/* Only what is dead, ours, and nothing else. */
+static void test_swept(void **state) {
+        static const char *const kept[] = {
+                "run-listening", "run-file", "run-open", "run-link",
+                "run-socket",    "run-deep", "other",    "docker",
+        };
+        PrivateFolder folder;
+        int listening;
+
+        assert_int_equal(private_folder_init(&folder), 0);
+        private_folder_deinit(&folder);
+
+        make_folder("run-empty", 0700);
+        make_folder("run-dead", 0700);
+        close_fd(make_socket("run-dead/docker.sock"));
+        close_fd(make_socket("run-dead/second.sock"));
+
+        make_folder("run-listening", 0700);
+        listening = make_socket("run-listening/docker.sock");
+        make_folder("run-file", 0700);
+        close_fd(open(inside("run-file/notes"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+        make_folder("run-open", 0755);
+        make_folder("run-deep", 0700);
+        make_folder("run-deep/er", 0700);
+        make_folder("other", 0700);
+        assert_int_equal(symlink("other", inside("run-link")), 0);
+        close_fd(make_socket("run-socket"));
+        close_fd(make_socket("docker"));
+
+        assert_int_equal(private_folder_init(&folder), 0);
+        private_folder_deinit(&folder);
+        assert_false(is_there(inside("run-empty")));
+        assert_false(is_there(inside("run-dead")));
+        for (size_t i = 0; i < ELEMENTSOF(kept); i++)
+                if (!is_there(inside(kept[i])))
+                        fail_msg("%s is gone", kept[i]);
+        assert_true(is_there(inside("run-listening/docker.sock")));
+        assert_true(is_there(inside("run-file/notes")));
+        close_fd(listening);
+}
+
+/* Makes one after the other, each of which has to be there for what is put into it. */
+static _noreturn_ void make_many(void) {
+        for (int i = 0; i < ROUNDS; i++) {
+                PrivateFolder folder;
+                char path[PATH_MAX];
+                int fd, pin;
+
+                if (private_folder_init_new(&folder) < 0)
+                        _exit(1);
+                (void)snprintf(path, sizeof(path), "%s/s", folder.path);
+                fd = private_socket_new(path, &pin);
+                if (fd < 0)
+                        _exit(2);
+                private_socket_remove_consume_pin(path, pin);
+                private_folder_deinit(&folder);
+                if (is_there(path) || close(fd) < 0)
+                        _exit(3);
+        }
+
+        _exit(0);
+}
+
+/* Who sweeps takes nobody's folder away, however new. */
+static void test_at_once(void **state) {
+        for (int i = 0; i < 3; i++) {
+                pid_t pid = fork();
+
+                assert_true(pid >= 0);
+                if (pid == 0)
+                        make_many();
+        }
+        for (int i = 0; i < 3; i++) {
+                int status;
+
+                assert_true(wait(&status) > 0);
+                assert_true(WIFEXITED(status));
+                assert_int_equal(WEXITSTATUS(status), 0);
+        }
+        assert_int_equal(rmdir(inside("")), 0);
+}
+
+static void test_pin(void **state) {
+        PrivateFolder folder;
+        int fd, pin, other, other_pin;
+
+        assert_int_equal(private_folder_init(&folder), 0);
+        private_folder_deinit(&folder);
+        fd = private_socket_new(inside("s"), &pin);
+        assert_true(fd >= 0);
+        assert_int_equal(private_socket_new(inside("s"), &other_pin), -EADDRINUSE);
+        assert_int_equal(unlink(inside("s")), 0);
+        close_fd(fd);
+
+        /* Another by that name is not ours to remove. */
+        other = private_socket_new(inside("s"), &other_pin);
+        assert_true(other >= 0);
+        private_socket_remove_consume_pin(inside("s"), pin);
+        assert_true(is_there(inside("s")));
+        private_socket_remove_consume_pin(inside("s"), -EBADF);
+        assert_true(is_there(inside("s")));
+        private_socket_remove_consume_pin(inside("s"), other_pin);
+        assert_false(is_there(inside("s")));
+        close_fd(other);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(test_new, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_in_tmp, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_swept, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_at_once, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_pin, setup, teardown),
+        };
+
+        (void)alarm(60);
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
