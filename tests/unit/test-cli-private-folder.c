@@ -22,6 +22,27 @@
 /* An XDG_RUNTIME_DIR of the test's own. */
 static char runtime[64];
 
+/* Before it is held, somebody else has removed it. */
+static bool removed_before;
+
+int __real_flock(int fd, int operation);
+int __wrap_flock(int fd, int operation);
+
+int __wrap_flock(int fd, int operation) {
+        char link[64], target[128];
+        ssize_t n;
+
+        if (removed_before) {
+                removed_before = false;
+                (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+                n = readlink(link, target, sizeof(target) - 1);
+                assert_true(n > 0);
+                target[n] = 0;
+                assert_int_equal(remove(target), 0);
+        }
+        return __real_flock(fd, operation);
+}
+
 static int setup(void **state) {
         (void)strcpy(runtime, "/tmp/doorward-test-XXXXXX");
         return !mkdtemp(runtime) || setenv("XDG_RUNTIME_DIR", runtime, 1) < 0;
@@ -88,6 +109,18 @@ static void test_new(void **state) {
         private_folder_deinit(&b);
         assert_int_equal(rmdir(inside("")), 0);
         assert_int_equal(fds_count(), before);
+}
+
+/* Somebody sweeps between its being made and held. */
+static void test_swept_at_once(void **state) {
+        PrivateFolder folder;
+
+        removed_before = true;
+        assert_int_equal(private_folder_init_new(&folder), 0);
+        assert_false(removed_before);
+        assert_true(is_there(folder.path));
+        private_folder_deinit(&folder);
+        assert_int_equal(rmdir(inside("")), 0);
 }
 
 /* Where there is no such folder: also there what is dead is removed. */
@@ -255,6 +288,7 @@ static void test_pin(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_new, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_swept_at_once, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_in_tmp, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_swept, setup, teardown),

@@ -20,6 +20,27 @@
 
 static char folder[64], path[128], file[128];
 
+/* Before it is held, somebody else has removed it. */
+static bool removed_before;
+
+int __real_flock(int fd, int operation);
+int __wrap_flock(int fd, int operation);
+
+int __wrap_flock(int fd, int operation) {
+        char link[64], target[128];
+        ssize_t n;
+
+        if (removed_before) {
+                removed_before = false;
+                (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+                n = readlink(link, target, sizeof(target) - 1);
+                assert_true(n > 0);
+                target[n] = 0;
+                assert_int_equal(remove(target), 0);
+        }
+        return __real_flock(fd, operation);
+}
+
 static int setup(void **state) {
         (void)strcpy(folder, "/tmp/doorward-test-XXXXXX");
         if (!mkdtemp(folder))
@@ -83,6 +104,18 @@ static void test_lost(void **state) {
         socket_lock_release(&a);
         assert_int_equal(access(file, F_OK), 0);
         socket_lock_release(&b);
+}
+
+/* Its holder removes it between our opening and having it. */
+static void test_removed_at_once(void **state) {
+        SocketLock a, b;
+        pid_t holder;
+
+        removed_before = true;
+        assert_int_equal(socket_lock_take(&a, path, &holder), 0);
+        assert_false(removed_before);
+        assert_int_equal(socket_lock_take(&b, path, &holder), SOCKET_LOCK_E_HELD);
+        socket_lock_release(&a);
 }
 
 static void test_what_is_there(void **state) {
@@ -153,6 +186,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_held, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_lost, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_removed_at_once, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_what_is_there, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_at_once, setup, teardown),
         };
