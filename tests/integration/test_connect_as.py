@@ -3,8 +3,11 @@
 gets nothing more by the process that is them for a moment."""
 
 import contextlib
+import errno
+import glob
 import grp
 import os
+import pty
 import pwd
 import re
 import resource
@@ -12,6 +15,7 @@ import signal
 import socket
 import struct
 import subprocess
+import threading
 import time
 
 import lib
@@ -185,6 +189,122 @@ def test_files_as_the_client():
                     lib.expect(answer[:2], ("EndpointUnavailable", 13), "nobody may write it")
 
 
+DEVICE = """[Full]
+OpenFile={path}
+[Connect]
+ConnectAs=client
+Groups=dialout
+Device=char:{driver}
+"""
+
+
+@contextlib.contextmanager
+def terminal(owner, group, mode):
+    """The path of a terminal line that is somebody's."""
+    master, slave = pty.openpty()
+    path = os.ttyname(slave)
+    try:
+        lib.shutil.chown(path, owner, group)
+        os.chmod(path, mode)
+        yield path
+    finally:
+        os.close(slave)
+        os.close(master)
+
+
+def write_to_line():
+    with varlink.opened("mine", "full") as (_, _, fd):
+        return os.isatty(fd), os.write(fd, b"x")
+
+
+def test_devices_as_the_client():
+    """A device is opened with the client's own permissions, and those of the definition's groups; of
+    another driver than Device= it is refused."""
+
+    def outcome(user, owner, group, mode, driver="pts"):
+        with terminal(owner, group, mode) as path:
+            with mine(text=DEVICE.format(path=path, driver=driver)):
+                try:
+                    return lib.as_user(user, write_to_line)
+                except lib.Failure:
+                    name, number, text = lib.as_user(user, refusal)
+                    lib.expect(name, "EndpointUnavailable")
+                    return number, "is not a device of the definition's Device=" in text
+
+    for user in ("alice", "bob"):
+        lib.expect(outcome(user, "root", "dialout", 0o660), (True, 1), "the group's")
+        lib.expect(outcome(user, "root", "root", 0o600), (errno.EACCES, False), "nobody's")
+    lib.expect(outcome("alice", "alice", "root", 0o600), (True, 1), "her own")
+    lib.expect(outcome("bob", "alice", "root", 0o600), (errno.EACCES, False), "somebody else's")
+    lib.expect(outcome("alice", "alice", "dialout", 0o660, "ttyS"), (0, True), "another driver's")
+
+
+def test_template_as_the_client():
+    """An instance of a template is the client's own connection, too; one that it does not name is
+    nobody's."""
+    text = MINE.replace("who asks\n", "who asks\nInstance=f*\n")
+    text = text.replace("[ReadOnly]\nConnectStream=/run/doorward-echo/read-only\n", "")
+    text = text.replace("/full", "/%i")
+    rules = [lib.allow_generic("mine", "full", user) for user in ("alice", "bob")]
+    with lib.definition("mine@", text), lib.rule(*rules), lib.echo():
+        for user in ("alice", "bob"):
+            line = lib.as_user(user, first_line, "mine@full")
+            lib.expect(line, f"uid={pwd.getpwnam(user).pw_uid}\n")
+        error = lib.as_user("alice", varlink.refusal, "mine@read-only", "full")
+        lib.expect(error.short, "EndpointNotFound")
+
+
+@contextlib.contextmanager
+def status_service():
+    """A service that answers each request in HTTP, with who asks. Gives the requests that it got."""
+    path, requests = "/run/doorward-echo/read-only", []
+
+    def serve(connection):
+        with connection:
+            (_, uid, _), _ = groups_of(connection)
+            while data := connection.recv(4096):
+                requests.append(data)
+                body = b"%d" % uid
+                connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+    def accept(listener):
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+    with lib.Backend(path) as backend:
+        threading.Thread(target=accept, args=(backend.socket,), daemon=True).start()
+        yield requests
+
+
+def ask_status(*wanted):
+    """Asks through the read-only view: of each request, what its answer has in it."""
+    with varlink.opened("mine", "read_only") as (_, reply, fd):
+        lib.expect(reply["mode"], "revocable")
+        with socket.socket(fileno=os.dup(fd)) as connection:
+            connection.settimeout(10)
+            for request, words in wanted:
+                connection.send(f"{request} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                answer = ""
+                while words not in answer:
+                    data = connection.recv(4096).decode()
+                    lib.expect_true(data, f"{words!r} after {answer!r}")
+                    answer += data
+
+
+def test_filter_as_the_client():
+    """With Filter= the service sees the client as well, behind whose connection the filter stands:
+    what that does not pass never gets there."""
+    text = MINE.replace("[Full]", "Filter=docker status\n[Full]")
+    rules = allowed("alice", "bob", access="read_only")
+    with mine(*rules, text=text), status_service() as got:
+        for user in ("alice", "bob"):
+            uid = pwd.getpwnam(user).pw_uid
+            ping, inspect = ("GET /_ping", f"\r\n{uid}"), ("GET /containers/one/json", " 403 ")
+            lib.as_user(user, ask_status, ping, inspect)
+        lib.expect([request.split()[1] for request in got], [b"/_ping"] * 2)
+
+
 def test_peer_user_holds():
     """Who made the listening socket is looked at here, too."""
     with mine(text=MINE + "PeerUser=bob\n"), lib.echo():
@@ -217,10 +337,10 @@ def workers(user="alice"):
 
 
 @contextlib.contextmanager
-def held(user="alice"):
+def held(user="alice", env=None):
     """A process that asks, and the worker that waits for it."""
     process = lib.start(
-        "doorward", "exec", "mine", "--", "true", user=user,
+        "doorward", "exec", "mine", "--", "true", user=user, env=env,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )
     try:
@@ -282,6 +402,63 @@ def test_worker_out_of_reach_of_its_user():
         result = lib.run(*command, mapped.split("-")[0], user="alice").expect_status(0)
         test_opener.expect_nothing_done(result.json(), "its user", "alice")
         lib.expect(workers(), [worker], "it lives")
+
+
+def test_environment_of_the_client():
+    """What the client has in its environment stays there: the worker has the unit's, and none of the
+    libraries that the client was told to load."""
+    library = glob.glob("/usr/lib/*/libz.so.1")[0]
+    hostile = {
+        "LD_PRELOAD": library,
+        "LD_LIBRARY_PATH": "/tmp",
+        "GLIBC_TUNABLES": "glibc.malloc.perturb=7",
+        "DOORWARD_DEFINITION": "0" * 64,
+    }
+    with mine(), full_queue(), held(env=hostile) as (process, worker):
+        name = os.path.basename(os.path.realpath(library))
+        lib.expect_in(name, lib.read(f"/proc/{process.pid}/maps"), "the client has it")
+        lib.expect_not_in(name, lib.read(f"/proc/{worker}/maps"), "the worker")
+        environment = lib.read(f"/proc/{worker}/environ")
+        lib.expect(environment, lib.read(f"/proc/{lib.unit_pid(UNIT)}/environ"), "that of the unit")
+        for key in ("LD_PRELOAD", "LD_LIBRARY_PATH", "GLIBC_TUNABLES", "0" * 64):
+            lib.expect_not_in(key, environment)
+
+
+def end_of(pid, folder, kill):
+    """How a process ends, as its tracer hears it."""
+    trace = f"{folder}/trace-{pid}"
+    tracer = lib.start("strace", "-qq", "-e", "trace=none", "-o", trace, "-p", str(pid))
+    try:
+        lib.wait_for(lambda: status_of(pid)["TracerPid"] != "0", "it is traced")
+        kill()
+        tracer.wait(10)
+    finally:
+        tracer.kill()
+    return lib.read(trace)
+
+
+def test_worker_leaves_no_core():
+    """A signal by which processes leave a core leaves none of a worker; of any other of the same user
+    it does, where the system writes cores beside them."""
+    with mine(), lib.scratch() as folder, full_queue():
+        for number in (signal.SIGSEGV, signal.SIGQUIT, signal.SIGABRT):
+            with held() as (process, worker):
+                limits = lib.read(f"/proc/{worker}/limits")
+                lib.expect_true(re.search(r"^Max core file size +0 +0 ", limits, re.M), limits)
+                ended = end_of(
+                    worker, folder,
+                    lambda: lib.ok("kill", f"-{number.value}", str(worker), user="alice"))
+                lib.expect_in(f"killed by {number.name} +++", ended)
+                expect_cut_off(process, "was ended")
+
+        lib.shutil.chown(folder, "alice")
+        if "/" not in lib.read("/proc/sys/kernel/core_pattern"):
+            plain = lib.start(
+                "sh", "-c", "ulimit -c unlimited; exec sleep 60", user="alice", cwd=folder)
+            lib.wait_for(lambda: status_of(plain.pid)["Name"] == "sleep", "it sleeps")
+            ended = end_of(plain.pid, folder, lambda: plain.send_signal(signal.SIGSEGV))
+            plain.wait()
+            lib.expect_in("(core dumped)", ended)
 
 
 def test_worker_killed():
