@@ -25,6 +25,17 @@ static bool next_line(const char **text, char line[LINE_SIZE]) {
         return true;
 }
 
+static const char *const sections[] = {"Character devices:", "Block devices:"};
+
+/* Headings begin a section; a driver's name can be nearly anything, but stands behind a number. */
+static bool is_heading(const char *line) {
+        for (size_t i = 0; i < ELEMENTSOF(sections); i++)
+                if (streq(line, sections[i]))
+                        return true;
+
+        return false;
+}
+
 /* How many drivers have this major number, and whether the one that is asked for is among them. */
 static size_t count_drivers(const char *text, const char *section, unsigned number,
                             const char *driver, bool *ret_found) {
@@ -35,7 +46,7 @@ static size_t count_drivers(const char *text, const char *section, unsigned numb
         int start = 0;
 
         while (next_line(&text, line)) {
-                if (strchr(line, ':'))
+                if (is_heading(line))
                         inside = streq(line, section);
                 if (!inside || sscanf(line, "%u %n", &value, &start) != 1 || value != number)
                         continue;
@@ -66,7 +77,7 @@ static bool tty_range_has(const char *text, const char *driver, dev_t number) {
 
 bool opener_device_is(const DeviceClass *device, mode_t mode, dev_t number, const char *devices,
                       const char *tty_drivers) {
-        const char *section = S_ISCHR(mode) ? "Character devices:" : "Block devices:";
+        const char *section = sections[S_ISCHR(mode) ? 0 : 1];
         size_t count;
         bool found;
 
@@ -94,7 +105,7 @@ int opener_device_check(const DeviceClass *wanted, const char *path, const struc
         if (textfile_read(PROC_TTY_DRIVERS, tty_drivers, sizeof(tty_drivers)) < 0)
                 tty_drivers[0] = 0;
 
-        for (const DeviceClass *device = wanted; device->driver; device++)
+        for (const DeviceClass *device = wanted; device && device->driver; device++)
                 if (opener_device_is(device, st->st_mode, st->st_rdev, devices, tty_drivers))
                         return 0;
 

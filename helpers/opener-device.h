@@ -23,6 +23,7 @@
 bool opener_device_is(const DeviceClass *device, mode_t mode, dev_t number, const char *devices,
                       const char *tty_drivers);
 
-/* Whether the node at path is of one of these drivers: 0 or OPENER_TYPE. */
+/* Whether the node at path is of one of these drivers, of which there may be none: 0 or
+ * OPENER_TYPE. */
 int opener_device_check(const DeviceClass *wanted, const char *path, const struct stat *st,
                         OpenerReply *reply) _must_check_;

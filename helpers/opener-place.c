@@ -75,7 +75,7 @@ static int place_check_type(const OpenerPlace *place, const DeviceClass *devices
                                      place->path, type_to_string(mode),
                                      kind_to_string(place->kind));
 
-        return place->kind == KIND_DEVICE && devices && devices->driver
+        return place->kind == KIND_DEVICE
                        ? opener_device_check(devices, place->path, &place->stat, reply)
                        : 0;
 }

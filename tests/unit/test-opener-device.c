@@ -76,6 +76,15 @@ static void test_shared_major(void **state) {
         assert_false(is_char("vc/0", 4, 1));
 }
 
+/* A name that looks like a heading hides none of those that share its number. */
+static void test_heading(void **state) {
+        static const char text[] = "Character devices:\n  4 ttyS\n  4 a:b\n  4 tty\n";
+        DeviceClass serial = {.type = S_IFCHR, .driver = (char[]){"ttyS"}};
+
+        assert_false(opener_device_is(&serial, S_IFCHR, makedev(4, 1), text, tty_drivers));
+        assert_true(opener_device_is(&serial, S_IFCHR, makedev(4, 64), text, tty_drivers));
+}
+
 static void test_type(void **state) {
         assert_true(is("loop", S_IFBLK, S_IFBLK, 7, 0));
         assert_true(is("sd", S_IFBLK, S_IFBLK, 8, 1));
@@ -123,13 +132,14 @@ static void test_check(void **state) {
         assert_string_equal(reply.detail,
                             "/dev/null (char 1:3) is not a device of the definition's Device=");
         assert_int_equal(opener_device_check(none, "/dev/null", &st, &reply), OPENER_TYPE);
+        assert_int_equal(opener_device_check(NULL, "/dev/null", &st, &reply), OPENER_TYPE);
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_major), cmocka_unit_test(test_shared_major),
-                cmocka_unit_test(test_type),  cmocka_unit_test(test_texts),
-                cmocka_unit_test(test_check),
+                cmocka_unit_test(test_major),   cmocka_unit_test(test_shared_major),
+                cmocka_unit_test(test_heading), cmocka_unit_test(test_type),
+                cmocka_unit_test(test_texts),   cmocka_unit_test(test_check),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
