@@ -36,7 +36,7 @@ int fuse_leave(void) {
 
         if (r < 0)
                 return r;
-        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0)
                 return -errno;
         return 0;
 }
