@@ -53,6 +53,9 @@ static json_t *lease_to_json(const Lease *lease) {
         if (object && lease->expires > 0)
                 (void)json_object_set_new(object, "expires",
                                           json_integer((json_int_t)lease->expires));
+        if (object && lease_connect_as(lease))
+                (void)json_object_set_new(object, "connectAs",
+                                          json_string(lease_connect_as(lease)));
         return object ? json_pack("{s:o}", "lease", object) : NULL;
 }
 

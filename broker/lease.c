@@ -346,10 +346,20 @@ bool lease_is_handed_over(const Lease *lease) {
         return lease->session->lease == lease;
 }
 
-bool lease_is_current(const Lease *lease) {
+static const Definition *lease_definition(const Lease *lease) {
         const Definition *definition = catalogue_find(lease->broker->catalogue, &lease->name);
 
-        return definition && streq(definition->hash, lease->definition);
+        return definition && streq(definition->hash, lease->definition) ? definition : NULL;
+}
+
+bool lease_is_current(const Lease *lease) {
+        return lease_definition(lease);
+}
+
+const char *lease_connect_as(const Lease *lease) {
+        const Definition *definition = lease_definition(lease);
+
+        return definition ? definition_connect_as(definition) : NULL;
 }
 
 bool lease_is_irrevocable(const Lease *lease) {
@@ -407,6 +417,8 @@ static void lease_record_end(const Lease *lease, EndReason reason, const uid_t *
         fields.request = lease->request;
         record_format_end(&entry, &fields);
         record_put(lease->broker->record, &entry);
+
+        fields.connect_as = lease_connect_as(lease);
         monitor_tell(lease->broker, "ended", end_reason_to_wire(reason), &fields);
 }
 

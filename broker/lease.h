@@ -130,6 +130,9 @@ bool lease_is_handed_over(const Lease *lease);
 /* Whether the definition is still the one by which it was granted. */
 bool lease_is_current(const Lease *lease);
 
+/* Whom the backend sees, as of ConnectAs=; NULL if the definition is another by now. */
+const char *lease_connect_as(const Lease *lease);
+
 /* Whether what was handed over goes on after its end. */
 bool lease_is_irrevocable(const Lease *lease);
 

@@ -94,6 +94,8 @@ static json_t *event_to_json(const char *event, const char *outcome, const Recor
                                           json_string(access_to_wire(fields->access)));
         if (object && fields->lease)
                 (void)json_object_set_new(object, "lease", json_string(fields->lease));
+        if (object && fields->connect_as)
+                (void)json_object_set_new(object, "connectAs", json_string(fields->connect_as));
         return object ? json_pack("{s:o}", "event", object) : NULL;
 }
 

@@ -66,6 +66,7 @@ static void open_tell(const Open *open) {
                 .subject_uid = session->peer.uid,
                 .identity_uid = open->identity,
                 .subject_pid = session->peer.pid,
+                .connect_as = open->question.connect_as,
                 .lease = open->lease ? open->lease->id : NULL,
                 .request = session->request,
         };

@@ -32,6 +32,7 @@ int event_read(const json_t *object, Event *ret) {
                 {"outcome", WIRE_STRING, false, &event.outcome},
                 {"lease", WIRE_STRING, true, &event.lease},
                 {"request", WIRE_STRING, false, &event.request},
+                {"connectAs", WIRE_STRING, true, &event.connect_as},
                 {},
         };
         int r;

@@ -19,6 +19,7 @@ typedef struct Event {
         const char *outcome;
         const char *lease; /* NULL: it is about none */
         const char *request;
+        const char *connect_as; /* NULL if it is not told */
         int64_t time;
         int64_t uid;
         int64_t pid;

@@ -24,6 +24,7 @@ int lease_read(const json_t *object, Lease *ret) {
                 {"expires", WIRE_INT, true, &lease.expires},
                 {"descriptors", WIRE_INT, false, &lease.descriptors},
                 {"kept", WIRE_BOOL, false, &lease.kept},
+                {"connectAs", WIRE_STRING, true, &lease.connect_as},
                 {},
         };
         int r;

@@ -19,6 +19,7 @@ typedef struct Lease {
         const char *unit;    /* NULL if it is of none */
         const char *session; /* likewise */
         const char *endpoint;
+        const char *connect_as; /* NULL if it is not told */
         int64_t uid;
         int64_t pid;
         int64_t since;

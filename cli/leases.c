@@ -16,6 +16,11 @@
         "The end of a tracked lease is recorded, but the kernel cannot recall what was handed " \
         "over."
 
+/* Whom the service sees: where that is the client, the user. */
+static const char *row_connect_as(const Lease *lease, const char *user) {
+        return lease->connect_as && streq(lease->connect_as, "client") ? user : lease->connect_as;
+}
+
 static void row_add(const Lease *lease, size_t digits, int64_t now, Table *table) {
         char user[USER_TEXT_SIZE], since[MOMENT_TEXT_SIZE], until[MOMENT_TEXT_SIZE];
 
@@ -28,6 +33,7 @@ static void row_add(const Lease *lease, size_t digits, int64_t now, Table *table
         table_add(table, lease->endpoint);
         table_add(table, access_to_string((Access)lease->access));
         table_add(table, lease_mode_to_string((LeaseMode)lease->mode));
+        table_add(table, row_connect_as(lease, user));
         table_add(table, moment_to_short_string(lease->since, now, since));
         table_add(table,
                   lease->expires > 0 ? moment_to_short_string(lease->expires, now, until) : NULL);
@@ -36,9 +42,9 @@ static void row_add(const Lease *lease, size_t digits, int64_t now, Table *table
 }
 
 static int leases_print(const Options *options, const json_t *list) {
-        static const char *const headings[] = {"ID",    "USER",     "PID",    "COMMAND",
-                                               "WHERE", "ENDPOINT", "ACCESS", "MODE",
-                                               "SINCE", "UNTIL",    "FDS",    "KEPT"};
+        static const char *const headings[] = {"ID",       "USER",   "PID",  "COMMAND",    "WHERE",
+                                               "ENDPOINT", "ACCESS", "MODE", "CONNECT-AS", "SINCE",
+                                               "UNTIL",    "FDS",    "KEPT"};
         bool legend = !options_has(options, OPTION_NO_LEGEND), tracked = false;
         _cleanup_(table_deinit) Table table;
         size_t i, digits = lease_id_shown(list);

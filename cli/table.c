@@ -68,7 +68,8 @@ int table_print(const Table *table, bool legend, FILE *f) {
         size_t n_rows = table->n_cells / table->n_columns, widths[TABLE_COLUMNS_MAX] = {};
         size_t first = legend ? 0 : 1;
 
-        if (table->failed || table->n_cells % table->n_columns != 0)
+        if (table->failed || table->n_columns > TABLE_COLUMNS_MAX ||
+            table->n_cells % table->n_columns != 0)
                 return -ENOMEM;
 
         for (size_t row = first; row < n_rows; row++)

@@ -13,7 +13,7 @@
 
 #include "common/macros.h"
 
-#define TABLE_COLUMNS_MAX 12U
+#define TABLE_COLUMNS_MAX 16U
 
 typedef struct Table {
         size_t n_columns;

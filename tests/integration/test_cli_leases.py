@@ -119,7 +119,7 @@ def test_table():
         out = doorward("leases", "--all").expect_status(0).out
         lib.expect(
             out.splitlines()[0].split(),
-            "ID USER PID COMMAND WHERE ENDPOINT ACCESS MODE SINCE UNTIL FDS KEPT".split(),
+            "ID USER PID COMMAND WHERE ENDPOINT ACCESS MODE CONNECT-AS SINCE UNTIL FDS KEPT".split(),
         )
         lib.expect(len(out.splitlines()), 3, out)
         found = {row[1]: row for row in rows("--all")}
@@ -127,7 +127,7 @@ def test_table():
             row = found[user]
             lib.expect_true(holder.lease.startswith(row[0]) and len(row[0]) >= 8, str(row))
             lib.expect(row[2], str(holder.holder))
-            lib.expect(row[5:8], ["echo", "full", "revocable"])
+            lib.expect(row[5:9], ["echo", "full", "revocable", "service"])
             lib.expect_true(re.fullmatch(r"\d\d:\d\d:\d\d", row[-4]), str(row))
             lib.expect(row[-3:-1], ["-", "1"])
             lib.expect_in(row[-1], ("yes", "no"))
@@ -149,6 +149,7 @@ def test_json():
                 "endpoint": "echo",
                 "access": "full",
                 "mode": "revocable",
+                "connectAs": "service",
                 "descriptors": 1,
             }
             lib.expect({key: lease[key] for key in wanted}, wanted)
@@ -409,6 +410,7 @@ def test_monitor_everybody():
                 lib.expect(sorted(found), ["ended", "granted"])
                 event = found["ended"]
                 lib.expect(event["outcome"], "revoked")
+                lib.expect({event["connectAs"] for event in found.values()}, {"service"})
                 lib.expect(event["uid"], int(lib.ok("id", "-u", "alice")))
                 lib.expect_true(abs(event["time"] / 1e6 - time.time()) < 60, str(event))
                 lib.expect(found["granted"]["access"], "full")

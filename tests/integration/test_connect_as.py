@@ -55,6 +55,15 @@ def first_line(endpoint="mine"):
         return varlink.line(fd)
 
 
+def leases_meanwhile():
+    """As a client, what is shown of its lease."""
+    with varlink.opened("mine", "full"):
+        return (
+            lib.run("doorward", "leases", "--json=short").json(),
+            lib.ok("doorward", "leases", "--no-legend"),
+        )
+
+
 def refusal(access="full", more=None):
     """As a client, how it is refused: the error, its errno, and all that it says."""
     error = varlink.refusal("mine", access, **(more or {}))
@@ -94,6 +103,11 @@ def test_service_sees_the_client():
         )
         lib.expect_in(" client ", row)
         lib.expect_in("sees you", lib.ok("doorward", "explain", "mine", user="alice"))
+
+        # And so do leases.
+        (lease,), table = lib.as_user("alice", leases_meanwhile)
+        lib.expect(lease["connectAs"], "client")
+        lib.expect(table.split()[7:9], ["revocable", "alice"])
 
 
 def test_only_such_openers_can_become_others():

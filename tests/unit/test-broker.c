@@ -1358,7 +1358,11 @@ static void test_descriptors(void **state) {
 /* What is one's own is told, one a reply, and no more than what there is. */
 static void test_lease_list(void **state) {
         static const char *const strings[][2] = {
-                {"endpoint", "docker"}, {"access", "full"}, {"mode", "revocable"}};
+                {"endpoint", "docker"},
+                {"access", "full"},
+                {"mode", "revocable"},
+                {"connectAs", "service"},
+        };
         Fixture *f = *state;
         Client c[3], list;
         const json_t *lease;
@@ -1647,6 +1651,11 @@ static void assert_event(Fixture *f, Client *watcher, const char *event, const c
         assert_string_equal(json_string_value(json_object_get(told, "outcome")), outcome);
         assert_string_equal(json_string_value(json_object_get(told, "endpoint")), "docker");
         assert_int_equal(json_integer_value(json_object_get(told, "pid")), getpid());
+        if (streq(event, "refused"))
+                assert_null(json_object_get(told, "connectAs"));
+        else
+                assert_string_equal(json_string_value(json_object_get(told, "connectAs")),
+                                    "service");
 }
 
 #define MONITOR_CALL "{\"method\":\"" BROKER "Monitor\",\"more\":true}"

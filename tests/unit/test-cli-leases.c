@@ -22,7 +22,8 @@
         "{\"id\":\"" ID_A "\",\"uid\":0,\"pid\":4711,\"command\":\"docker\","     \
         "\"unit\":\"session-3.scope\",\"session\":\"3\",\"endpoint\":\"docker\"," \
         "\"access\":\"full\",\"mode\":\"revocable\",\"since\":1590942493000000,"  \
-        "\"expires\":1590946093000000,\"descriptors\":200,\"kept\":true}"
+        "\"expires\":1590946093000000,\"descriptors\":200,\"kept\":true,"         \
+        "\"connectAs\":\"service\"}"
 #define LEASE_B                                                                             \
         "{\"id\":\"" ID_B "\",\"uid\":4123456789,\"pid\":5,\"command\":\"x\\u001b[31m y\"," \
         "\"session\":\"9\",\"endpoint\":\"serial@ttyUSB0\",\"access\":\"read_only\","       \
@@ -34,6 +35,15 @@
 
 static const Exchange one[] = {{CALL(""), {LAST(LEASE_A)}}, {}};
 static const Exchange two[] = {{CALL(""), {MORE(LEASE_A), MORE(LEASE_B), NO_MORE}}, {}};
+#define CONNECT_AS(who)                                                               \
+        "{\"id\":\"" ID_A "\",\"uid\":0,\"pid\":4711,\"command\":\"psql\","           \
+        "\"endpoint\":\"pg\",\"access\":\"full\",\"mode\":\"revocable\",\"since\":1," \
+        "\"descriptors\":1,\"kept\":true,\"connectAs\":" who "}"
+
+static const Exchange as_client[] = {{CALL(""), {LAST(CONNECT_AS("\"client\""))}}, {}};
+static const Exchange as_other[] = {{CALL(""), {LAST(CONNECT_AS("\"reader\""))}}, {}};
+static const Exchange as_null[] = {{CALL(""), {LAST(CONNECT_AS("null"))}}, {}};
+static const Exchange as_number[] = {{CALL(""), {LAST(CONNECT_AS("5"))}}, {}};
 static const Exchange none[] = {{CALL(""), {NO_MORE}}, {}};
 static const Exchange all[] = {{CALL("\"all\":true"), {MORE(LEASE_A), LAST(LEASE_B)}}, {}};
 static const Exchange refused[] = {
@@ -55,11 +65,11 @@ static void test_table(void **state) {
 
         run(&p, 0, JSON_OFF, one);
         assert_int_equal(p.status, 0);
-        assert_string_equal(
-                p.out, "ID       USER PID  COMMAND WHERE           ENDPOINT ACCESS MODE      SINCE"
-                       "               UNTIL               FDS KEPT\n"
-                       "0b1f5c7d root 4711 docker  session-3.scope docker   full   revocable "
-                       "2020-05-31 16:28:13 2020-05-31 17:28:13 200 yes\n");
+        assert_string_equal(p.out,
+                            "ID       USER PID  COMMAND WHERE           ENDPOINT ACCESS MODE      "
+                            "CONNECT-AS SINCE               UNTIL               FDS KEPT\n"
+                            "0b1f5c7d root 4711 docker  session-3.scope docker   full   revocable "
+                            "service    2020-05-31 16:28:13 2020-05-31 17:28:13 200 yes\n");
         assert_string_equal(p.err, "");
 }
 
@@ -72,9 +82,28 @@ static void test_two(void **state) {
         assert_int_equal(p.status, 0);
         assert_non_null(strstr(p.out, "\n0b1f5c7d9e root "));
         assert_non_null(strstr(p.out, "\n0b1f5c7d9a 4123456789 5    x?[31m y 9  "));
-        assert_non_null(strstr(p.out, " serial@ttyUSB0 read-only tracked   2020-05-31 16:28:13 -"));
+        assert_non_null(strstr(
+                p.out, " serial@ttyUSB0 read-only tracked   -          2020-05-31 16:28:13 -"));
         assert_non_null(strstr(p.out, " 1   no\n\nThe end of a tracked lease is recorded, but "));
         assert_non_null(strstr(p.out, "cannot recall what was handed over.\n"));
+}
+
+/* Whom the service sees: of a client the user's name stands there, and --json has the broker's
+ * word. */
+static void test_connect_as(void **state) {
+        Printed p;
+
+        run(&p, 0, JSON_OFF, as_client);
+        assert_non_null(strstr(p.out, " revocable root       1970-"));
+        run(&p, 0, JSON_SHORT, as_client);
+        assert_non_null(strstr(p.out, "\"connectAs\":\"client\""));
+        run(&p, 0, JSON_OFF, as_other);
+        assert_non_null(strstr(p.out, " revocable reader     1970-"));
+        run(&p, 0, JSON_OFF, as_null);
+        assert_non_null(strstr(p.out, " revocable -          1970-"));
+        run(&p, 0, JSON_OFF, as_number);
+        assert_int_not_equal(p.status, 0);
+        assert_string_equal(p.out, "");
 }
 
 static void test_no_legend(void **state) {
@@ -150,9 +179,9 @@ static void test_unreadable(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_table),      cmocka_unit_test(test_two),
-                cmocka_unit_test(test_no_legend),  cmocka_unit_test(test_none),
-                cmocka_unit_test(test_json),       cmocka_unit_test(test_refused),
-                cmocka_unit_test(test_unreadable),
+                cmocka_unit_test(test_connect_as), cmocka_unit_test(test_no_legend),
+                cmocka_unit_test(test_none),       cmocka_unit_test(test_json),
+                cmocka_unit_test(test_refused),    cmocka_unit_test(test_unreadable),
         };
 
         if (setenv("TZ", "UTC0", 1) < 0)
