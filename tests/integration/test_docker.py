@@ -10,6 +10,7 @@ import subprocess
 import engine
 import lib
 import varlink
+from terminal import Terminal
 
 FULL = lib.allow("docker", "full")
 READ_ONLY = lib.allow("docker", "read-only")
@@ -71,6 +72,58 @@ def test_full():
 
         # And nobody is in between.
         lib.expect(engine.filters(), [])
+
+
+def attach(name):
+    """What is written goes to the container's standard input, and what that says comes back."""
+    process = lib.start(
+        "doorward", "run", "docker", "--", "docker", "attach", "--sig-proxy=false", name,
+        user="alice", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )
+    for word in b"over\n", b"and over\n":
+        process.stdin.write(word)
+        process.stdin.flush()
+        lib.expect(process.stdout.readline(), word)
+    return process
+
+
+@lib.time_limit(120)
+def test_attach():
+    """At full docker attach joins a container that runs, both ways; who goes, or whose lease is revoked,
+    leaves it running, and on a terminal ^P^Q detaches."""
+
+    def start(name, *options):
+        it.docker(
+            "run", "--detach", "--interactive", *options, "--network", "none", "--name", name,
+            "tiny:1", "sh", "-c", "cat; sleep 1000",
+        )
+
+    def running():
+        return sorted(it.docker("ps", "--format", "{{.Names}}").split())
+
+    with engine.engine(image=True) as it, lib.rule(FULL):
+        start("one")
+        with attach("one") as process:
+            # Some versions of docker do not end at SIGTERM while nothing is to be read.
+            (docker_pid,) = lib.read(f"/proc/{process.pid}/task/{process.pid}/children").split()
+            os.kill(int(docker_pid), lib.signal.SIGKILL)
+            lib.expect(process.wait(10), 128 + lib.signal.SIGKILL)
+        start("two")
+        with attach("two") as process:
+            lib.ok("doorward", "revoke", "--endpoint=docker", "--user=alice")
+            lib.expect(process.stdout.read(), b"", "it is hung up on")
+            process.stdin.close()
+            process.wait(10)
+        start("three", "--tty")
+        words = ("doorward", "run", "docker", "--", "docker", "attach", "three")
+        with Terminal("alice", *words) as terminal:
+            terminal.type("typed\n")
+            terminal.expect("typed")
+            terminal.expect("typed")
+            terminal.type("\x10\x11")
+            terminal.expect("read escape sequence")
+            terminal.status()
+        lib.expect(running(), ["one", "three", "two"])
 
 
 @lib.time_limit(120)
