@@ -178,17 +178,16 @@ static int make_held(int parent, const char *name) {
 static int make_new(int parent, const char *parent_path, const char *prefix,
                     PrivateFolder *folder) {
         _cleanup_close_ int fd = -EBADF;
+        int r, attempts = 0;
         char name[32];
-        int r;
 
-        for (int i = 0; fd < 0; i++) {
+        do {
                 r = random_name(prefix, name, sizeof(name));
-                if (r < 0)
-                        return r;
-                fd = make_held(parent, name);
-                if (fd < 0 && (fd != -EEXIST || i == ATTEMPTS))
-                        return fd;
-        }
+                if (r == 0)
+                        r = fd = make_held(parent, name);
+        } while (r == -EEXIST && ++attempts < ATTEMPTS);
+        if (r < 0)
+                return r;
 
         if (asprintf(&folder->path, "%s/%s", parent_path, name) < 0) {
                 folder->path = NULL;
