@@ -124,6 +124,15 @@ _doorward() {
                 mapfile -t COMPREPLY < <(compgen -W 'short pretty off' -- "${word#--json=}")
                 return
                 ;;
+        --debug=*)
+                mapfile -t COMPREPLY < <(compgen -W 'debug info warning error' -- \
+                        "${word#--debug=}")
+                return
+                ;;
+        --since=* | --until=*)
+                mapfile -t COMPREPLY < <(compgen -W '1d 7d 30d' -- "${word#*=}")
+                return
+                ;;
         --user=*)
                 mapfile -t COMPREPLY < <(compgen -u -- "${word#--user=}")
                 return

@@ -87,7 +87,7 @@ end
 complete -c doorward -f
 complete -c doorward -s h -l help -d 'Show help'
 complete -c doorward -l version -d 'Show the version'
-complete -c doorward -l debug -d 'Write to standard error what is done'
+complete -c doorward -l debug -a 'debug info warning error' -d 'Write to standard error what is done'
 
 complete -c doorward -n __doorward_no_command -a list -d 'Endpoints, and what policy says about you'
 complete -c doorward -n __doorward_no_command -a explain -d 'Why, and what would change it'
@@ -153,4 +153,4 @@ complete -c doorward \
     -n '__doorward_commands list explain leases revoke monitor forget policy verify capabilities info' -l json -x \
     -a 'short pretty off' -d 'Print JSON'
 complete -c doorward \
-    -n '__doorward_commands list explain leases revoke monitor forget verify capabilities info' -s j -d 'Print JSON'
+    -n '__doorward_commands list explain leases revoke monitor forget policy verify capabilities info' -s j -d 'Print JSON'
