@@ -11,9 +11,6 @@
 #include "broker/revoke.h"
 #include "broker/session.h"
 
-/* How long somebody may be kept out: 30 days. */
-#define BLOCK_MAX_SEC (30 * 24 * 3600)
-
 /* In the order of the interface. */
 enum {
         REVOKE_LEASE,
@@ -203,7 +200,7 @@ static const char *read_values(Revocation *revocation, const FieldValue *values)
         if (endpoint->present && name_parse(endpoint->string, &name) < 0)
                 return "endpoint";
         if (block_sec->present &&
-            (block_sec->integer < (uid->present ? 0 : 1) || block_sec->integer > BLOCK_MAX_SEC))
+            (block_sec->integer < (uid->present ? 0 : 1) || block_sec->integer > BLOCK_SEC_MAX))
                 return "block";
 
         if (lease->present)

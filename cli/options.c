@@ -13,6 +13,7 @@
 #include "client/uri.h"
 #include "common/name.h"
 #include "common/nearest.h"
+#include "common/terms.h"
 #include "policy/instant.h"
 #include "policy/timespan.h"
 
@@ -99,7 +100,7 @@ static const struct {
         {VALUE_USER, OPTION_OF_USER, "   --user=USER", "what this user has: a name or a number"},
         {VALUE_ENDPOINT, OPTION_ENDPOINT, "   --endpoint=NAME", "only what is of this endpoint"},
         {VALUE_BLOCK, OPTION_BLOCK, "   --block=TIME",
-         "who had it is not let in again for so long"},
+         "who had it is not let in again for so long; 0: let in"},
         {VALUE_ALL, OPTION_ALL, "   --all", "everybody's, where policy allows it"},
         {VALUE_AT, OPTION_AT, "   --at=PATH", "make the socket there"},
         {VALUE_CHECK, OPTION_CHECK, "   --check", "look for what is set up wrongly"},
@@ -137,7 +138,7 @@ static void help_print_command(const Command *command) {
                      *command->synopsis ? " " : "", command->synopsis);
         text_print_wrapped(stdout, command->text, 0, HELP_WIDTH);
         (void)putchar('\n');
-        help_print_options(command->options | OPTION_HELP);
+        help_print_options(command->options | OPTION_DEBUG | OPTION_HELP);
         (void)printf("\nSee doorward(1)%s.\n",
                      strstr(command->synopsis, "ENDPOINT")
                              ? ", and doorward-uri(7) for what ENDPOINT can be"
@@ -239,6 +240,12 @@ static int option_set_block(Options *options, const char *text) {
         if (r < 0)
                 return options_usage_error(
                         options, "--block= takes a time like 10min or 8h, or 0, not '%s'.", text);
+        if (usec > (uint64_t)BLOCK_SEC_MAX * USEC_PER_SEC)
+                return options_usage_error(
+                        options,
+                        "--block= takes 30 days at most, not '%s': a rule keeps out for "
+                        "longer.",
+                        text);
 
         options->lets_in = usec == 0;
         options->block = usec == 0 ? 0 : (int64_t)((usec - 1) / USEC_PER_SEC + 1);

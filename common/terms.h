@@ -61,6 +61,9 @@ typedef enum Means {
         _MEANS_MAX,
 } Means;
 
+/* How long somebody may be kept out after a revocation, in seconds: 30 days. */
+#define BLOCK_SEC_MAX INT64_C(2592000)
+
 /* Why a lease ended. */
 typedef enum EndReason {
         END_CLIENT = 1, /* the client closed its control connection */

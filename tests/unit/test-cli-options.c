@@ -191,7 +191,7 @@ static void test_block(void **state) {
                 {"--block=1", 1},           {"--block=10min", 600},
                 {"--block=1h 30min", 5400}, {"--block=2d", 172800},
                 {"--block=1500ms", 2},      {"--block=1us", 1},
-                {"--block=1000ms", 1},      {"--block=18446744073709", 18446744073709},
+                {"--block=1000ms", 1},      {"--block=30d", 2592000},
         };
         Parsed p;
 
@@ -243,6 +243,8 @@ static void test_wrong(void **state) {
                 {"doorward", "filter", "--block=soon"},
                 {"doorward", "filter", "--block=infinity"},
                 {"doorward", "filter", "--block=99999999999999999999"},
+                {"doorward", "filter", "--block=2592001"},
+                {"doorward", "filter", "--block=18446744073709"},
                 {"doorward", "exec"},
                 {"doorward", "exec", "a"},
                 {"doorward", "exec", "a", "--"},
