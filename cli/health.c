@@ -146,8 +146,7 @@ static void check_warnings(Health *health, const json_t *warnings) {
         size_t i;
 
         json_array_foreach(warnings, i, text)
-                find(health, FINDING_NOTE, "broker", "doorward verify", "%s",
-                     json_string_value(text));
+                find(health, FINDING_NOTE, "broker", NULL, "%s", json_string_value(text));
 }
 
 /* What it says of itself. */

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "cli/exit-status.h"
 #include "cli/lookup.h"
 #include "cli/report.h"
 
@@ -45,7 +46,11 @@ int lookup_installed(const Options *options, const char *word, Definition **ret)
         int r;
 
         if (!lookup_name(word, name))
-                return options_usage_error(options, "'%s' is not the name of an endpoint.", word);
+                return options_usage_error(
+                        options,
+                        "'%s' is not the name of an endpoint: those are of a-z, 0-9 and "
+                        "'-', and do not begin with '-' or 'ro-'.",
+                        word);
 
         r = definition_folders("", &folders);
         if (r == 0)
@@ -95,12 +100,22 @@ static int file_read(const char *path, char **ret) {
         return 0;
 }
 
+/* Whether the folder is called as those of drop-ins are: what is in it is part of a definition. */
+static bool is_drop_in(const char *path, const char *base) {
+        static const char folder[] = ".conf.d/";
+        size_t n = strlen(folder);
+
+        return base >= path + n && strncmp(base - n, folder, n) == 0;
+}
+
 /* "serial@" of "some/where/serial@.conf". */
 static bool name_of_file(const char *path, char ret[NAME_ENDPOINT_MAX + 2]) {
         char name[NAME_ENDPOINT_MAX + 2] = {}, plain[NAME_ENDPOINT_MAX + 1];
         const char *base = strrchr(path, '/') + 1;
         size_t n = strlen(base);
 
+        if (is_drop_in(path, base))
+                return false;
         if (n <= strlen(".conf") || !streq(base + n - strlen(".conf"), ".conf"))
                 return false;
         n -= strlen(".conf");
@@ -116,8 +131,12 @@ static bool name_of_file(const char *path, char ret[NAME_ENDPOINT_MAX + 2]) {
 }
 
 int lookup_file(const Options *options, const char *path, Definition **ret) {
-        static const char hint[] = "A definition's file is called NAME.conf, or NAME@.conf if it "
-                                   "is a template; a drop-in cannot be tried by itself.";
+        static const char hint[] =
+                "A definition's file is called NAME.conf, or NAME@.conf if it "
+                "is a template, and NAME is of a-z, 0-9 and '-', does not begin "
+                "with '-' or 'ro-', and has 48 characters at most. A drop-in "
+                "cannot be tried by itself: 'doorward verify NAME' reads it with "
+                "what it changes.";
         char name[NAME_ENDPOINT_MAX + 2];
         _cleanup_free_ char *text = NULL;
         int r;
@@ -129,6 +148,12 @@ int lookup_file(const Options *options, const char *path, Definition **ret) {
         r = file_read(path, &text);
         if (r == 0)
                 r = definition_parse(name, path, text, ret);
+        if (r == -EBADMSG) {
+                (void)report_problem(options, DOORWARD_ERR_ENDPOINT_DOWN,
+                                     "A definition is a text; is this one of another program?",
+                                     "%s holds a NUL character.", path);
+                return EXIT_STATUS_DEFINITION;
+        }
         if (r < 0)
                 return report_errno(options, r, "Cannot read %s", path);
 

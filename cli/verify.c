@@ -19,6 +19,8 @@
 #include "policy/settings.h"
 
 #define SETTINGS_WORD "doorward.conf"
+/* What stands before a warning of no definition. */
+#define FOLDERS_WORD "endpoints.d"
 
 /* What was found, in JSON's terms: one object for each file or definition that was looked at. */
 typedef struct Verify {
@@ -59,6 +61,17 @@ static void note_user(json_t *notes, const char *key, const char *name) {
 
         if (name && userfile_get_uid(USERFILE_PASSWD, name, &uid) == -ENOENT)
                 note(notes, "%s: the user %s does not exist here (/etc/passwd)", key, name);
+}
+
+static void note_exempt(json_t *notes, char *const *groups) {
+        gid_t gid;
+
+        for (; groups && *groups; groups++)
+                if (userfile_get_gid(USERFILE_GROUP, *groups, &gid) == -ENOENT)
+                        note(notes,
+                             "AuthenticateExempt=: the group %s does not exist here (/etc/group), "
+                             "so it exempts nobody",
+                             *groups);
 }
 
 /* Whether the endpoint is judged by an action of its own. */
@@ -114,6 +127,8 @@ static json_t *definition_notes(const Definition *definition) {
                              "Groups=: the group %s does not exist here (/etc/group), so the "
                              "endpoint cannot be opened",
                              *group);
+        for (Access access = ACCESS_READ_ONLY; access < _ACCESS_MAX; access++)
+                note_exempt(notes, definition->targets[access].exempt);
         note_user(notes, "ConnectAs=",
                   definition->connect_as == CONNECT_AS_USER ? definition->connect_user : NULL);
         note_user(notes, "PeerUser=", definition->peer_any ? NULL : definition->peer_user);
@@ -201,6 +216,9 @@ static int all_verify(Verify *verify) {
 
         for (size_t i = 0; i < catalogue->n_definitions; i++)
                 definition_take(verify, catalogue->definitions[i]);
+        if (catalogue->warnings)
+                result_take(verify, FOLDERS_WORD, NULL, json_array(),
+                            strv_to_json(catalogue->warnings), json_array());
         return settings_verify(verify);
 }
 

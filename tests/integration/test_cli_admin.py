@@ -120,10 +120,38 @@ def test_verify_a_file():
         lib.write(path, OTHER.replace("[Full]", "[Full]\nMaxSec=1h\nLease=tracked"))
         result = doorward("verify", path).expect_status(80)
         lib.expect_in("error", result.out)
-        os.rename(path, f"{folder}/draft")
+        lib.write(path, OTHER.replace("Groups=", "X-Nothing=\0\nGroups="))
+        lib.expect_in("NUL character", doorward("verify", path).expect_status(80).err)
+        os.mkdir(f"{folder}/draft.conf.d")
+        os.rename(path, f"{folder}/draft.conf.d/part.conf")
+        result = doorward("verify", f"{folder}/draft.conf.d/part.conf").expect_status(2)
+        lib.expect_in("A drop-in cannot be tried by itself", result.err)
+        os.rename(f"{folder}/draft.conf.d/part.conf", f"{folder}/draft_1.conf")
+        result = doorward("verify", f"{folder}/draft_1.conf").expect_status(2)
+        lib.expect_in("NAME is of a-z, 0-9 and '-'", result.err)
+        os.rename(f"{folder}/draft_1.conf", f"{folder}/draft")
         doorward("verify", f"{folder}/draft").expect_status(2)
         doorward("verify", f"{folder}/none.conf").expect_status(1)
         doorward("verify", "none").expect_status(88)
+
+
+def test_verify_what_is_none():
+    """A file that is called as no definition is, and a group that exempts nobody: verify says so."""
+    path = f"{lib.DEFINITIONS}/my_log.conf"
+    with lib.file(path, OTHER):
+        out = doorward("verify").expect_status(0).out
+        lib.expect_in(f"endpoints.d: warning: {path} is ignored", out)
+        (found,) = [
+            entry for entry in doorward("verify", "-j").json() if entry["name"] == "endpoints.d"
+        ]
+        lib.expect([path in text for text in found["warnings"]], [True])
+        result = doorward("verify", "my_log").expect_status(2)
+        lib.expect_in("those are of a-z, 0-9 and '-'", result.err)
+    lib.expect_not_in("endpoints.d:", doorward("verify").expect_status(0).out)
+    exempt = OTHER.replace("[Full]", "[Full]\nAuthenticate=self\nAuthenticateExempt=no-such-group")
+    with lib.definition("other", exempt, apply=False):
+        out = doorward("verify", "other").expect_status(0).out
+        lib.expect_in("note: AuthenticateExempt=: the group no-such-group does not exist", out)
 
 
 def test_cat_config():
