@@ -82,7 +82,8 @@ static int finish_means(DefinitionBuilder *builder) {
 
         target->means = MEANS_OPEN_FLAGS;
         target->real_limit = target->kind != KIND_DEVICE || has_harmless_controls(d);
-        if (!target->real_limit && !level->open_flags)
+        /* Without Device= check_devices() has to say that, first of all. */
+        if (!target->real_limit && !level->open_flags && d->devices)
                 return REFUSE(d, "[ReadOnly]: a device that is opened for reading only still takes "
                                  "device controls, which can change it; if that is all right here, "
                                  "say ReadOnlyMeans=open-flags");

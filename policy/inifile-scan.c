@@ -142,6 +142,9 @@ static const char *scan_line(ScanEntry *current, Slice line) {
         if (line.size > INIFILE_LINE_MAX)
                 return "is longer than 197 bytes: lists may be spread over several lines that "
                        "repeat the key";
+        if (line.size > 0 && line.text[line.size - 1] == '\r')
+                return "ends with a control character, the carriage return of Windows: "
+                       "sed -i 's/\\r$//' takes it away";
         if (!is_plain_line(line))
                 return "holds a control character, or is not UTF-8";
         if (inner.size == 0 || inner.text[0] == '#' || inner.text[0] == ';')

@@ -332,6 +332,7 @@ static void test_read_only_limits(void **state) {
                 assert_int_equal(d->targets[ACCESS_READ_ONLY].mode, LEASE_MODE_TRACKED);
         }
 
+        assert_refused("[ReadOnly]\nOpenFile=/dev/x\n", "needs [Connect] Device=");
         assert_refused("[ReadOnly]\nOpenFile=/dev/x\n[Connect]\nDevice=char:misc\n",
                        "say ReadOnlyMeans=open-flags");
         assert_refused("[ReadOnly]\nOpenFile=/dev/x\n[Connect]\nDevice=char:mem char:misc\n",

@@ -113,7 +113,7 @@ static void test_refused_lines(void **state) {
                 {"[B;C]", "is no [Section]"},
                 {"Key=a\tb", "control character"},
                 {"Key=a\rb", "control character"},
-                {"Key=value\r", "control character"},
+                {"Key=value\r", "carriage return of Windows: sed -i 's/\\r$//'"},
                 {"# comment\r", "control character"},
                 {"Key=\x1b[2J", "control character"},
                 {"Key=\x7f", "control character"},
