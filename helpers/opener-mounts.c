@@ -77,7 +77,7 @@ static void trust(OpenerMounts *mounts, uint64_t number) {
 }
 
 static int check(OpenerMounts *mounts, int fd) {
-        uint64_t number;
+        uint64_t number = 0;
         int r;
 
         r = get_number(fd, &number);
