@@ -83,6 +83,25 @@ int admission_check_delivery(Session *session, Refusal *ret_refusal) {
         return ADMISSION_E_REFUSED;
 }
 
+/* One that can be written as it stands, or who says which there are. */
+static void hint_at_instances(Refusal *refusal, const Definition *definition) {
+        char **each = definition->instances;
+
+        while (each && *each && strpbrk(*each, "*?["))
+                each++;
+        if (each && *each)
+                refusal_set_hint(refusal,
+                                 "%s@ is a template. Write '%s@%s' in place of '%s'; 'doorward "
+                                 "list' shows which else there may be.",
+                                 definition->name, definition->name, *each, refusal->endpoint);
+        else
+                refusal_set_hint(refusal,
+                                 "%s@ is a template: write %s@ and, behind that, one of those that "
+                                 "'doorward list' shows. An administrator says which there may be, "
+                                 "by Instance= in its definition.",
+                                 definition->name, definition->name);
+}
+
 static void refuse_unknown(Refusal *refusal, const Catalogue *catalogue, const Name *name) {
         for (size_t i = 0; i < catalogue->n_definitions; i++) {
                 const Definition *definition = catalogue->definitions[i];
@@ -91,17 +110,14 @@ static void refuse_unknown(Refusal *refusal, const Catalogue *catalogue, const N
                     !streq(definition->name, name->endpoint))
                         continue;
                 refusal_set_cause(refusal, "a template, and no instance was named");
-                refusal_set_hint(refusal,
-                                 "%s@ is a template: write %s@INSTANCE, of which 'doorward list' "
-                                 "shows what they may be called.",
-                                 name->endpoint, name->endpoint);
+                hint_at_instances(refusal, definition);
                 return;
         }
 
         refusal_set_cause(refusal, "no such definition");
-        refusal_set_hint(refusal, "'doorward list' shows which endpoints there are; a new "
-                                  "definition takes effect with: systemctl daemon-reload && "
-                                  "systemctl reload doorward");
+        refusal_set_hint(refusal, "'doorward list' shows which endpoints there are. An "
+                                  "administrator makes a new definition take effect with: "
+                                  "systemctl daemon-reload && systemctl reload doorward");
 }
 
 int admission_take_prompt(Session *session, UserSlot slot, bool by_pam, UserCharge *charge,
@@ -155,10 +171,7 @@ int admission_find(const Broker *broker, const char *text, Name *ret_name,
 
         if (!definition->problem && !definition_has_instance(definition, name.instance)) {
                 refusal_set_cause(ret_refusal, "not an instance that %s@ allows", definition->name);
-                refusal_set_hint(ret_refusal,
-                                 "Instance= in the definition of %s@ says which there are; "
-                                 "'doorward list' shows it.",
-                                 definition->name);
+                hint_at_instances(ret_refusal, definition);
                 return ADMISSION_E_REFUSED;
         }
 
@@ -180,9 +193,26 @@ int admission_check_block(Broker *broker, uid_t uid, const Name *name, Refusal *
         refusal_set_cause(ret_refusal, "it was revoked, and the user is kept out for another %u s",
                           (unsigned)((until - now + 999999) / 1000000));
         refusal_set_hint(ret_refusal,
-                         "Access was taken back, and is not given again for another %u seconds.",
-                         (unsigned)((until - now + 999999) / 1000000));
+                         "Access was taken back, and is not given again for another %u seconds. "
+                         "An administrator gives it back with: doorward revoke --block=0 --user=%u "
+                         "--endpoint=%s",
+                         (unsigned)((until - now + 999999) / 1000000), (unsigned)uid,
+                         ret_refusal->endpoint);
         return ADMISSION_E_REFUSED;
+}
+
+/* One of both it has. */
+static void hint_at_other(Refusal *refusal, const Definition *definition, const Name *name,
+                          Access access) {
+        const char *full = access == ACCESS_FULL ? "" : ":ro", *other = *full ? "" : ":ro";
+        char text[NAME_TEXT_SIZE];
+
+        (void)name_to_string(name, text);
+        refusal_set_hint(refusal,
+                         "%s%s has no %s form. Write '%s%s' in place of '%s%s' for %s access.",
+                         definition->name, definition->template ? "@" : "",
+                         access_to_string(access), text, other, text, full,
+                         access_to_string(access == ACCESS_FULL ? ACCESS_READ_ONLY : ACCESS_FULL));
 }
 
 int admission_check_access(const Definition *definition, const Name *name, Access access,
@@ -201,11 +231,7 @@ int admission_check_access(const Definition *definition, const Name *name, Acces
                 refusal_init(ret_refusal, ERROR_ACCESS_UNSUPPORTED);
                 ret_refusal->access = access;
                 refusal_set_cause(ret_refusal, "the definition does not provide it");
-                refusal_set_hint(ret_refusal,
-                                 "%s%s has no %s form; 'doorward list' shows what it "
-                                 "has.",
-                                 definition->name, definition->template ? "@" : "",
-                                 access_to_string(access));
+                hint_at_other(ret_refusal, definition, name, access);
         }
 
         (void)name_to_string(name, ret_refusal->endpoint);
@@ -265,8 +291,8 @@ static int check_namespaces(const Session *session, const Findings *findings, Ac
 
         return refuse_namespace(ret_refusal, "out of a user namespace",
                                 "From inside a user namespace (a rootless container, a sandbox) "
-                                "this is not given; AllowForeignUserNamespace= in doorward.conf "
-                                "decides.");
+                                "this is not given, unless an administrator sets "
+                                "AllowForeignUserNamespace= in doorward.conf.");
 }
 
 static int read_findings(const Peer *peer, Process *process, Findings *ret) {

@@ -152,8 +152,8 @@ static void on_actions(int error, void *userdata) {
 
         refusal_init(&refusal, ERROR_POLICY_UNAVAILABLE);
         refusal_set_cause(&refusal, "polkit does not tell which actions there are");
-        refusal_set_hint(&refusal, "polkit is not there: 'systemctl status polkit' says why. "
-                                   "Nothing is granted without it.");
+        refusal_set_hint(&refusal, "polkit is not there, and nothing is granted without it. An "
+                                   "administrator starts it with: systemctl restart polkit");
         open_refuse_unjudged(open, &refusal);
 }
 

@@ -46,8 +46,9 @@ static void judge(const AuthorityAnswer *answer, Refusal *ret) {
         if (answer->failure) {
                 refusal_init(ret, ERROR_POLICY_UNAVAILABLE);
                 refusal_set_cause(ret, "polkit: %s", answer->text ? answer->text : "no answer");
-                refusal_set_hint(ret, "polkit is not there, or did not answer: 'systemctl status "
-                                      "polkit' says how it is. Root is not in need of it.");
+                refusal_set_hint(ret, "polkit is not there, or did not answer, of which root is "
+                                      "not in need. An administrator starts it with: systemctl "
+                                      "restart polkit");
         } else if (answer->decision == DECISION_CHALLENGE) {
                 refusal_init(ret, ERROR_INTERACTIVE_AUTHENTICATION_REQUIRED);
                 refusal_set_cause(ret, "a password is needed and nobody may be asked");

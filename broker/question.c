@@ -99,9 +99,9 @@ static void judge_failure(const Question *question, const AuthorityAnswer *answe
 
         switch (answer->failure) {
         case AUTHORITY_TIMED_OUT:
-                refusal_set_hint(ret_refusal, "polkit did not answer in time: 'systemctl status "
-                                              "polkit' says how it is, and a rule that runs long "
-                                              "holds up everybody.");
+                refusal_set_hint(ret_refusal, "polkit did not answer in time; a rule that runs "
+                                              "long holds up everybody. An administrator starts "
+                                              "polkit anew with: systemctl restart polkit");
                 break;
         case AUTHORITY_NOT_PERMITTED:
                 refusal_set_hint(ret_refusal,
@@ -111,10 +111,11 @@ static void judge_failure(const Question *question, const AuthorityAnswer *answe
                 break;
         case AUTHORITY_ANSWERED:
         case AUTHORITY_UNAVAILABLE:
-                refusal_set_hint(ret_refusal, "polkit is not there, or could not tell: 'systemctl "
-                                              "status polkit' and the record of this request say "
-                                              "why (where it names /proc, see doorwardd(8) "
-                                              "on hidepid). Nothing is granted without it.");
+                refusal_set_hint(ret_refusal, "polkit is not there, or could not tell; the record "
+                                              "of this request says why (where it names /proc, "
+                                              "see doorwardd(8) on hidepid). Nothing is granted "
+                                              "without it. An administrator starts it with: "
+                                              "systemctl restart polkit");
                 break;
         }
 }

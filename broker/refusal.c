@@ -97,8 +97,9 @@ static void opener_hint(Refusal *refusal, OpenerStatus status, const Name *name)
                 break;
         case OPENER_OPEN:
                 refusal_set_hint(refusal,
-                                 "Is the service, or the device, behind %s there and in "
-                                 "order? It was allowed, and could not be opened.",
+                                 "It was allowed, and could not be opened: an administrator "
+                                 "sees to it that the service, or the device, behind %s is there "
+                                 "and in order.",
                                  name_to_string(name, whole));
                 break;
         case OPENER_TIMEOUT:
@@ -121,8 +122,8 @@ static void opener_hint(Refusal *refusal, OpenerStatus status, const Name *name)
                 break;
         case OPENER_INSTANCE:
                 refusal_set_hint(refusal,
-                                 "Instance= in the definition of %s@ says which there "
-                                 "are; 'doorward list' shows it.",
+                                 "'doorward list' shows which instances of %s@ there may be; an "
+                                 "administrator says that, by Instance= in its definition.",
                                  name->endpoint);
                 break;
         case OPENER_REFUSED_CLIENT:
@@ -165,8 +166,8 @@ void refusal_init_unreachable(Refusal *refusal, int error, const Name *name) {
         } else if (error == ECONNRESET) {
                 refusal_set_cause(refusal, "the opener of %s ended in mid-request", name->endpoint);
                 refusal_set_hint(refusal,
-                                 "Try again; 'systemctl status doorward-opener@%s' and the "
-                                 "journal say why it ended.",
+                                 "Try again. Why it ended is for an administrator to see: "
+                                 "'systemctl status doorward-opener@%s'.",
                                  name->endpoint);
         } else if (error == ETIMEDOUT) {
                 refusal_set_cause(refusal, "the opener of %s did not answer in time",
@@ -175,7 +176,9 @@ void refusal_init_unreachable(Refusal *refusal, int error, const Name *name) {
         } else {
                 refusal_set_cause(refusal, "the opener of %s cannot be reached: %s", name->endpoint,
                                   strerror(error));
-                refusal_set_hint(refusal, "See 'systemctl status doorward-opener@%s.socket'.",
+                refusal_set_hint(refusal,
+                                 "An administrator makes it anew with: systemctl restart "
+                                 "doorward-opener@%s.socket",
                                  name->endpoint);
         }
 }
@@ -203,8 +206,8 @@ void refusal_init_filter(Refusal *refusal, int error, const FilterReply *reply, 
 
         refusal_set_hint(refusal,
                          "%s is read-only by a filter, which does not run here, and without it "
-                         "nothing is given: 'systemctl start doorward-filter.socket' lets it be "
-                         "started, 'journalctl -u \"doorward-filter@*\"' says why it was not.",
+                         "nothing is given: the record of this request says why. An administrator "
+                         "lets it be started with: systemctl start doorward-filter.socket",
                          name->endpoint);
 }
 
@@ -224,11 +227,12 @@ void refusal_init_helper(Refusal *refusal, int error) {
                                           "again later.");
         } else if (error == ECONNRESET) {
                 refusal_set_cause(refusal, "the PAM helper ended without a verdict");
-                refusal_set_hint(refusal, "PAM failed, or the unit that runs it: 'journalctl -u "
-                                          "doorward-pam@*' says how.");
+                refusal_set_hint(refusal, "PAM failed, or the unit that runs it: an administrator "
+                                          "sees how by \"journalctl -u 'doorward-pam@*'\".");
         } else {
                 refusal_set_cause(refusal, "the PAM helper cannot be asked: %s", strerror(error));
-                refusal_set_hint(refusal, "See 'systemctl status doorward-pam.socket'.");
+                refusal_set_hint(refusal, "An administrator lets passwords be asked for with: "
+                                          "systemctl start doorward-pam.socket");
         }
 }
 
@@ -259,7 +263,7 @@ static const char *verdict_hint(VerdictCode code) {
         case VERDICT_FAILED:
                 return "Try again, with the right password: the prompt says whose.";
         case VERDICT_CANCELLED:
-                return "";
+                return "Nothing was answered, and so nothing given. Try again to be asked again.";
         case VERDICT_CLIENT:
                 return "The helper that asks for passwords does not take this process for a "
                        "client.";

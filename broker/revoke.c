@@ -59,7 +59,10 @@ static void refuse_missing(Revocation *revocation) {
         refusal_init(&refusal, ERROR_LEASE_NOT_FOUND);
         refusal.lease = revocation->lease;
         refusal_set_cause(&refusal, "no such lease");
-        refusal_set_hint(&refusal, "'doorward leases' shows which there are; it may have ended.");
+        refusal_set_hint(&refusal,
+                         "'doorward leases' shows those of yours. It may have ended, or be "
+                         "another user's; an administrator sees all of them with: "
+                         "doorward leases --all");
         session_refuse(revocation->session, &refusal);
 }
 

@@ -73,7 +73,8 @@ static int pty_show(Front *base) {
 
         if (r == -ENOTTY)
                 return report_problem(spec->options, DOORWARD_ERR_UNSUPPORTED,
-                                      "'doorward exec' hands over the descriptor itself.",
+                                      "Write 'exec' in place of 'run': it hands over the "
+                                      "descriptor itself.",
                                       "%s is no terminal line, and nothing can stand in its place.",
                                       spec->argument->uri.endpoint);
         return r < 0 ? report_errno(spec->options, r, "Cannot make a terminal line for %s",

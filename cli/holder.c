@@ -139,7 +139,9 @@ static int fetch_take(Holder *holder, WireReply *reply, int *ret_fd, doorward_er
                 error_set(error, DOORWARD_DOMAIN_ENDPOINT, DOORWARD_ERR_UNSUPPORTED, EPROTOTYPE,
                           "%s is no stream socket, and there can be no private one in its place.",
                           holder->conn->uri.endpoint);
-                error_set_hint(error, "'doorward exec' hands over the descriptor itself.");
+                error_set_hint(
+                        error,
+                        "Write 'exec' in place of 'run': it hands over the descriptor itself.");
                 return -EPROTOTYPE;
         }
 

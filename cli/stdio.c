@@ -48,7 +48,8 @@ static int stdio_error(const Options *options, int error, PumpSide side, const c
         if (error == -EMEDIUMTYPE)
                 return report_problem(
                         options, DOORWARD_ERR_UNSUPPORTED,
-                        "'doorward exec' and 'doorward fdpass' hand over the descriptor itself.",
+                        "Write 'exec' in place of 'stdio', and behind the endpoint the program "
+                        "that is to have it: that gets the descriptor itself.",
                         "%s keeps the boundaries of messages, and a stream of bytes loses them.",
                         name);
 

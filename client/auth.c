@@ -17,6 +17,7 @@ int auth_fail_program(doorward_error *error, const char *what) {
 int auth_fail_cancelled(doorward_error *error) {
         error_set(error, DOORWARD_DOMAIN_AUTH, DOORWARD_ERR_AUTH_CANCELLED, ECANCELED,
                   "Authentication was cancelled by who was asked.");
+        error_set_hint(error, "Try again to be asked again.");
         return -ECANCELED;
 }
 

@@ -85,7 +85,8 @@ int channel_fail_protocol(Channel *channel, doorward_error *error, const char *w
         channel_close(channel);
         error_set(error, DOORWARD_DOMAIN_BROKER, DOORWARD_ERR_PROTOCOL, EPROTO,
                   "The broker at %s %s.", channel->path, what);
-        error_set_hint(error, "Do the broker and this program belong to the same version?");
+        error_set_hint(error, "Do the broker and this program belong to the same version? An "
+                              "administrator upgrades the older one.");
         return -EBADMSG;
 }
 
@@ -93,7 +94,8 @@ int channel_fail_timeout(Channel *channel, doorward_error *error) {
         channel_close(channel);
         error_set(error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_TIMEOUT, ETIMEDOUT,
                   "The broker at %s did not answer in time.", channel->path);
-        error_set_hint(error, "'systemctl status doorward.service' shows whether it is in order.");
+        error_set_hint(error, "An administrator starts it anew with: systemctl restart "
+                              "doorward.service");
         return -ETIMEDOUT;
 }
 
@@ -111,7 +113,8 @@ int channel_fail_system(Channel *channel, doorward_error *error, int r, const ch
 static int fail_stranger(Channel *channel, doorward_error *error, const char *what) {
         (void)channel_fail_protocol(channel, error, what);
         error_set_hint(error, "This is not the system's broker; nothing was asked of it or "
-                              "believed. 'systemctl status doorward.socket' shows the right one.");
+                              "believed. An administrator puts that back with: systemctl restart "
+                              "doorward.socket");
         return -EBADMSG;
 }
 
@@ -121,7 +124,7 @@ static int fail_gone(Channel *channel, doorward_error *error, int r) {
         error_set(error, DOORWARD_DOMAIN_BROKER, DOORWARD_ERR_NO_BROKER, -r,
                   "The broker at %s ended the connection before it answered.", channel->path);
         error_set_hint(error, "Try again: it is started anew when it is asked. If it ends again, "
-                              "'journalctl -u doorward.service' says why.");
+                              "an administrator sees why by 'journalctl -u doorward.service'.");
         return r;
 }
 
@@ -142,8 +145,9 @@ static int fail_connect(Channel *channel, doorward_error *error, int r) {
                                       "DOORWARD_SOCKET in the environment, or socket= of the "
                                       "URI, is to say?");
         else if (r == -EACCES || r == -EPERM)
-                error_set_hint(error, "Everybody may connect to the broker, so its socket is to "
-                                      "have mode 0666: systemctl status doorward.socket");
+                error_set_hint(error, "Everybody may connect to the broker. An administrator "
+                                      "makes its socket anew with: systemctl restart "
+                                      "doorward.socket");
         else
                 error_set_hint(error, "If doorward is installed, an administrator starts it with: "
                                       "systemctl start doorward.socket");

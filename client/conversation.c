@@ -35,7 +35,8 @@ static int fail_stranger(doorward_error *error, const char *what) {
 static int fail_unreadable(doorward_error *error) {
         error_set(error, DOORWARD_DOMAIN_AUTH, DOORWARD_ERR_PROTOCOL, EPROTO,
                   "Whoever asks for a password does so in a way that cannot be read.");
-        error_set_hint(error, "Do doorward's helper and this program belong to the same version?");
+        error_set_hint(error, "Do doorward's helper and this program belong to the same version? "
+                              "An administrator upgrades the older one.");
         return -EBADMSG;
 }
 

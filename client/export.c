@@ -5,13 +5,16 @@
 
 #include "client/export.h"
 
+/* Of what no user can do anything about. */
+#define MISTAKE \
+        "The program is mistaken: who wrote it can mend that, by the manual page of the function."
+
 void export_raise_conn(int errnum, const char *message, const char *hint) {
         _cleanup_error_ doorward_error error = {};
 
         error_set(&error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_INVALID_CONN, errnum, "%s",
                   message);
-        if (hint)
-                error_set_hint(&error, "%s", hint);
+        error_set_hint(&error, "%s", hint ?: MISTAKE);
         error_raise(&error);
 }
 
@@ -24,6 +27,7 @@ int export_fail_argument(doorward_error *error, const char *format, ...) {
         va_end(args);
 
         error_set(error, DOORWARD_DOMAIN_LIBRARY, DOORWARD_ERR_INVALID_ARG, EINVAL, "%s", text);
+        error_set_hint(error, MISTAKE);
         return -EINVAL;
 }
 

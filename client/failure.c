@@ -221,7 +221,9 @@ int failure_read(const VarlinkReply *reply, const json_t *request, doorward_erro
                 error_set(error, DOORWARD_DOMAIN_BROKER, DOORWARD_ERR_PROTOCOL, EPROTO,
                           "The broker refused with an error that this version does not know: %s.",
                           reply->error);
-                error_set_hint(error, "Was the broker upgraded and this program not?");
+                error_set_hint(error,
+                               "The broker is newer than this program, which an administrator "
+                               "upgrades.");
         }
 
         if (failure.hint)

@@ -170,7 +170,7 @@ int lease_fail_ended(Lease *lease, const char *endpoint, doorward_error *error) 
         error_set(error, DOORWARD_DOMAIN_BROKER, DOORWARD_ERR_LEASE_ENDED, ECONNABORTED,
                   "The lease on %s has ended: %s.", endpoint,
                   doorward_close_reason_to_string(lease_get_end(lease)));
-        error_set_hint(error, "What is opened anew has a new lease, if policy still allows it.");
+        error_set_hint(error, "Open it again: that has a new lease, if policy still allows it.");
         return -ECONNABORTED;
 }
 

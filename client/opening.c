@@ -297,6 +297,7 @@ static int fail_ended(const Opening *opening, const OpeningReply *read, doorward
         error_set(error, DOORWARD_DOMAIN_BROKER, DOORWARD_ERR_LEASE_ENDED, ECONNABORTED,
                   "Access to %s ended before it began: %s.", opening->spec->uri->endpoint,
                   read->reason ?: "no reason given");
+        error_set_hint(error, "Try again, if it was not taken back on purpose.");
         error_set_request(error, read->terms.request_id);
         return -EREMOTEIO;
 }

@@ -23,6 +23,7 @@ static int fail_unavailable(doorward_error *error, const char *message, const ch
 static int fail_cancelled(doorward_error *error, const char *how) {
         error_set(error, DOORWARD_DOMAIN_AUTH, DOORWARD_ERR_AUTH_CANCELLED, ECANCELED,
                   "Authentication was cancelled: %s.", how);
+        error_set_hint(error, "Try again to be asked again.");
         return -ECANCELED;
 }
 

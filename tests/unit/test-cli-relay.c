@@ -458,8 +458,9 @@ static void test_cancel(void **state) {
         call(&relay, RELAY("Continue", "\"cancel\":true", UPGRADE));
         expect(&relay, "{\"error\":\"org.doorward.Relay.Failed\",\"parameters\":{\"class\":"
                        "\"auth-cancelled\",\"domain\":\"auth\",\"errno\":125,\"message\":"
-                       "\"Authentication was cancelled by who was asked.\",\"endpoint\":"
-                       "\"docker\",\"requestId\":\"r1\"}}");
+                       "\"Authentication was cancelled by who was asked.\",\"hint\":"
+                       "\"Try again to be asked again.\",\"endpoint\":\"docker\","
+                       "\"requestId\":\"r1\"}}");
         relay.in = close_fd(relay.in);
         assert_int_equal(finish(&relay), 0);
 }

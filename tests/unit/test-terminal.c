@@ -131,9 +131,11 @@ static void job_ask(PtyOutcome *outcome, void *userdata) {
         else
                 outcome->r = terminal_ask(&cred, &watch, &error);
         outcome->code = error.code;
-        (void)snprintf(outcome->text, sizeof(outcome->text), "%s",
-                       outcome->r == 0 ? cred.result ?: "(none)"
-                                       : error.hint ?: error.message ?: "(no error)");
+        if (outcome->r == 0)
+                (void)snprintf(outcome->text, sizeof(outcome->text), "%s", cred.result ?: "(none)");
+        else
+                (void)snprintf(outcome->text, sizeof(outcome->text), "%s %s",
+                               error.message ?: "(no error)", error.hint ?: "(no hint)");
         if (cred.result && cred.resultlen != strlen(cred.result))
                 outcome->r = -ERANGE;
         ways_get(&after);
