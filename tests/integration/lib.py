@@ -217,6 +217,11 @@ def ok(*argv, **options):
     return run(*argv, **options).expect_status(0).out
 
 
+def typed(command, user=None, **options):
+    """What is printed for people to type, typed in a shell."""
+    return run("sh", "-c", command, user=user, **{"timeout": 60, **options})
+
+
 def login(user, *argv, timeout=30, input="", env=None):
     """Runs it in a login session of its own, by PAM, as getty and sshd do."""
     with scratch() as folder:

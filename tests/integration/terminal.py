@@ -88,6 +88,19 @@ class Terminal:
         if status != wanted:
             raise lib.Failure(f"status {status}, wanted {wanted}: {self.text!r}")
 
+    def serve(self, answer, timeout=60):
+        """Types what answer() makes of the line of each prompt, until it ends: its exit status."""
+        deadline = time.monotonic() + timeout
+        while self._status is None:
+            if "assword: " in self.text[self._seen :] and not self.echoes():
+                self._seen = len(self.text)
+                self.type(answer(self.text.splitlines()[-1]))
+            with contextlib.suppress(lib.Failure):
+                self.status(0.1)
+            if time.monotonic() > deadline:
+                raise lib.Failure(f"still runs: {self.text!r}")
+        return self._status
+
     def hang_up(self):
         """As a terminal window that is closed."""
         os.close(self.master)

@@ -28,7 +28,7 @@ def expect_healthy():
 
 def expect_mended(problem):
     """What is printed as its remedy, typed by root, is one."""
-    lib.ok("sh", "-c", problem["remedy"], timeout=60)
+    lib.typed(problem["remedy"]).expect_status(0)
     try:
         lib.wait_for(lambda: not check()[1], f"{problem['remedy']} mends it", timeout=10)
     except lib.Failure as failure:
@@ -60,7 +60,7 @@ def test_socket():
     lib.systemctl("stop", "doorward.socket", "doorward.service")
     _, problems = check()
     lib.expect([entry["check"] for entry in problems], ["socket", "broker"], problems)
-    lib.ok("sh", "-c", problems[0]["remedy"])
+    lib.typed(problems[0]["remedy"]).expect_status(0)
     expect_healthy()
     lib.systemctl("disable", "--quiet", "doorward.socket")
     expect_mended(only_problem("socket", "after the next boot"))
@@ -132,7 +132,7 @@ def test_hidden_processes():
         problem = [entry for entry in problems if entry["check"] == "proc"]
         lib.expect(len(problem), 1)
     finally:
-        lib.ok("sh", "-c", problem[0]["remedy"])
+        lib.typed(problem[0]["remedy"]).expect_status(0)
     expect_healthy()
 
 
