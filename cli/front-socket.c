@@ -100,7 +100,13 @@ static int socket_show(Front *base) {
 }
 
 static int socket_process(Front *base) {
-        return reception_process(((FrontSocket *)base)->reception);
+        FrontSocket *front = (FrontSocket *)base;
+        int status = reception_process(front->reception);
+
+        /* Nobody listens to it any more, so it is not to be heard again and again. */
+        if (status >= 0)
+                front->reception = reception_free(front->reception);
+        return status;
 }
 
 static int64_t socket_get_deadline(const Front *base) {

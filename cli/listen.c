@@ -132,7 +132,7 @@ static int listen_find_place(Listen *listen) {
 }
 
 static int listen_make_socket(Listen *listen) {
-        pid_t holder;
+        pid_t holder = 0;
         int status, r;
 
         status = listen_find_place(listen);
