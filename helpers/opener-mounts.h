@@ -9,7 +9,8 @@
  * a process of theirs serves. With allow_other it is there for openers too, and its folders are
  * root's if it says so. Nothing of one is passed or opened, whoever mounted it. All other kinds
  * take root to mount: whom those are to believe, a server or a disk that somebody brought, was then
- * root's decision.
+ * root's decision. What a user mounts in a namespace of their own is in no table but that one's,
+ * and what is not in ours is refused, too.
  *
  * It has to be known before anything else is asked. fstat(2), and fstatfs(2) as well, are questions
  * to that process, which need not answer: who asks waits, for ever, where not even SIGKILL reaches
