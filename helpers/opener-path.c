@@ -26,9 +26,15 @@ static void walk_deinit(Walk *walk) {
         walk->dir = -EBADF;
 }
 
+/* Of a path that would leave no room for the reason, its end is shown. */
+#define SHOWN_MAX 80U
+
 /* Refuses for something about the component name, or about the folder itself if name is NULL. */
 static int walk_refuse(Walk *walk, int error, const char *name, const char *reason) {
-        return opener_refuse(walk->reply, OPENER_PATH, error, "%s%s%s %s", walk->where,
+        size_t n = strlen(walk->where), skipped = n > SHOWN_MAX ? n - SHOWN_MAX : 0;
+
+        return opener_refuse(walk->reply, OPENER_PATH, error, "%s%s%s%.40s %s",
+                             skipped ? "..." : "", walk->where + skipped,
                              name || !walk->where[0] ? "/" : "", name ?: "", reason);
 }
 

@@ -243,6 +243,24 @@ static void test_magic_link(void **state) {
         close_fd(fds[1]);
 }
 
+/* The reason is told, however long the path. */
+static void test_long_path(void **state) {
+        Fixture *f = *state;
+        char name[NAME_MAX + 1], path[2 * NAME_MAX + 4];
+
+        memset(name, 'x', sizeof(name));
+        name[NAME_MAX] = 0;
+        make_folder(f, name, 0757);
+        (void)snprintf(path, sizeof(path), "/%s/%s", name, name);
+        assert_int_equal(walk(f, path), OPENER_PATH);
+        assert_int_equal(strncmp(f->reply.detail, "...xxx", 6), 0);
+        assert_non_null(strstr(f->reply.detail, "xxx is a folder that others can write"));
+        assert_int_equal(fchmodat(f->root, name, 0755, 0), 0);
+        assert_int_equal(walk(f, path), OPENER_PATH);
+        assert_non_null(strstr(f->reply.detail, "/xxx"));
+        assert_non_null(strstr(f->reply.detail, "xxx does not exist"));
+}
+
 static void test_folder_others_write(void **state) {
         static const mode_t modes[] = {0775, 0757, 01777, 02775};
         Fixture *f = *state;
@@ -469,6 +487,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_link_count, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_link_targets, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_magic_link, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_long_path, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_folder_others_write, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_link_others_write, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_other_owner, setup, teardown),
