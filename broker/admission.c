@@ -2,6 +2,7 @@
 
 #include "broker/admission.h"
 #include "broker/broker.h"
+#include "policy/timespan.h"
 
 /* How many prompts a user is shown at a time. */
 #define PROMPTS_PER_USER 1
@@ -181,23 +182,26 @@ int admission_find(const Broker *broker, const char *text, Name *ret_name,
 }
 
 int admission_check_block(Broker *broker, uid_t uid, const Name *name, Refusal *ret_refusal) {
-        uint64_t now = broker_now_boottime(broker), until;
-        char text[NAME_TEXT_SIZE];
+        char text[NAME_TEXT_SIZE], left[TIMESPAN_TEXT_SIZE];
+        uint64_t now = broker_now_boottime(broker), seconds;
+        const Block *block;
 
-        until = block_table_find(&broker->blocks, uid, name_to_string(name, text), now);
-        if (until == 0)
+        block = block_table_find(&broker->blocks, uid, name_to_string(name, text), now);
+        if (!block)
                 return 0;
 
+        seconds = (block->until - now + USEC_PER_SEC - 1) / USEC_PER_SEC;
         refusal_init(ret_refusal, ERROR_PERMISSION_DENIED);
         (void)name_to_string(name, ret_refusal->endpoint);
         refusal_set_cause(ret_refusal, "it was revoked, and the user is kept out for another %u s",
-                          (unsigned)((until - now + 999999) / 1000000));
+                          (unsigned)seconds);
+        /* As wide as the block is: who is kept out of all is not let in by the name of one. */
         refusal_set_hint(ret_refusal,
-                         "Access was taken back, and is not given again for another %u seconds. "
-                         "An administrator gives it back with: doorward revoke --block=0 --user=%u "
-                         "--endpoint=%s",
-                         (unsigned)((until - now + 999999) / 1000000), (unsigned)uid,
-                         ret_refusal->endpoint);
+                         "Access was taken back, and is not given again for another %s. "
+                         "An administrator gives it back with: doorward revoke --block=0 "
+                         "--user=%u%s%s",
+                         timespan_to_string(seconds * USEC_PER_SEC, left), (unsigned)uid,
+                         block->endpoint[0] ? " --endpoint=" : "", block->endpoint);
         return ADMISSION_E_REFUSED;
 }
 

@@ -53,12 +53,15 @@ static void table_make_room(BlockTable *table) {
         }
 }
 
-/* Whether the block is of this endpoint. */
-static bool block_fits(const Block *block, const char *endpoint) {
-        size_t n = strlen(block->endpoint);
+/* Whether the name is that endpoint, or one of its instances; "" is all that there are. */
+static bool is_of(const char *name, const char *endpoint) {
+        size_t n = strlen(endpoint);
 
-        return strncmp(block->endpoint, endpoint, n) == 0 &&
-               (n == 0 || !endpoint[n] || endpoint[n] == '@');
+        return strncmp(endpoint, name, n) == 0 && (n == 0 || !name[n] || name[n] == '@');
+}
+
+static bool block_fits(const Block *block, const char *endpoint) {
+        return is_of(endpoint, block->endpoint);
 }
 
 int block_table_add(BlockTable *table, uid_t uid, const char *endpoint, uint64_t now,
@@ -96,20 +99,29 @@ int block_table_add(BlockTable *table, uid_t uid, const char *endpoint, uint64_t
 
 void block_table_remove(BlockTable *table, uid_t uid, const char *endpoint, bool own) {
         for (Block *block = table->first; block; block = block->next)
-                if (block->uid == uid && (block->own || !own) &&
-                    (!*endpoint || streq(block->endpoint, endpoint)))
+                if (block->uid == uid && (block->own || !own) && is_of(block->endpoint, endpoint))
                         block->until = 0;
         table_sweep(table, 0);
 }
 
-uint64_t block_table_find(const BlockTable *table, uid_t uid, const char *endpoint, uint64_t now) {
-        uint64_t until = 0;
+const Block *block_table_find(const BlockTable *table, uid_t uid, const char *endpoint,
+                              uint64_t now) {
+        const Block *longest = NULL;
 
         for (const Block *block = table->first; block; block = block->next)
-                if (block->uid == uid && block->until > now && block->until > until &&
-                    block_fits(block, endpoint))
-                        until = block->until;
-        return until;
+                if (block->uid == uid && block->until > now && block_fits(block, endpoint) &&
+                    (!longest || block->until > longest->until))
+                        longest = block;
+        return longest;
+}
+
+const Block *block_table_find_any(const BlockTable *table, uid_t uid, const char *endpoint,
+                                  uint64_t now) {
+        for (const Block *block = table->first; block; block = block->next)
+                if (block->uid == uid && block->until > now &&
+                    (block_fits(block, endpoint) || is_of(block->endpoint, endpoint)))
+                        return block;
+        return NULL;
 }
 
 bool block_table_is_empty(BlockTable *table, uint64_t now) {

@@ -47,12 +47,17 @@ void block_table_deinit(BlockTable *table);
 int block_table_add(BlockTable *table, uid_t uid, const char *endpoint, uint64_t now,
                     uint64_t until, bool own, uid_t owner) _must_check_;
 
-/* Lets the user in again: to that endpoint, or with "" to all. With own it is only what they made
- * themselves. */
+/* Lets the user in again: to that endpoint (of a template, to all of its instances), or with "" to
+ * all. With own it is only what they made themselves. */
 void block_table_remove(BlockTable *table, uid_t uid, const char *endpoint, bool own);
 
-/* Until when the user is kept out of this endpoint; 0: is not. */
-uint64_t block_table_find(const BlockTable *table, uid_t uid, const char *endpoint, uint64_t now);
+/* What keeps the user out of this endpoint for longest; NULL: nothing does. */
+const Block *block_table_find(const BlockTable *table, uid_t uid, const char *endpoint,
+                              uint64_t now);
+
+/* Something that keeps the user out of it, or of one of its instances; with "" of anything. */
+const Block *block_table_find_any(const BlockTable *table, uid_t uid, const char *endpoint,
+                                  uint64_t now);
 
 /* Whether nobody is kept out any more. */
 bool block_table_is_empty(BlockTable *table, uint64_t now);

@@ -389,8 +389,8 @@ bool lease_is_blocked(const Lease *lease) {
         char name[NAME_TEXT_SIZE];
 
         (void)name_to_string(&lease->name, name);
-        return block_table_find(blocks, lease->uid, name, now) > 0 ||
-               block_table_find(blocks, lease->identity, name, now) > 0;
+        return block_table_find(blocks, lease->uid, name, now) ||
+               block_table_find(blocks, lease->identity, name, now);
 }
 
 bool lease_is_of(const Lease *lease, uid_t uid) {

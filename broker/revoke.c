@@ -70,7 +70,7 @@ static int block(Revocation *revocation, uid_t uid, const char *endpoint) {
         Broker *broker = revocation->session->broker;
         uid_t by = revocation->session->peer.uid;
         uint64_t now = broker_now_boottime(broker);
-        bool was_out = block_table_find(&broker->blocks, uid, endpoint, now) > 0;
+        bool was_out = block_table_find(&broker->blocks, uid, endpoint, now);
         int r;
 
         r = block_table_add(&broker->blocks, uid, endpoint, now, now + revocation->block_usec,
@@ -121,10 +121,87 @@ static void refuse_full(Revocation *revocation) {
         session_refuse(revocation->session, &refusal);
 }
 
+/* Whom somebody else keeps out, or out of more, is not let in by this; that is not to be believed.
+ */
+static void refuse_still_out(Revocation *revocation, const Block *block) {
+        Refusal refusal;
+
+        refusal_init(&refusal, ERROR_PERMISSION_DENIED);
+        (void)snprintf(refusal.endpoint, sizeof(refusal.endpoint), "%s", revocation->endpoint);
+        refusal_set_cause(&refusal, "the user is kept out still");
+        if (revocation->permitted)
+                refusal_set_hint(&refusal,
+                                 "It is not this endpoint alone. All that keeps that user out ends "
+                                 "with: doorward revoke --block=0 --user=%u",
+                                 (unsigned)revocation->uid);
+        else
+                refusal_set_hint(&refusal,
+                                 "It was not you who took access back. An administrator gives it "
+                                 "back with: doorward revoke --block=0 --user=%u%s%s",
+                                 (unsigned)revocation->uid,
+                                 block->endpoint[0] ? " --endpoint=" : "", block->endpoint);
+        session_refuse(revocation->session, &refusal);
+}
+
+/* Nothing is ended. */
+static void revocation_let_in(Revocation *revocation) {
+        Broker *broker = revocation->session->broker;
+        const Block *left;
+
+        block_table_remove(&broker->blocks, revocation->uid, revocation->endpoint,
+                           !revocation->permitted);
+        keep_blocks(broker);
+        left = block_table_find_any(&broker->blocks, revocation->uid, revocation->endpoint,
+                                    broker_now_boottime(broker));
+        if (left)
+                refuse_still_out(revocation, left);
+        else
+                session_reply_consume(revocation->session,
+                                      json_pack("{s:i, s:i}", "ended", 0, "irrevocable", 0), -EBADF,
+                                      false);
+}
+
+static bool is_leased(const Revocation *revocation) {
+        for (const Lease *lease = revocation->session->broker->leases; lease; lease = lease->next)
+                if (revocation_fits(revocation, lease))
+                        return true;
+        return false;
+}
+
+/* An endpoint that is written wrong must not look like one of which nobody has anything. One that
+ * is gone may still be held, or somebody kept out of it. */
+static bool refuse_unknown(Revocation *revocation) {
+        Broker *broker = revocation->session->broker;
+        Refusal refusal;
+        Name name;
+
+        if (!revocation->endpoint[0] || name_parse(revocation->endpoint, &name) < 0 ||
+            catalogue_has(broker->catalogue, &name) || is_leased(revocation) ||
+            (revocation->lets_in &&
+             block_table_find_any(&broker->blocks, revocation->uid, revocation->endpoint,
+                                  broker_now_boottime(broker))))
+                return false;
+
+        refusal_init(&refusal, ERROR_ENDPOINT_NOT_FOUND);
+        (void)snprintf(refusal.endpoint, sizeof(refusal.endpoint), "%s", revocation->endpoint);
+        refusal_set_cause(&refusal, "no such definition");
+        refusal_set_hint(&refusal, "Nothing was ended, and nobody is kept out. 'doorward list' "
+                                   "shows which endpoints there are.");
+        session_refuse(revocation->session, &refusal);
+        return true;
+}
+
 static void revocation_carry_out(Revocation *revocation) {
         Session *session = revocation->session;
         Lease *lease = session->broker->leases;
         int ended = 0, irrevocable = 0, r;
+
+        if (refuse_unknown(revocation))
+                return;
+        if (revocation->lets_in) {
+                revocation_let_in(revocation);
+                return;
+        }
 
         r = revocation->block_usec > 0 ? block_all(revocation) : 0;
         if (r > 0) {
@@ -136,12 +213,7 @@ static void revocation_carry_out(Revocation *revocation) {
                 return;
         }
 
-        if (revocation->lets_in) {
-                block_table_remove(&session->broker->blocks, revocation->uid, revocation->endpoint,
-                                   !revocation->permitted);
-                lease = NULL;
-        }
-        if (revocation->lets_in || revocation->block_usec > 0)
+        if (revocation->block_usec > 0)
                 keep_blocks(session->broker);
 
         while (lease) {

@@ -141,6 +141,20 @@ static json_t *parameters_new(const Revocation *revocation, const char *id) {
         return parameters;
 }
 
+/* Policy has not been asked: somebody else keeps that user out, or of more. */
+static void explain_still_out(const Revocation *revocation, doorward_error *error) {
+        _cleanup_free_ char *name = NULL;
+        char user[USER_TEXT_SIZE];
+        doorward_error by = {};
+
+        name = text_escape(user_to_string(revocation->uid, user));
+        error_set(&by, (doorward_error_domain)error->domain, DOORWARD_ERR_DENIED, error->errnum,
+                  "%s is kept out still.", name ?: "?");
+        if (error->hint)
+                error_set_hint(&by, "%s", error->hint);
+        error_replace(error, &by);
+}
+
 /* One call, by an ID or by what the options say. */
 static int revocation_call(Revocation *revocation, const char *id, WireReply *ret,
                            doorward_error *error) {
@@ -155,7 +169,11 @@ static int revocation_call(Revocation *revocation, const char *id, WireReply *re
         r = wire_call(revocation->wire, METHOD_REVOKE, parameters_new(revocation, id),
                       WIRE_TIMEOUT_MS, ret, error);
         if (r < 0) {
-                lease_explain_error(error);
+                if (revocation->options->lets_in && error->code == DOORWARD_ERR_DENIED &&
+                    !error->action_id)
+                        explain_still_out(revocation, error);
+                else
+                        lease_explain_error(error);
                 return r;
         }
         if (wire_read(ret->parameters, fields) < 0 || irrevocable < 0 || ended < irrevocable)

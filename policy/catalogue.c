@@ -276,3 +276,17 @@ const Definition *catalogue_find(const Catalogue *catalogue, const Name *name) {
 
         return NULL;
 }
+
+bool catalogue_has(const Catalogue *catalogue, const Name *name) {
+        for (size_t i = 0; i < catalogue->n_definitions; i++) {
+                const Definition *d = catalogue->definitions[i];
+
+                if (!streq(d->name, name->endpoint))
+                        continue;
+                if (!name->instance[0] ||
+                    (d->template && (d->problem || definition_has_instance(d, name->instance))))
+                        return true;
+        }
+
+        return false;
+}

@@ -31,4 +31,8 @@ Catalogue *catalogue_free(Catalogue *catalogue);
  * actions: where both exist the template has a problem that says so. */
 const Definition *catalogue_find(const Catalogue *catalogue, const Name *name);
 
+/* Whether there can be leases on what is called so: an endpoint, an instance that its template
+ * allows, or a template, for all of its instances. */
+bool catalogue_has(const Catalogue *catalogue, const Name *name);
+
 DEFINE_CLEANUP(Catalogue *, catalogue_free);

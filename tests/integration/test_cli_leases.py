@@ -284,6 +284,48 @@ def test_block():
         lib.wait_for(lambda: open_status("alice") == 0, "alice is let in again", 20, 0.5)
 
 
+@contextlib.contextmanager
+def nobody_kept_out():
+    """In the end alice is let in again, however far the test came."""
+    try:
+        yield
+    finally:
+        doorward("revoke", "--user=alice", "--block=0")
+
+
+def test_let_in():
+    """--block=0 says that somebody is let in only where that is so: not of whom somebody else keeps
+    out, nor by the name of one endpoint of whom all are closed to. The hint says how it is done."""
+    own = ["revoke", "--user=alice"]
+    with lib.echo(*BOTH), nobody_kept_out():
+        out = doorward(*own, "--block=1h").expect_status(0).out
+        lib.expect(out, "No lease to end.\nalice is not let in for 1h.\n")
+        refused = doorward("exec", "echo", "--", "true", user="alice").expect_status(90)
+        result = doorward(*own, "--block=0", user="alice").expect_status(90)
+        lib.expect_in("alice is kept out still.\nHint: It was not you", result.err)
+        result = doorward(*own, "--endpoint=echo", "--block=0").expect_status(90)
+        lib.expect_in("alice is kept out still.\nHint: It is not this endpoint alone.", result.err)
+        lib.expect(open_status("alice"), 90)
+        lib.expect_true(re.search(r" for another (1h|59min \d+s)\. ", refused.err), repr(refused))
+        command = refused.err.split("gives it back with: ")[1].splitlines()[0]
+        lib.typed(command).expect_status(0)
+        lib.expect(open_status("alice"), 0)
+        # One that they have made themselves they end themselves.
+        doorward(*own, "--block=1h", user="alice").expect_status(0)
+        doorward(*own, "--block=0", user="alice").expect_status(0)
+        lib.expect(open_status("alice"), 0)
+
+
+def test_revoke_of_what_is_none():
+    """An endpoint that is written wrong is an error, and keeps nobody out."""
+    for argv in (["--user=alice", "--block=1h"], [], ["--user=alice", "--block=0"]):
+        result = doorward("revoke", "--endpoint=ehco", *argv).expect_status(88)
+        lib.expect_in("There is no endpoint called ehco.", result.err)
+    doorward("revoke", "--endpoint=serial").expect_status(0)
+    doorward("revoke", "--endpoint=serial@ttyS0").expect_status(0)
+    doorward("revoke", "--endpoint=serial@nothing").expect_status(88)
+
+
 def test_tracked():
     """Of a tracked lease leases and revoke say what its end does not do, and that is so."""
     with lib.echo(*BOTH), Holder("alice", access="read_only") as alice:

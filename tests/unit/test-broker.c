@@ -1565,6 +1565,41 @@ static void test_block(void **state) {
         run(f);
 }
 
+/* Who is kept out by somebody else, or of more than is named, is not said to be let in. */
+static void test_still_out(void **state) {
+        Fixture *f = *state;
+        unsigned uid = getuid();
+        uint64_t now = broker_now_boottime(f->broker);
+
+        assert_int_equal(
+                block_table_add(&f->broker->blocks, uid, "", now, now + 90000000, false, uid + 1),
+                0);
+        assert_int_equal(revoke_for(f, "\"uid\":%u,\"endpoint\":\"docker\",\"block\":0", uid), -1);
+        assert_int_equal(revoke_for(f, "\"uid\":%u,\"block\":0", uid), -1);
+        assert_int_equal(f->broker->blocks.n, 1);
+        block_table_remove(&f->broker->blocks, uid, "", false);
+        assert_int_equal(revoke_for(f, "\"uid\":%u,\"block\":0", uid), 0);
+        run(f);
+}
+
+/* An endpoint that there is not is an error; one that was, and of which somebody is kept out, not.
+ */
+static void test_revoke_of_unknown(void **state) {
+        Fixture *f = *state;
+        unsigned uid = getuid();
+        uint64_t now = broker_now_boottime(f->broker);
+
+        assert_int_equal(revoke_for(f, "\"uid\":%u,\"endpoint\":\"dokcer\"", uid), -1);
+        assert_int_equal(revoke_for(f, "\"uid\":%u,\"endpoint\":\"dokcer\",\"block\":60", uid), -1);
+        assert_int_equal(f->broker->blocks.n, 0);
+        assert_int_equal(
+                block_table_add(&f->broker->blocks, uid, "gone", now, now + 90000000, true, uid),
+                0);
+        assert_int_equal(revoke_for(f, "\"uid\":%u,\"endpoint\":\"gone\",\"block\":0", uid), 0);
+        assert_int_equal(revoke_for(f, "\"uid\":%u,\"endpoint\":\"gone\",\"block\":0", uid), -1);
+        run(f);
+}
+
 /* Nor does it help to have asked before. */
 static void test_block_of_what_is_under_way(void **state) {
         Fixture *f = *state;
@@ -1592,8 +1627,8 @@ static void test_block_of_other(void **state) {
         now = broker_now_boottime(f->broker);
         assert_int_equal(revoke_for(f, "\"lease\":\"%s\",\"block\":60", client_get(&c, "lease")),
                          1);
-        assert_true(block_table_find(&f->broker->blocks, getuid(), "docker", now) > 0);
-        assert_int_equal(block_table_find(&f->broker->blocks, getuid() + 1, "docker", now), 0);
+        assert_non_null(block_table_find(&f->broker->blocks, getuid(), "docker", now));
+        assert_null(block_table_find(&f->broker->blocks, getuid() + 1, "docker", now));
         client_close(&c);
         run(f);
 }
@@ -4208,6 +4243,8 @@ int main(void) {
                 TEST(test_revoke_by_user),
                 TEST(test_revoke_of_others_is_refused),
                 TEST(test_block),
+                TEST(test_still_out),
+                TEST(test_revoke_of_unknown),
                 TEST(test_block_of_what_is_under_way),
                 TEST(test_block_of_other),
                 cmocka_unit_test_setup_teardown(test_revoke_is_limited, setup_limited, teardown),

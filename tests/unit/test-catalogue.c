@@ -174,6 +174,33 @@ static void test_clash(void **state) {
         assert_false(both->definitions[1]->targets[ACCESS_FULL].provided);
 }
 
+static bool has(const Catalogue *catalogue, const char *text) {
+        Name name;
+
+        assert_int_equal(name_parse(text, &name), 0);
+        return catalogue_has(catalogue, &name);
+}
+
+/* What somebody can have a lease on, and a template for all of its instances. */
+static void test_has(void **state) {
+        House *house = *state;
+        _cleanup_(catalogue_freep) Catalogue *catalogue = NULL;
+
+        tree_file(&house->tree, "lower/a.conf", SOCKET);
+        tree_file(&house->tree, "lower/s@.conf",
+                  "[Endpoint]\nInstance=x*\n[Full]\nConnectStream=/run/%i.sock\n");
+        tree_file(&house->tree, "lower/wrong@.conf", "[Full]\n");
+        catalogue = load(house, NULL);
+        assert_true(has(catalogue, "a"));
+        assert_false(has(catalogue, "a@x"));
+        assert_false(has(catalogue, "b"));
+        assert_true(has(catalogue, "s"));
+        assert_true(has(catalogue, "s@x"));
+        assert_false(has(catalogue, "s@y"));
+        /* Of one that is wrong nobody knows any more which it allowed. */
+        assert_true(has(catalogue, "wrong@x"));
+}
+
 static void test_reload(void **state) {
         House *house = *state;
         Catalogue *earlier, *later;
@@ -237,6 +264,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_other_files, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_wrong_files, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_untrusted_folder, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_has, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_clash, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_reload, setup, teardown),
         };

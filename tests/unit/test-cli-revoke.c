@@ -38,6 +38,10 @@
         "\"action\":\"org.doorward.manage-leases\",\"hint\":\"Ask nicely.\","  \
         "\"requestId\":\"r1\"}}"
 
+#define STILL_OUT                                                              \
+        "{\"error\":\"org.doorward.Broker.PermissionDenied\",\"parameters\":{" \
+        "\"endpoint\":\"docker\",\"hint\":\"Ask others.\",\"requestId\":\"r1\"}}"
+
 static void check(const Options *options, const char *const *ids, const Exchange *exchanges,
                   int status, const char *out, const char *err) {
         Printed p;
@@ -237,9 +241,19 @@ static void test_lets_in(void **state) {
                 {REVOKE("\"uid\":0,\"endpoint\":\"docker\",\"block\":0"), {ENDED("0", "0")}},
                 {},
         };
+        static const Exchange out[] = {
+                {REVOKE("\"uid\":0,\"endpoint\":\"docker\",\"block\":0"), {STILL_OUT}},
+                {},
+        };
+        static const Exchange denied[] = {
+                {REVOKE("\"uid\":0,\"endpoint\":\"docker\",\"block\":0"), {DENIED}},
+                {},
+        };
         Options options = {.fd = -EBADF, .user = "root", .endpoint = "docker", .lets_in = true};
 
         check(&options, NULL, one, 0, "root is let in to docker again.\n", "");
+        check(&options, NULL, out, 90, "", "root is kept out still.\nHint: Ask others.");
+        check(&options, NULL, denied, 90, "", "does not allow you to see or end");
         options.user = NULL;
         check(&options, NULL, NULL, 2, "", "--user= says whom");
 }
