@@ -132,16 +132,22 @@ static void opener_hint(Refusal *refusal, OpenerStatus status, const Name *name)
                                  "for a client.",
                                  name->endpoint);
                 break;
+        case OPENER_GROUP_MISSING:
+                refusal_set_hint(refusal,
+                                 "An administrator adds it, or names another in the definition of "
+                                 "%s. " HINT_RELOAD,
+                                 name->endpoint);
+                break;
         case OPENER_OK:
         case OPENER_NO_ACCESS:
-        case OPENER_GROUP_MISSING:
         case OPENER_PATH:
         case OPENER_PEER_USER:
         case OPENER_TYPE:
         case _OPENER_STATUS_MAX:
                 refusal_set_hint(refusal,
-                                 "'doorward verify %s' helps an administrator to find "
-                                 "what does not fit.",
+                                 "An administrator sees to it that the definition and what is "
+                                 "there fit each other: 'doorward cat-config %s' shows the first, "
+                                 "doorward.endpoint(5) says what is opened.",
                                  name->endpoint);
                 break;
         }

@@ -295,7 +295,7 @@ static void check_actions(Health *health, const Definition *definition, const ch
         if (r == -ENOENT)
                 find(health, FINDING_NOTE, "actions", remedy,
                      "%s has no polkit actions of its own, and an administrator's password is "
-                     "asked for",
+                     "asked for where no rule decides",
                      definition->name);
         else if (r < 0)
                 find(health, FINDING_PROBLEM, "actions", remedy, "%s cannot be read: %s", path,

@@ -19,6 +19,8 @@
 #include "policy/settings.h"
 
 #define SETTINGS_WORD "doorward.conf"
+/* From which number on a user is somebody who logs in, as Debian has it. */
+#define PERSON_UID_MIN 1000U
 /* What stands before a warning of no definition. */
 #define FOLDERS_WORD "endpoints.d"
 
@@ -63,6 +65,17 @@ static void note_user(json_t *notes, const char *key, const char *name) {
                 note(notes, "%s: the user %s does not exist here (/etc/passwd)", key, name);
 }
 
+/* Not refused: where the numbers of people begin is for each site to say. */
+static void note_person(json_t *notes, const char *name) {
+        uid_t uid;
+
+        if (userfile_get_uid(USERFILE_PASSWD, name, &uid) == 0 && uid >= PERSON_UID_MIN)
+                note(notes,
+                     "ConnectAs=: %s is no system user, as its number is %u: whoever logs in as %s "
+                     "can end the opener, and is refused the endpoint",
+                     name, (unsigned)uid, name);
+}
+
 static void note_exempt(json_t *notes, char *const *groups) {
         gid_t gid;
 
@@ -80,8 +93,8 @@ static void note_action(json_t *notes, const Definition *definition) {
 
         if (access(action_file_path(definition->name, path), F_OK) < 0 && errno == ENOENT)
                 note(notes,
-                     "polkit has no action for it alone, and asks an administrator for a password: "
-                     "'doorward policy --install %s' makes one",
+                     "polkit has no action for it alone, and asks an administrator for a password "
+                     "where no rule decides: 'doorward policy --install %s' makes one",
                      definition->name);
 }
 
@@ -131,6 +144,8 @@ static json_t *definition_notes(const Definition *definition) {
                 note_exempt(notes, definition->targets[access].exempt);
         note_user(notes, "ConnectAs=",
                   definition->connect_as == CONNECT_AS_USER ? definition->connect_user : NULL);
+        if (definition->connect_as == CONNECT_AS_USER)
+                note_person(notes, definition->connect_user);
         note_user(notes, "PeerUser=", definition->peer_any ? NULL : definition->peer_user);
         note_action(notes, definition);
         note_observation(notes, definition);

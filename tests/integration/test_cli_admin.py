@@ -152,6 +152,9 @@ def test_verify_what_is_none():
     with lib.definition("other", exempt, apply=False):
         out = doorward("verify", "other").expect_status(0).out
         lib.expect_in("note: AuthenticateExempt=: the group no-such-group does not exist", out)
+        lib.write(f"{lib.DEFINITIONS}/other.conf", OTHER.replace("[Connect]", "[Connect]\nConnectAs=bob"))
+        out = doorward("verify", "other").expect_status(0).out
+        lib.expect_in("note: ConnectAs=: bob is no system user", out)
 
 
 def test_cat_config():

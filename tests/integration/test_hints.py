@@ -315,6 +315,20 @@ def nobody_opens():
 
 
 @row("ENDPOINT_DOWN", "EndpointUnavailable", granted=False)
+def missing_group():
+    text = OTHER.replace("Groups=", "Groups=no-such-group ")
+    with lib.echo(lib.allow_generic("other", "full")), lib.definition("other", text):
+        yield Attempt("doorward", "exec", "other", "--", "true")
+
+
+@row("ENDPOINT_DOWN", "EndpointUnavailable", granted=False)
+def wrong_kind():
+    text = OTHER.replace("/run/doorward-echo/full", "/etc/passwd")
+    with lib.echo(lib.allow_generic("other", "full")), lib.definition("other", text):
+        yield Attempt("doorward", "exec", "other", "--", "true")
+
+
+@row("ENDPOINT_DOWN", "EndpointUnavailable", granted=False)
 def wrong_definition():
     with lib.definition("other", OTHER + "\n[Full]\nLease=maybe\n"):
         yield Attempt("doorward", "exec", "other", "--", "true")
