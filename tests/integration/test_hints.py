@@ -10,9 +10,10 @@ import signal
 import threading
 import time
 
+import agent
 import lib
 import varlink
-from reader import Attempt, Reader
+from reader import PASSWORDS, Attempt, Reader
 
 INTERFACE = f"{lib.SOURCE}/common/org.doorward.Broker.varlink"
 HEADER = "/usr/include/doorward.h"
@@ -98,13 +99,6 @@ def wrong_password():
 def cancelled():
     with lib.echo(lib.allow("echo", "full", result="AUTH_SELF")):
         yield Attempt(*EXEC, terminal=True, typed=["\x04"])
-
-
-@row("AUTH_CANCELLED", "AuthenticationCancelled")
-def too_slow():
-    text = lib.ECHO.replace("[Connect]", "Authenticate=self\n[Connect]")
-    with lib.settings(InteractiveTimeoutSec="10s"), lib.echo(FULL), lib.definition("echo", text):
-        yield Attempt(*EXEC, terminal=True, typed=[""])
 
 
 @row("AUTH_UNAVAILABLE", "AuthenticationUnavailable")
@@ -214,6 +208,44 @@ class Call(Attempt):
             return False
         self.status, self.text = 0, ""
         return True
+
+
+class Conversation(Attempt):
+    """An Open that asks for the password of who asks, who answers, or takes the question back."""
+
+    def __init__(self, answer, **more):
+        super().__init__("Open", **more)
+        self.answer = answer
+
+    def run(self):
+        self.error, hint = lib.as_user(self.user, self.converse)
+        self.status = 1 if self.error else 0
+        self.text = f"doorward: {self.error}\nHint: {hint}\n"
+        return not self.error
+
+    def converse(self):
+        with varlink.Client() as client:
+            client.open("echo", "full", allowInteractiveAuthentication=True)
+            conversation = agent.Conversation(client.fds.pop())
+            kind = None
+            while kind not in (agent.ECHO_ON, agent.ECHO_OFF):
+                kind, number, _ = conversation.prompt()
+            if self.answer:
+                conversation.answer(number, self.answer)
+            else:
+                conversation.cancel(number)
+            try:
+                lib.expect(client.reply()["state"], "granted")
+            except varlink.VarlinkError as error:
+                return error.short, error.parameters["hint"]
+            return None, None
+
+
+@row("AUTH_CANCELLED", "AuthenticationCancelled")
+def taken_back():
+    text = lib.ECHO.replace("[Connect]", "Authenticate=self\n[Connect]")
+    with lib.echo(FULL), lib.definition("echo", text):
+        yield Conversation(None, again=Conversation(PASSWORDS["alice"]))
 
 
 @row("PROTOCOL", "IdentityProofRequired")
@@ -400,7 +432,7 @@ def number(code):
 
 def answered(attempt, log):
     """The errors that the broker answered, as the library logs them."""
-    if isinstance(attempt, Call):
+    if isinstance(attempt, (Call, Conversation)):
         return [attempt.error]
     text = lib.read(log) if os.path.exists(log) else ""
     return re.findall(r"The broker answered \S*\.(\w+), request", text)
