@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "cli/commands.h"
+#include "cli/environment.h"
 #include "cli/exit-status.h"
 #include "cli/grant.h"
 #include "cli/private-folder.h"
@@ -217,14 +218,42 @@ static int listen_wait(Listen *listen) {
         return EXIT_STATUS_OK;
 }
 
+/* What the definition of this machine says; of another broker's endpoint it is found when it is
+ * opened. -1, or the exit status. */
+static int listen_check_kind(const Listen *listen) {
+        _cleanup_(definition_freep) Definition *definition = NULL;
+        const Target *target;
+        int r;
+
+        if (uri_is_remote(&listen->argument.uri))
+                return -1;
+        r = environment_load_definition(&listen->argument.name, &definition);
+        if (r < 0)
+                return report_errno(listen->options, r, "Cannot read a definition");
+
+        target = definition ? &definition->targets[listen->argument.access] : NULL;
+        if (!target || !target->provided || target->kind == KIND_STREAM)
+                return -1;
+        return report_problem(
+                listen->options, DOORWARD_ERR_UNSUPPORTED,
+                "'doorward exec' hands over the descriptor itself, and 'doorward run' "
+                "has a pty in the place of a terminal line.",
+                "%s is of kind %s, and no socket can stand in its place.",
+                listen->argument.uri.endpoint, kind_to_string(target->kind));
+}
+
 /* Somebody at a terminal learns at once whether there will be anything behind the socket. In a unit
  * it is the first who connects who has it asked for. */
 static int listen_hold(Listen *listen) {
         _cleanup_error_ doorward_error error = {};
-        int r;
+        int status, r;
 
         if (listen->activated)
                 return -1;
+
+        status = listen_check_kind(listen);
+        if (status >= 0)
+                return status;
 
         r = grant_hold(listen->options, &listen->argument, &listen->conn, &error);
         return r < 0 ? report_error(listen->options, &error) : -1;

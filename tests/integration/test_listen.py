@@ -301,6 +301,15 @@ def test_at_the_usual_path():
         lib.expect_in("--at", result.err)
 
 
+def test_what_is_no_stream():
+    """A socket in whose place nothing private can stand is refused before anybody is asked, and not
+    only when somebody connects."""
+    for endpoint in ("kmsg:ro", "serial@ttyS0", "tun"):
+        result = lib.run("doorward", "listen", endpoint, user="alice").expect_status(85)
+        lib.expect_in("and no socket can stand in its place.\nHint: 'doorward exec'", result.err)
+        lib.expect(result.out, "")
+
+
 def test_what_is_there():
     """What is no dead socket of one's own is left alone; nor is a folder taken that others can write."""
     with lib.echo(ALLOW), own_folder() as folder:
