@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "cli/exit-status.h"
 #include "cli/lookup.h"
 
 #define DEFINITION                            \
@@ -127,7 +128,8 @@ static void test_wrong_files(void **state) {
 
         memset(big, '#', sizeof(big));
         assert_int_equal(lookup_written("service.conf", big, sizeof(big), &definition), 1);
-        assert_int_equal(lookup_written("service.conf", "a\0b", 3, &definition), 1);
+        assert_int_equal(lookup_written("service.conf", "a\0b", 3, &definition),
+                         EXIT_STATUS_DEFINITION);
         assert_null(definition);
 }
 
