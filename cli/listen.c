@@ -57,16 +57,18 @@ static void listen_deinit(Listen *listen) {
 /* Where. */
 
 static int fail_held(const Listen *listen, pid_t holder) {
-        const char *path = listen->path;
+        char hint[80] = "Name another path with --at=.";
+        char who[32] = "";
 
-        if (holder <= 0)
-                return report_problem(listen->options, DOORWARD_ERR_SYSTEM,
-                                      "Name another path with --at=.",
-                                      "Cannot listen at %s: another 'doorward listen' does.", path);
-        return report_problem(listen->options, DOORWARD_ERR_SYSTEM,
-                              "Name another path with --at=, or end that process.",
-                              "Cannot listen at %s: another 'doorward listen' does, process %d.",
-                              path, (int)holder);
+        if (holder > 0) {
+                (void)snprintf(who, sizeof(who), ", process %d", (int)holder);
+                (void)snprintf(hint, sizeof(hint),
+                               "Name another path with --at=, or end that one: kill %d",
+                               (int)holder);
+        }
+        return report_problem(listen->options, DOORWARD_ERR_SYSTEM, hint,
+                              "Cannot listen at %s: another 'doorward listen' does%s.",
+                              listen->path, who);
 }
 
 static int fail_place(const Listen *listen, int error) {

@@ -358,6 +358,7 @@ def test_two_at_one_path():
             result = lib.run("doorward", "listen", "echo", f"--at={path}", user="alice")
             lib.expect(result.status, 1, f"{result!r}")
             lib.expect_in(f"another 'doorward listen' does, process {first.pid}.", result.err)
+            lib.expect_in(f"Name another path with --at=, or end that one: kill {first.pid}\n", result.err)
             lib.expect(len(full.connections), count, "nobody has to connect to find that out")
             with listening("echo", f"--at={folder}/other"):
                 lib.expect_in("uid=", greet(path))
