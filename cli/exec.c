@@ -2,27 +2,22 @@
 
 #include <limits.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
 
-#include "cli/child.h"
+#include "cli/cmd.h"
 #include "cli/commands.h"
 #include "cli/exit-status.h"
 #include "cli/grant.h"
 #include "cli/placement.h"
 #include "cli/report.h"
 
-/* More than anybody writes on a command line, and fewer than a lease's user may have connections
- * to the broker. */
-#define EXEC_ENDPOINTS_MAX 16U
-
 typedef struct Exec {
         const Options *options;
-        Argument arguments[EXEC_ENDPOINTS_MAX];
-        doorward_conn *conns[EXEC_ENDPOINTS_MAX];
-        int fds[EXEC_ENDPOINTS_MAX];
-        int numbers[EXEC_ENDPOINTS_MAX];
+        Argument arguments[CMD_ENDPOINTS_MAX];
+        doorward_conn *conns[CMD_ENDPOINTS_MAX];
+        int fds[CMD_ENDPOINTS_MAX];
+        int numbers[CMD_ENDPOINTS_MAX];
         size_t n;
         size_t n_listen;
         char *names;
@@ -41,23 +36,11 @@ static void exec_deinit(Exec *exec) {
 }
 
 static int exec_parse(Exec *exec, char **arguments, size_t n) {
-        size_t n_read = n > 0 ? n : 1;
-        int status;
+        int status = cmd_parse(exec->options, arguments, n, true, exec->arguments, &exec->n);
 
-        if (n > EXEC_ENDPOINTS_MAX)
-                return options_usage_error(exec->options, "No more than %u endpoints at a time.",
-                                           EXEC_ENDPOINTS_MAX);
-
-        for (size_t i = 0; i < n_read; i++) {
-                status = grant_read_argument(exec->options, n > 0 ? arguments[i] : NULL, true,
-                                             &exec->arguments[i]);
-                if (status >= 0)
-                        return status;
+        for (size_t i = 0; i < exec->n; i++)
                 exec->fds[i] = -EBADF;
-        }
-
-        exec->n = n_read;
-        return -1;
+        return status;
 }
 
 static int exec_number(Exec *exec) {
@@ -87,21 +70,15 @@ static int exec_number(Exec *exec) {
 }
 
 static int exec_substitute(Exec *exec) {
-        char texts[EXEC_ENDPOINTS_MAX][12];
-        const char *values[EXEC_ENDPOINTS_MAX], *word = NULL;
-        int r;
+        char texts[CMD_ENDPOINTS_MAX][12];
+        const char *values[CMD_ENDPOINTS_MAX];
 
         for (size_t i = 0; i < exec->n; i++) {
                 (void)snprintf(texts[i], sizeof(texts[i]), "%d", exec->numbers[i]);
                 values[i] = texts[i];
         }
 
-        r = placement_substitute_all(exec->options->words, exec->arguments, values, exec->n,
-                                     &exec->words, &word);
-        if (r == PLACEMENT_E_AMBIGUOUS)
-                return options_usage_error(exec->options, PLACEMENT_TEXT_AMBIGUOUS, word,
-                                           exec->arguments[0].key);
-        return r < 0 ? report_errno(exec->options, r, "Cannot prepare the command") : -1;
+        return cmd_substitute(exec->options, exec->arguments, values, exec->n, &exec->words);
 }
 
 static int exec_open(Exec *exec) {
@@ -119,7 +96,7 @@ static int exec_open(Exec *exec) {
 }
 
 static int exec_start(Exec *exec) {
-        ChildSpec spec = {
+        const ChildSpec spec = {
                 .words = exec->words,
                 .sources = exec->fds,
                 .numbers = exec->numbers,
@@ -127,23 +104,15 @@ static int exec_start(Exec *exec) {
                 .n_listen = exec->n_listen,
                 .names = exec->names,
         };
-        bool exec_failed;
-        int r;
+        int status = cmd_start(exec->options, &exec->child, &spec);
 
-        r = child_start(&exec->child, &spec, &exec_failed);
-        if (r < 0) {
-                int status = report_errno(exec->options, r, "Cannot run '%s'", exec->words[0]);
+        if (status >= 0)
+                return status;
 
-                if (!exec_failed)
-                        return status;
-                return r == -ENOENT ? EXIT_STATUS_NOT_FOUND : EXIT_STATUS_CANNOT_RUN;
-        }
-
-        /* The command alone has them from here on, so that its closing one is as good as anywhere.
-         * And whoever reads our standard error may go away without ending the command's lease. */
+        /* The command alone has them from here on, so that its closing one is as good as
+         * anywhere. */
         for (size_t i = 0; i < exec->n; i++)
                 exec->fds[i] = close_fd(exec->fds[i]);
-        (void)signal(SIGPIPE, SIG_IGN);
         return -1;
 }
 
@@ -157,7 +126,7 @@ static void exec_watch(const Exec *exec, struct pollfd *polls) {
 /* Until the command has ended. That can be because its lease has: then this is said first. What was
  * cut and why comes right one after the other. */
 static int exec_wait(Exec *exec) {
-        struct pollfd polls[EXEC_ENDPOINTS_MAX + 1];
+        struct pollfd polls[CMD_ENDPOINTS_MAX + 1];
         int status, r;
 
         for (size_t i = 0; i < exec->n; i++)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <signal.h>
-
-#include "cli/child.h"
+#include "cli/cmd.h"
 #include "cli/commands.h"
 #include "cli/environment.h"
 #include "cli/exit-status.h"
@@ -12,9 +10,6 @@
 #include "cli/report.h"
 #include "client/channel.h"
 
-/* More than anybody writes on a command line, and fewer than a user may have connections to the
- * broker. */
-#define RUN_ENDPOINTS_MAX 16U
 /* How long it is waited for a service that does not read what the command wrote last, and how often
  * it is looked. */
 #define RUN_SETTLE_MS 5000
@@ -23,10 +18,10 @@
 typedef struct Run {
         const Options *options;
         Loop loop;
-        Argument arguments[RUN_ENDPOINTS_MAX];
-        Definition *definitions[RUN_ENDPOINTS_MAX];
-        Front *fronts[RUN_ENDPOINTS_MAX];
-        bool over[RUN_ENDPOINTS_MAX]; /* the front is of no use any more */
+        Argument arguments[CMD_ENDPOINTS_MAX];
+        Definition *definitions[CMD_ENDPOINTS_MAX];
+        Front *fronts[CMD_ENDPOINTS_MAX];
+        bool over[CMD_ENDPOINTS_MAX]; /* the front is of no use any more */
         size_t n;
         char **words;
         char **environment;
@@ -48,43 +43,26 @@ static void run_deinit(Run *run) {
 }
 
 static int run_parse(Run *run, char **arguments, size_t n) {
-        size_t n_read = n > 0 ? n : 1;
-        int status, r;
+        int status = cmd_parse(run->options, arguments, n, false, run->arguments, &run->n);
 
-        if (n > RUN_ENDPOINTS_MAX)
-                return options_usage_error(run->options, "No more than %u endpoints at a time.",
-                                           RUN_ENDPOINTS_MAX);
+        for (size_t i = 0; i < run->n; i++) {
+                int r = environment_load_definition(&run->arguments[i].name, &run->definitions[i]);
 
-        for (size_t i = 0; i < n_read; i++) {
-                status = grant_read_argument(run->options, n > 0 ? arguments[i] : NULL, false,
-                                             &run->arguments[i]);
-                if (status >= 0)
-                        return status;
-
-                run->n++;
-                r = environment_load_definition(&run->arguments[i].name, &run->definitions[i]);
                 if (r < 0)
                         return report_errno(run->options, r, "Cannot read a definition");
         }
 
-        return -1;
+        return status;
 }
 
 /* What stands for the endpoints in the command; paths of NULL: to see whether it can. */
 static int run_substitute(Run *run) {
-        const char *values[RUN_ENDPOINTS_MAX], *word = NULL;
-        int r;
+        const char *values[CMD_ENDPOINTS_MAX];
 
         for (size_t i = 0; i < run->n; i++)
                 values[i] = run->fronts[i] ? run->fronts[i]->path : "";
 
-        run->words = strv_free(run->words);
-        r = placement_substitute_all(run->options->words, run->arguments, values, run->n,
-                                     &run->words, &word);
-        if (r == PLACEMENT_E_AMBIGUOUS)
-                return options_usage_error(run->options, PLACEMENT_TEXT_AMBIGUOUS, word,
-                                           run->arguments[0].key);
-        return r < 0 ? report_errno(run->options, r, "Cannot prepare the command") : -1;
+        return cmd_substitute(run->options, run->arguments, values, run->n, &run->words);
 }
 
 static int run_open(Run *run) {
@@ -144,19 +122,11 @@ static int run_show(Run *run) {
 
 static int run_start(Run *run) {
         const ChildSpec spec = {.words = run->words, .environment = run->environment};
-        bool exec_failed;
-        int r;
+        int status = cmd_start(run->options, &run->child, &spec);
 
-        r = child_start(&run->child, &spec, &exec_failed);
-        if (r < 0) {
-                int status = report_errno(run->options, r, "Cannot run '%s'", run->words[0]);
+        if (status >= 0)
+                return status;
 
-                if (!exec_failed)
-                        return status;
-                return r == -ENOENT ? EXIT_STATUS_NOT_FOUND : EXIT_STATUS_CANNOT_RUN;
-        }
-
-        (void)signal(SIGPIPE, SIG_IGN);
         /* The command has the limit that we were started with. */
         loop_raise_limit();
         return -1;
