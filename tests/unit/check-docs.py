@@ -158,6 +158,30 @@ def check_record():
             expect(f"*{field}=*" in page, f"doorward(7) does not describe {field}= of {source}")
 
 
+def check_defaults():
+    """The table of doorward(7) has the defaults of every action that is shipped, as they are."""
+    page = read("docs/man/doorward.7.scd")
+    table = page.split("[[ *Endpoint and access*")[1].split("\n\n")[0]
+    said = {}
+    for names, *defaults in re.findall(r"\|  (.*)\n:  (\w+)\n:  (\w+)\n:  (\w+)", table):
+        if not names.startswith(("the site's", "without actions")):
+            said.update({name.replace("@", ""): defaults for name in names.split(", ")})
+    shipped = {}
+    for file in os.listdir(os.path.join(root, "policy/actions")):
+        text = read(f"policy/actions/{file}")
+        for name, access, body in re.findall(
+            r'<action id="org\.doorward\.endpoint\.([\w-]+)\.([\w-]+)">(.*?)</action>', text, re.S
+        ):
+            name += ":ro" if access == "read-only" else ""
+            shipped[name] = re.findall(r"<allow_\w+>(\w+)<", body)
+    expect(len(shipped) >= 14, "the shipped actions are not found")
+    for name in sorted(set(said) | set(shipped)):
+        expect(
+            said.get(name) == shipped.get(name),
+            f"doorward(7), POLICY: {name} is {said.get(name)}, shipped is {shipped.get(name)}",
+        )
+
+
 COOKBOOK = "docs/cookbook"
 ROW = re.compile(r"^\| .+? \| \[(.+?)\]\((.+?)\.md\) \| .+? \| (.+?) \| (.+?) \|$", re.M)
 
@@ -198,6 +222,7 @@ check_definitions()
 check_settings()
 check_threats()
 check_record()
+check_defaults()
 check_version()
 check_symbols()
 for failure in failures:
