@@ -165,6 +165,13 @@ static int fail_file(doorward_error *error, const char *path, const char *why, c
         return -EINVAL;
 }
 
+static int fail_writable(doorward_error *error, const char *path) {
+        int r = fail_file(error, path, "others can write it", "");
+
+        error_set_hint(error, "What it names can run programs as you: chmod go-w %s", path);
+        return r;
+}
+
 static int check_file(int fd, const char *path, uid_t owner, doorward_error *error) {
         struct stat st;
 
@@ -177,8 +184,7 @@ static int check_file(int fd, const char *path, uid_t owner, doorward_error *err
                 return fail_file(error, path, "it belongs to somebody else",
                                  "What it names can run programs as you: it is to be yours.");
         if (owner != (uid_t)-1 && (st.st_mode & (S_IWGRP | S_IWOTH)))
-                return fail_file(error, path, "others can write it",
-                                 "What it names can run programs as you: chmod go-w it.");
+                return fail_writable(error, path);
         if (st.st_size > CLIENT_CONF_SIZE_MAX)
                 return fail_file(error, path, "it is too long", "64 KiB are the most.");
 

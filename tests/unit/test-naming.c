@@ -163,7 +163,7 @@ static void test_broken_file(void **state) {
         check_good(NULL, 0, "doorward:///kvm");
 
         tree_mode(*state, "doorward/client.conf", 0666);
-        check_bad("docker", 0, EINVAL, "others can write it", "chmod go-w");
+        check_bad("docker", 0, EINVAL, "others can write it", "chmod go-w /");
 }
 
 /* $HOME/.config, if the other is not set or is relative. */
