@@ -184,10 +184,11 @@ int admission_find(const Broker *broker, const char *text, Name *ret_name,
 int admission_check_block(Broker *broker, uid_t uid, const Name *name, Refusal *ret_refusal) {
         char text[NAME_TEXT_SIZE], left[TIMESPAN_TEXT_SIZE];
         uint64_t now = broker_now_boottime(broker), seconds;
-        const Block *block;
+        const Block *block, *widest;
 
         block = block_table_find(&broker->blocks, uid, name_to_string(name, text), now);
-        if (!block)
+        widest = block_table_find_widest(&broker->blocks, uid, text, now);
+        if (!block || !widest)
                 return 0;
 
         seconds = (block->until - now + USEC_PER_SEC - 1) / USEC_PER_SEC;
@@ -201,7 +202,7 @@ int admission_check_block(Broker *broker, uid_t uid, const Name *name, Refusal *
                          "An administrator gives it back with: doorward revoke --block=0 "
                          "--user=%u%s%s",
                          timespan_to_string(seconds * USEC_PER_SEC, left), (unsigned)uid,
-                         block->endpoint[0] ? " --endpoint=" : "", block->endpoint);
+                         widest->endpoint[0] ? " --endpoint=" : "", widest->endpoint);
         return ADMISSION_E_REFUSED;
 }
 

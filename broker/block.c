@@ -115,6 +115,18 @@ const Block *block_table_find(const BlockTable *table, uid_t uid, const char *en
         return longest;
 }
 
+const Block *block_table_find_widest(const BlockTable *table, uid_t uid, const char *endpoint,
+                                     uint64_t now) {
+        const Block *widest = NULL;
+
+        /* All of them are beginnings of one name. */
+        for (const Block *block = table->first; block; block = block->next)
+                if (block->uid == uid && block->until > now && block_fits(block, endpoint) &&
+                    (!widest || strlen(block->endpoint) < strlen(widest->endpoint)))
+                        widest = block;
+        return widest;
+}
+
 const Block *block_table_find_any(const BlockTable *table, uid_t uid, const char *endpoint,
                                   uint64_t now) {
         for (const Block *block = table->first; block; block = block->next)

@@ -55,6 +55,10 @@ void block_table_remove(BlockTable *table, uid_t uid, const char *endpoint, bool
 const Block *block_table_find(const BlockTable *table, uid_t uid, const char *endpoint,
                               uint64_t now);
 
+/* The widest of those: who is let in to its endpoint is kept out of this one no more. */
+const Block *block_table_find_widest(const BlockTable *table, uid_t uid, const char *endpoint,
+                                     uint64_t now);
+
 /* Something that keeps the user out of it, or of one of its instances; with "" of anything. */
 const Block *block_table_find_any(const BlockTable *table, uid_t uid, const char *endpoint,
                                   uint64_t now);

@@ -123,38 +123,31 @@ static void refuse_full(Revocation *revocation) {
 
 /* Whom somebody else keeps out, or out of more, is not let in by this; that is not to be believed.
  */
-static void refuse_still_out(Revocation *revocation, const Block *block) {
+static void refuse_still_out(Revocation *revocation) {
         Refusal refusal;
 
         refusal_init(&refusal, ERROR_PERMISSION_DENIED);
         (void)snprintf(refusal.endpoint, sizeof(refusal.endpoint), "%s", revocation->endpoint);
         refusal_set_cause(&refusal, "the user is kept out still");
-        if (revocation->permitted)
-                refusal_set_hint(&refusal,
-                                 "It is not this endpoint alone. All that keeps that user out ends "
-                                 "with: doorward revoke --block=0 --user=%u",
-                                 (unsigned)revocation->uid);
-        else
-                refusal_set_hint(&refusal,
-                                 "It was not you who took access back. An administrator gives it "
-                                 "back with: doorward revoke --block=0 --user=%u%s%s",
-                                 (unsigned)revocation->uid,
-                                 block->endpoint[0] ? " --endpoint=" : "", block->endpoint);
+        refusal_set_hint(&refusal,
+                         "%s An administrator ends all that keeps that user out with: doorward "
+                         "revoke --block=0 --user=%u",
+                         revocation->permitted ? "It is not this endpoint alone."
+                                               : "It was not you who took access back.",
+                         (unsigned)revocation->uid);
         session_refuse(revocation->session, &refusal);
 }
 
 /* Nothing is ended. */
 static void revocation_let_in(Revocation *revocation) {
         Broker *broker = revocation->session->broker;
-        const Block *left;
 
         block_table_remove(&broker->blocks, revocation->uid, revocation->endpoint,
                            !revocation->permitted);
         keep_blocks(broker);
-        left = block_table_find_any(&broker->blocks, revocation->uid, revocation->endpoint,
-                                    broker_now_boottime(broker));
-        if (left)
-                refuse_still_out(revocation, left);
+        if (block_table_find_any(&broker->blocks, revocation->uid, revocation->endpoint,
+                                 broker_now_boottime(broker)))
+                refuse_still_out(revocation);
         else
                 session_reply_consume(revocation->session,
                                       json_pack("{s:i, s:i}", "ended", 0, "irrevocable", 0), -EBADF,

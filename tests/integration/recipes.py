@@ -101,7 +101,9 @@ class Page:
 
 
 def normal(text):
-    """Without what differs from time to time: numbers, and how wide columns are for them."""
+    """Without what differs from time to time: numbers, how wide columns are for them, and in how many
+    words a time is said."""
+    text = re.sub(r"\b[0-9]+(?:d|h|min|s)\b(?: [0-9]+(?:h|min|s)\b)*", "N", text)
     lines = re.sub(r"\b[0-9a-f]{8,}\b|[0-9]+", "N", text).splitlines()
     return [line.split() for line in lines]
 

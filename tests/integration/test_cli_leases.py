@@ -297,9 +297,10 @@ def test_let_in():
     """--block=0 says that somebody is let in only where that is so: not of whom somebody else keeps
     out, nor by the name of one endpoint of whom all are closed to. The hint says how it is done."""
     own = ["revoke", "--user=alice"]
-    with lib.echo(*BOTH), nobody_kept_out():
+    with lib.echo(*BOTH), nobody_kept_out(), Holder("alice"):
+        # Of all, and of the endpoint that she had.
         out = doorward(*own, "--block=1h").expect_status(0).out
-        lib.expect(out, "No lease to end.\nalice is not let in for 1h.\n")
+        lib.expect(out, "Ended 1 lease.\nalice is not let in for 1h.\n")
         refused = doorward("exec", "echo", "--", "true", user="alice").expect_status(90)
         result = doorward(*own, "--block=0", user="alice").expect_status(90)
         lib.expect_in("alice is kept out still.\nHint: It was not you", result.err)

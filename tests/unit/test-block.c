@@ -39,6 +39,13 @@ static void test_find(void **state) {
         assert_int_equal(until(&table, 1, "docker", 50), 200);
         assert_int_equal(until(&table, 1, "log", 150), 200);
         assert_string_equal(block_table_find(&table, 1, "docker", 50)->endpoint, "");
+        assert_int_equal(block_table_add(&table, 1, "docker@x", 0, 250, false, 1), 0);
+        assert_int_equal(until(&table, 1, "docker@x", 50), 250);
+        assert_string_equal(block_table_find_widest(&table, 1, "docker@x", 50)->endpoint, "");
+        assert_string_equal(block_table_find_widest(&table, 1, "docker@x", 225)->endpoint,
+                            "docker@x");
+        assert_null(block_table_find_widest(&table, 1, "docker@y", 225));
+        block_table_remove(&table, 1, "docker@x", false);
 
         /* One that is there is made longer, and not shorter. */
         assert_int_equal(block_table_add(&table, 1, "docker", 0, 300, false, 1), 0);
