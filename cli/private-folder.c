@@ -3,10 +3,12 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "cli/private-folder.h"
 #include "cli/private-socket.h"
@@ -78,7 +80,7 @@ static DIR *list_open(int folder) {
         return list;
 }
 
-/* The sockets in one that is dead. By this path, a name is no longer than by the real one. */
+/* The sockets in one that is dead; by this path, in that and no other. */
 static void folder_clear(int fd) {
         DIR *list = list_open(fd);
         struct dirent *entry;
@@ -95,10 +97,26 @@ static void folder_clear(int fd) {
                 (void)closedir(list);
 }
 
+/* One that anybody may have put there: in /tmp that may be the place of a mount, whose file system
+ * a user serves (FUSE), who need not answer and may lie about whose it is. The kernel stops before
+ * it is asked. Where the kernel cannot (before Linux 5.6), nothing is opened. */
+static int open_stray(int parent, const char *name) {
+        struct open_how how = {.flags = OPEN_HELD,
+                               .resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS};
+        _cleanup_close_ int fd = (int)syscall(SYS_openat2, parent, name, &how, sizeof(how));
+        int r;
+
+        if (fd < 0)
+                return -errno;
+
+        r = private_folder_check(fd);
+        return r < 0 ? r : TAKE_FD(fd);
+}
+
 /* Nobody who is alive leaves one unheld, but for the moment after it was made: then it is empty,
  * and whoever made it finds that it is gone. What cannot be removed stays. */
 static void folder_sweep(int parent, const char *name) {
-        _cleanup_close_ int fd = open_checked(parent, name, OPEN_HELD);
+        _cleanup_close_ int fd = open_stray(parent, name);
 
         if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
                 return;

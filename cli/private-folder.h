@@ -10,7 +10,7 @@
  *
  * A new one is held (flock(2)) while its owner lives. What one leaves behind that was killed is
  * removed by whoever is next here: folders of ours that nobody holds, with nothing in them but
- * sockets of ours on which nobody listens.
+ * sockets of ours on which nobody listens. No file system that is mounted there is asked anything.
  */
 
 #include "common/macros.h"

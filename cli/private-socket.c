@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "cli/private-socket.h"
@@ -49,17 +50,15 @@ void private_socket_remove_consume_pin(const char *path, int pin) {
         close_fd(pin);
 }
 
-int private_socket_remove_dead(const char *path) {
+/* Whether anybody listens on a pinned socket, and on no other that may have its name by now: 0, or
+ * as below. */
+static int check_dead(int pin) {
         _cleanup_close_ int fd = -EBADF;
         struct sockaddr_un address;
-        struct stat st;
+        char path[32];
         int n;
 
-        if (lstat(path, &st) < 0)
-                return errno == ENOENT ? 0 : -errno;
-        if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid())
-                return -EEXIST;
-
+        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", pin);
         n = socket_address(path, &address);
         if (n < 0)
                 return n;
@@ -70,8 +69,23 @@ int private_socket_remove_dead(const char *path) {
                 return -EADDRINUSE;
         if (errno == EPROTOTYPE)
                 return -EEXIST;
-        if (errno != ECONNREFUSED)
-                return errno == ENOENT ? 0 : -errno;
+        return errno == ECONNREFUSED ? 0 : -errno;
+}
 
-        return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+int private_socket_remove_dead(const char *path) {
+        _cleanup_close_ int pin = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        struct stat st;
+        int r;
+
+        if (pin < 0)
+                return errno == ENOENT ? 0 : -errno;
+        if (fstat(pin, &st) < 0)
+                return -errno;
+        if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid())
+                return -EEXIST;
+
+        r = check_dead(pin);
+        if (r == 0)
+                private_socket_remove_consume_pin(path, TAKE_FD(pin));
+        return r;
 }

@@ -9,6 +9,7 @@ import stat
 import textwrap
 import time
 
+import fuse
 import lib
 from terminal import Terminal
 
@@ -448,6 +449,21 @@ def test_killed():
         lib.expect(lives.wait(10), 0)
         lib.expect(remains(), [])
         dies.stdin.close()
+
+
+def test_killed_it_seems():
+    """What another mounts in /tmp under such a name, and serves, holds up nobody: it is not asked."""
+    folder = "/tmp/doorward-run-0"
+    with lib.echo(ALLOW):
+        os.mkdir(folder)
+        lib.shutil.chown(folder, "bob", "bob")
+        try:
+            with fuse.mounted(folder, "bob"):
+                result = run("greeted(); print(sys.argv[1])").expect_status(0)
+                lib.expect_true(result.out.startswith("/tmp/doorward-run-"), f"{result!r}")
+        finally:
+            os.rmdir(folder)
+        lib.expect(remains(), [])
 
 
 def test_nothing_else_is_inherited():

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -16,6 +18,7 @@
 #include "cli/private-folder.h"
 #include "cli/private-socket.h"
 #include "tests/support/fds.h"
+#include "tests/support/fuse.h"
 
 #define ROUNDS 200
 
@@ -41,6 +44,21 @@ int __wrap_flock(int fd, int operation) {
                 assert_int_equal(remove(target), 0);
         }
         return __real_flock(fd, operation);
+}
+
+/* Before it is connected to, this is a link to that. */
+static const char *link_path, *link_target;
+
+int __real_connect(int fd, const struct sockaddr *address, socklen_t n);
+int __wrap_connect(int fd, const struct sockaddr *address, socklen_t n);
+
+int __wrap_connect(int fd, const struct sockaddr *address, socklen_t n) {
+        if (link_path) {
+                assert_int_equal(unlink(link_path), 0);
+                assert_int_equal(symlink(link_target, link_path), 0);
+                link_path = NULL;
+        }
+        return __real_connect(fd, address, n);
 }
 
 static int setup(void **state) {
@@ -220,6 +238,53 @@ static void test_swept(void **state) {
         close_fd(listening);
 }
 
+/* What is mounted there is not asked anything, whoever serves it: who asks this one waits. A
+ * process of its own, since it has other mounts from then on. */
+static int sweep_mounts(void) {
+        _cleanup_close_ int server = -EBADF;
+        PrivateFolder folder;
+
+        if (fuse_leave() < 0 || mount("test", inside("run-tmpfs"), "tmpfs", 0, "mode=0700") < 0)
+                return 77;
+        if (mkdir(inside("run-tmpfs/run-inside"), 0700) < 0)
+                return 1;
+        server = fuse_mount(inside("run-fuse"));
+        if (server < 0)
+                return 77;
+
+        if (private_folder_init(&folder) < 0)
+                return 2;
+        private_folder_deinit(&folder);
+        if (fuse_was_asked(server))
+                return 3;
+        close_fd(make_socket("run-tmpfs/s"));
+        make_and_remove();
+        return is_there(inside("run-tmpfs/s")) && !is_there(inside("run-dead")) ? 0 : 4;
+}
+
+static void test_mounts(void **state) {
+        PrivateFolder folder;
+        int status;
+        pid_t pid;
+
+        assert_int_equal(private_folder_init(&folder), 0);
+        private_folder_deinit(&folder);
+        make_folder("run-tmpfs", 0700);
+        make_folder("run-fuse", 0700);
+        make_folder("run-dead", 0700);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                (void)alarm(20);
+                _exit(sweep_mounts());
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status));
+        if (WEXITSTATUS(status) == 77)
+                skip();
+        assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 /* Makes one after the other, each of which has to be there for what is put into it. */
 static _noreturn_ void make_many(void) {
         for (int i = 0; i < ROUNDS; i++) {
@@ -285,6 +350,29 @@ static void test_pin(void **state) {
         close_fd(other);
 }
 
+/* What becomes a link leads nobody to where it points, and is not removed for what it was. */
+static void test_becomes_a_link(void **state) {
+        char link[128], target[128];
+        PrivateFolder folder;
+        int fd;
+
+        assert_int_equal(private_folder_init(&folder), 0);
+        private_folder_deinit(&folder);
+        (void)snprintf(link, sizeof(link), "%s", inside("s"));
+        (void)snprintf(target, sizeof(target), "%s", inside("target"));
+        close_fd(make_socket("s"));
+        fd = make_socket("target");
+
+        link_path = link;
+        link_target = target;
+        assert_int_equal(private_socket_remove_dead(link), 0);
+        assert_null(link_path);
+        assert_true(is_there(link));
+        assert_int_equal(accept4(fd, NULL, NULL, SOCK_NONBLOCK), -1);
+        assert_int_equal(errno, EAGAIN);
+        close_fd(fd);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_new, setup, teardown),
@@ -292,8 +380,10 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_in_tmp, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_swept, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_mounts, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_at_once, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_pin, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_becomes_a_link, setup, teardown),
         };
 
         (void)alarm(60);
