@@ -71,6 +71,14 @@ static int fail_held(const Listen *listen, pid_t holder) {
                               listen->path, who);
 }
 
+static int fail_lock(const Listen *listen) {
+        return report_problem(listen->options, DOORWARD_ERR_SYSTEM,
+                              "Name another path with --at=, or remove that if nobody needs it.",
+                              "Cannot listen at %s: .%s.lock beside it is not what a 'doorward "
+                              "listen' leaves there.",
+                              listen->path, strrchr(listen->path, '/') + 1);
+}
+
 static int fail_place(const Listen *listen, int error) {
         const char *path = listen->path ?: "";
         const char *what = error == -EADDRINUSE ? "somebody listens there already"
@@ -143,10 +151,14 @@ static int listen_make_socket(Listen *listen) {
                 return status;
 
         r = folder_check(listen->path);
-        if (r == 0)
-                r = socket_lock_take(&listen->lock, listen->path, &holder);
+        if (r < 0)
+                return fail_place(listen, r);
+
+        r = socket_lock_take(&listen->lock, listen->path, &holder);
         if (r == SOCKET_LOCK_E_HELD)
                 return fail_held(listen, holder);
+        if (r == -EEXIST)
+                return fail_lock(listen);
         if (r == 0)
                 r = private_socket_remove_dead(listen->path);
         if (r == 0)

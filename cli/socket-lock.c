@@ -9,6 +9,8 @@
 
 /* How often it may have been removed by its holder just before we had it. */
 #define ATTEMPTS 64
+/* Of the longest number that one can hold, with its newline. */
+#define LOCK_SIZE_MAX 12
 
 /* Whether it is this file that stands there. */
 static bool lock_is_there(const SocketLock *lock) {
@@ -36,16 +38,33 @@ static void lock_write(const SocketLock *lock) {
                 (void)!pwrite(lock->fd, text, (size_t)n, 0);
 }
 
-static int lock_open(SocketLock *lock) {
+/* Whether one of us may have left it: it is empty, or holds a number and a newline. What another
+ * program holds on to is not ours to empty, and what has a second name not ours alone. It has none
+ * at all if its holder removes it right now. */
+static bool lock_is_ours(const SocketLock *lock) {
+        char text[LOCK_SIZE_MAX + 1];
         struct stat st;
+        size_t n_digits;
+        ssize_t n;
 
+        if (fstat(lock->fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
+            st.st_nlink > 1)
+                return false;
+
+        n = pread(lock->fd, text, sizeof(text), 0);
+        if (n <= 0 || n > LOCK_SIZE_MAX)
+                return n == 0;
+        text[n] = 0;
+        n_digits = strspn(text, "0123456789");
+        return n_digits > 0 && n_digits == (size_t)n - 1 && text[n_digits] == '\n';
+}
+
+static int lock_open(SocketLock *lock) {
         lock->fd = openat(lock->folder, lock->name,
                           O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
         if (lock->fd < 0)
                 return errno == ELOOP || errno == EISDIR || errno == ENXIO ? -EEXIST : -errno;
-        if (fstat(lock->fd, &st) < 0)
-                return -errno;
-        return S_ISREG(st.st_mode) && st.st_uid == geteuid() ? 0 : -EEXIST;
+        return lock_is_ours(lock) ? 0 : -EEXIST;
 }
 
 /* 0, SOCKET_LOCK_E_HELD, -EAGAIN if the file went away meanwhile, -errno. */

@@ -7,8 +7,9 @@
  *
  * A file beside the socket, .NAME.lock, which is held (flock(2)) by whoever listens there and
  * removed by them in the end; in it is the number of their process. The kernel lets go of it for
- * one that was killed, and the next takes the file over. It is for folders that nobody else can
- * write.
+ * one that was killed, and the next takes the file over. A file of that name that cannot be such a
+ * one (it has other content, or a second name) is some other program's, and left alone. It is for
+ * folders that nobody else can write.
  */
 
 #include <sys/types.h>
@@ -29,7 +30,7 @@ enum {
 };
 
 /* path is absolute. 0, or SOCKET_LOCK_E_HELD and *ret_holder, 0 if that is not known; -EEXIST: what
- * is there is no file of ours; -errno. */
+ * is there is no such file; -errno. */
 int socket_lock_take(SocketLock *lock, const char *path, pid_t *ret_holder) _must_check_;
 
 /* Removes the file, if it is still ours. What was not taken is left alone. */

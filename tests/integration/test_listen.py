@@ -319,6 +319,7 @@ def test_what_is_there():
             result = lib.run("doorward", "listen", "echo", f"--at={path}", user="alice")
             lib.expect(result.status, 1, f"{what}: {result!r}")
             lib.expect_in("--at", result.err, what)
+            return result.err
 
         lib.write(path, "precious")
         refused("a file")
@@ -328,6 +329,12 @@ def test_what_is_there():
         os.symlink("/nonexistent", path)
         refused("a link")
         os.unlink(path)
+
+        lib.write(f"{folder}/.socket.lock", "precious")
+        lib.shutil.chown(f"{folder}/.socket.lock", "alice")
+        lib.expect_in(".socket.lock beside it is not", refused("another program's lock"))
+        lib.expect(lib.read(f"{folder}/.socket.lock"), "precious")
+        os.unlink(f"{folder}/.socket.lock")
 
         with listening("echo", f"--at={path}"):
             refused("one that somebody listens on")

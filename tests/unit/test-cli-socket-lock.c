@@ -137,6 +137,47 @@ static void test_what_is_there(void **state) {
         assert_int_equal(socket_lock_take(&lock, "/nonexistent/docker", &holder), -ENOENT);
 }
 
+static void write_file(const char *text) {
+        _cleanup_close_ int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+}
+
+/* Another program's file of that name is neither emptied nor removed. */
+static void test_anothers(void **state) {
+        static const char *const texts[] = {
+                "precious\n", "4711",     "\n",      "-1\n",           "47 11\n",
+                "4711\n\n",   "4711 x\n", " 4711\n", "123456789012\n", "4711\nhost\n",
+        };
+        char other[160];
+        SocketLock lock;
+        struct stat st;
+        pid_t holder;
+
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                write_file(texts[i]);
+                if (socket_lock_take(&lock, path, &holder) != -EEXIST)
+                        fail_msg("\"%s\" was taken", texts[i]);
+                assert_int_equal(stat(file, &st), 0);
+                assert_int_equal(st.st_size, strlen(texts[i]));
+        }
+
+        /* What has a second name. */
+        write_file("");
+        (void)snprintf(other, sizeof(other), "%s/other", folder);
+        assert_int_equal(link(file, other), 0);
+        assert_int_equal(socket_lock_take(&lock, path, &holder), -EEXIST);
+        assert_int_equal(unlink(other), 0);
+
+        /* What may have been left by one of us. */
+        for (size_t i = 0; i < 2; i++) {
+                write_file(i == 0 ? "" : "12345678901\n");
+                assert_int_equal(socket_lock_take(&lock, path, &holder), 0);
+                socket_lock_release(&lock);
+        }
+}
+
 static _noreturn_ void take_many(_Atomic int *inside) {
         int n = 0;
 
@@ -188,6 +229,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_lost, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_removed_at_once, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_what_is_there, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_anothers, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_at_once, setup, teardown),
         };
 
