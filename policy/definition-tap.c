@@ -23,6 +23,12 @@ static const char *find_name_fault(const char *name, const char *characters) {
         return NULL;
 }
 
+/* The kernel finds a free number by reading the names that there are: with other digits right
+ * behind it, it would take them for a part of it, and find no second one. */
+static bool continues_number(const char *rest) {
+        return (*rest >= '0' && *rest <= '9') || strncmp(rest, "%i", 2) == 0;
+}
+
 static const char *find_pattern_fault(const char *name, bool template) {
         unsigned numbers = 0, instances = 0;
 
@@ -30,6 +36,9 @@ static const char *find_pattern_fault(const char *name, bool template) {
                 if (c[1] != 'd' && c[1] != 'i')
                         return "% is followed by neither d (a number that the kernel finds) nor i "
                                "(the instance)";
+                if (c[1] == 'd' && continues_number(c + 2))
+                        return "%d, a number, is not followed at once by a digit, nor by %i, which "
+                               "can begin with one";
                 numbers += c[1] == 'd';
                 instances += c[1] == 'i';
         }

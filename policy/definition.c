@@ -276,9 +276,9 @@ uint64_t definition_powers(const Definition *definition) {
 const char *definition_find_instance(const char *path) {
         const char *c = strchr(path, '%');
 
-        while (c && c[1] == '%')
-                c = strchr(c + 2, '%');
-        return c && c[1] == 'i' ? c : NULL;
+        while (c && c[1] != 'i')
+                c = c[1] ? strchr(c + 2, '%') : NULL;
+        return c;
 }
 
 int definition_expand(const char *path, const char *instance, char **ret) {

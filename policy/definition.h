@@ -125,7 +125,7 @@ const char *definition_connect_as(const Definition *definition);
 /* What its opener has of capabilities: those of the definition, and what ConnectAs=client takes. */
 uint64_t definition_powers(const Definition *definition);
 
-/* Where a path has its first %i, or NULL. The i of %%i is none. */
+/* Where a path, or a tap's name, has its first %i, or NULL. The i of %%i is none. */
 const char *definition_find_instance(const char *path);
 
 /* The path with %i replaced and %% unescaped. The string is the caller's; -ENOMEM, -EINVAL. */

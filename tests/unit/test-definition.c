@@ -517,6 +517,8 @@ static void test_tap_refused(void **state) {
                 {"Tap=a%%d", "% is followed"},
                 {"Tap=a%s", "% is followed"},
                 {"Tap=a%d%d", "one number"},
+                {"Tap=a%d0", "followed at once by a digit"},
+                {"Tap=%d9a", "followed at once by a digit"},
                 {"Tap=a%i", "only in a template"},
                 {"Tap=a\nBridge=b%d", "Bridge= cannot be b%d"},
                 {"Tap=a\nBridge=1234567890123456", "15 characters"},
@@ -537,6 +539,7 @@ static void test_tap_refused(void **state) {
         assert_refused("[Full]\nTap=a\nBridge=b\n", "Capabilities=CAP_NET_ADMIN");
         assert_refused_as("n@", "[Endpoint]\nInstance=*\n[Full]\nTap=a\n", "has to hold %i");
         assert_refused_as("n@", "[Endpoint]\nInstance=*\n[Full]\nTap=%i%i\n", "one instance");
+        assert_refused_as("n@", "[Endpoint]\nInstance=*\n" NET_ADMIN "Tap=a%d%i\n", "nor by %i");
         assert_refused("[ReadOnly]\nTap=a\n", "it provides nothing");
 }
 

@@ -86,6 +86,8 @@ static void test_name(void **state) {
         assert_string_equal(name, "doorward%d");
         assert_int_equal(opener_tap_name("a-%i-%d", "xyz", name), 0);
         assert_string_equal(name, "a-xyz-%d");
+        assert_int_equal(opener_tap_name("a%d-%i", "xyz", name), 0);
+        assert_string_equal(name, "a%d-xyz");
         assert_int_equal(opener_tap_name("a%i", "12345678901234", name), 0);
         assert_string_equal(name, "a12345678901234");
         assert_int_equal(opener_tap_name("a%i", "123456789012345", name), -ENAMETOOLONG);
@@ -166,6 +168,27 @@ static void test_instance(void **state) {
         assert_string_equal(reply.detail, "vm-work");
 }
 
+/* The number of a new one stands before the instance or behind it. */
+static void test_number_and_instance(void **state) {
+        static const char *const names[] = {"vm0-1", "vm1-1", "vm-1-0", "vm-1-1"};
+        int fds[ELEMENTSOF(names)];
+
+        need_network();
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                _cleanup_(definition_freep) Definition *d =
+                        define("n@", i < 2 ? "Tap=vm%d-%i" MAKES : "Tap=vm-%i-%d" MAKES);
+                OpenerReply reply = {};
+
+                fds[i] = open_tun();
+                assert_int_equal(
+                        opener_tap_attach(fds[i], d, &d->targets[ACCESS_FULL], "1", &reply), 0);
+                assert_string_equal(reply.detail, names[i]);
+        }
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                close_fd(fds[i]);
+}
+
 static bool make_bridge(const char *name) {
         _cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         struct ifreq ifr = {.ifr_mtu = 1400};
@@ -242,9 +265,13 @@ static void test_other_device(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_name),         cmocka_unit_test(test_new),
-                cmocka_unit_test(test_taken),        cmocka_unit_test(test_instance),
-                cmocka_unit_test(test_bridge),       cmocka_unit_test(test_bridge_refused),
+                cmocka_unit_test(test_name),
+                cmocka_unit_test(test_new),
+                cmocka_unit_test(test_taken),
+                cmocka_unit_test(test_instance),
+                cmocka_unit_test(test_number_and_instance),
+                cmocka_unit_test(test_bridge),
+                cmocka_unit_test(test_bridge_refused),
                 cmocka_unit_test(test_other_device),
         };
 
