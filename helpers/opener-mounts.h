@@ -35,8 +35,9 @@ typedef struct OpenerMounts {
         size_t n_trusted;
 } OpenerMounts;
 
-/* What is then left is the beginning. A process that was forked begins so: to hear of changes by
- * the parent's table would keep them from the parent. */
+/* What is then left is the beginning. A process that was forked begins there, but forgets what it
+ * has instead: to hear of changes by the parent's table would keep them from the parent, and to
+ * close it as a stream may move the place up to which the parent has read. */
 void opener_mounts_deinit(OpenerMounts *mounts);
 
 /* 0 if the file system that fd is on, by O_PATH or any other way, is to be believed. 1 if not;

@@ -72,7 +72,9 @@ static int take_signals(void) {
 static int become(const Job *job) {
         int r;
 
-        opener_mounts_deinit(job->rules->mounts);
+        /* The parent's table is forgotten, and its descriptor closed with the others. It is not
+         * fclose(3)d: that may seek, and the place that it would move is the parent's, too. */
+        *job->rules->mounts = (OpenerMounts){};
         r = arrange_end(job->deadline + OPENER_WORKER_END_USEC);
         if (r == 0)
                 r = close_others(job->channel, job->rules->root_fd);

@@ -29,6 +29,18 @@ static OpenerReply said = {.id = 1}; /* but for its status */
 static OpenerReply heard;
 static OpenerMounts mounts;
 
+int __real_fclose(FILE *file);
+int __wrap_fclose(FILE *file);
+
+/* The descriptor, which others may share, is left at the place up to which the stream was read. */
+int __wrap_fclose(FILE *file) {
+        off_t place = ftello(file);
+
+        if (place >= 0)
+                (void)lseek(fileno(file), place, SEEK_SET);
+        return __real_fclose(file);
+}
+
 static OpenerWorker worker_of(Kind kind, Access access, int fd) {
         return (OpenerWorker){
                 .fd = fd, .pid = getpid(), .uid = getuid(), .access = access, .kind = kind};
@@ -244,6 +256,25 @@ static int start_worker(void) {
         return 0;
 }
 
+/* Where the opener has read its table of mounts up to, a worker does not change. */
+static void test_table(void **state) {
+        _cleanup_close_ int fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+        off_t place;
+        int status;
+
+        opener_mounts_deinit(&mounts);
+        assert_int_equal(bring_fd(KIND_FILE, ACCESS_READ_ONLY, fd), OPENER_OK);
+        rewind(mounts.table);
+        assert_true(fgetc(mounts.table) != EOF);
+        place = lseek(fileno(mounts.table), 0, SEEK_CUR);
+        assert_true(place > ftello(mounts.table));
+
+        assert_int_equal(start_worker(), 0);
+        assert_true(wait(&status) > 0);
+        assert_int_equal(lseek(fileno(mounts.table), 0, SEEK_CUR), place);
+        assert_int_equal(bring_fd(KIND_FILE, ACCESS_READ_ONLY, fd), OPENER_OK);
+}
+
 /* What it holds back once it is its user, at the entry of a call. */
 static void look_at(pid_t pid, unsigned *n_shielded, bool *ret_took) {
         const uint64_t all =
@@ -339,6 +370,7 @@ int main(void) {
                 cmocka_unit_test(test_messages),    cmocka_unit_test(test_senders),
                 cmocka_unit_test(test_words),       cmocka_unit_test(test_nowhere),
                 cmocka_unit_test(test_signals),     cmocka_unit_test(test_fuse),
+                cmocka_unit_test(test_table),
         };
 
         return cmocka_run_group_tests(tests, NULL, teardown);
