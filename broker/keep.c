@@ -184,8 +184,10 @@ static EndReason restore_lease(Broker *broker, StoreTaken *taken) {
         /* By now it is a lease as any other. */
         if (!lease_is_current(lease))
                 lease_end(lease, END_DEFINITION);
-        else
-                logins_check(broker->logins, lease);
+        if (session->lease)
+                observer_check_lease(broker->observer, session->lease);
+        if (session->lease)
+                logins_check(broker->logins, session->lease);
         return 0;
 }
 

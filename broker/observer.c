@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <sys/stat.h>
 #include <syslog.h>
 #include <systemd/sd-event.h>
 
@@ -9,6 +10,7 @@
 #include "broker/session.h"
 #include "common/userfile.h"
 #include "policy/instant.h"
+#include "policy/stamps.h"
 #include "policy/strv.h"
 #include "policy/timespan.h"
 
@@ -19,6 +21,7 @@ typedef struct Observed {
         char name[NAME_ENDPOINT_MAX + 2]; /* with the @ of a template */
         gid_t gid;                        /* of the group, and */
         ObservationState state;           /* the state, as they were last looked at */
+        uint64_t group_version;           /* Observer::group_version at that moment */
         ObservationState said;            /* as it was last said */
         unsigned n_granted;               /* since then, */
         unsigned n_refused;               /* and those to which polkit did not say yes */
@@ -27,8 +30,10 @@ typedef struct Observed {
 struct Observer {
         Broker *broker;
         char *group_file;
-        Deadline next;         /* something is to be said */
-        sd_event_source *over; /* the next ObserveUntil=, by the clock that can be set */
+        struct stat group_stat;
+        uint64_t group_version; /* a number for what is in it */
+        Deadline next;          /* something is to be said */
+        sd_event_source *over;  /* the next ObserveUntil=, by the clock that can be set */
         Observed *observed;
         size_t n_observed;
 };
@@ -40,14 +45,47 @@ static Observed *observer_find(Observer *observer, const Definition *definition)
         return NULL;
 }
 
+static bool times_equal(const struct timespec *a, const struct timespec *b) {
+        return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+/* Whether the group file is what it was: it can be long, and anybody can have it looked at. What
+ * was changed a moment ago can change again without a trace. */
+static void observer_look_at_groups(Observer *observer) {
+        const struct stat *before = &observer->group_stat;
+        struct stat now;
+
+        if (stat(observer->group_file, &now) < 0)
+                now = (struct stat){};
+        if (now.st_dev != before->st_dev || now.st_ino != before->st_ino ||
+            now.st_size != before->st_size || !times_equal(&now.st_mtim, &before->st_mtim) ||
+            !times_equal(&now.st_ctim, &before->st_ctim) ||
+            now.st_ctim.tv_sec + STAMPS_SETTLE_SEC >= (time_t)(instant_now() / USEC_PER_SEC))
+                observer->group_version++;
+        observer->group_stat = now;
+}
+
 /* A group file that cannot be read has no group; and a clock that is set back does not begin
  * anything anew. */
-static ObservationState observer_look(const Observer *observer, Observed *observed,
+static ObservationState observer_look(Observer *observer, Observed *observed,
                                       const Definition *definition) {
-        if (observed->state != OBSERVATION_OVER &&
-            observation_find(definition, observer->group_file, instant_now(), &observed->gid,
-                             &observed->state) < 0)
-                observed->state = OBSERVATION_NO_GROUP;
+        uint64_t now = instant_now();
+
+        if (observed->state == OBSERVATION_OVER)
+                return OBSERVATION_OVER;
+
+        observer_look_at_groups(observer);
+        if (observed->group_version != observer->group_version) {
+                observed->group_version = observer->group_version;
+                if (observation_find(definition, observer->group_file, now, &observed->gid,
+                                     &observed->state) < 0) {
+                        observed->state = OBSERVATION_NO_GROUP;
+                        observed->group_version = 0; /* and is tried again */
+                }
+        }
+        if (now >= definition->observe_until || observed->state == OBSERVATION_ACTIVE ||
+            observed->state == OBSERVATION_TOO_FAR)
+                observed->state = observation_state(definition, now);
         return observed->state;
 }
 
@@ -150,24 +188,35 @@ static void observer_say(Observer *observer, uint64_t *ret_next, uint64_t *ret_o
 
 /* What was granted because it was observed ends with that. Each lease has a timer of its own, too,
  * which runs on when the clock is set back; but it does not notice one that is set forward. */
+static void lease_end_if_not_observed(Lease *lease, ObservationState state) {
+        if (state == OBSERVATION_OVER)
+                lease_end(lease, END_EXPIRED);
+        else if (state != OBSERVATION_ACTIVE)
+                lease_end(lease, END_POLICY);
+}
+
+/* By the states as they have just been looked at: there can be thousands of leases. What has no
+ * definition any more is ended by who reads those. */
 static void observer_end_leases(Observer *observer) {
         Lease *lease = observer->broker->leases;
 
         while (lease) {
                 const Definition *definition =
                         catalogue_find(observer->broker->catalogue, &lease->name);
+                const Observed *observed = definition ? observer_find(observer, definition) : NULL;
                 Lease *next = lease->next;
-                ObservationState state;
 
-                if (lease->how == HOW_OBSERVED && definition && lease_is_handed_over(lease)) {
-                        state = observer_get_state(observer, definition);
-                        if (state == OBSERVATION_OVER)
-                                lease_end(lease, END_EXPIRED);
-                        else if (state != OBSERVATION_ACTIVE)
-                                lease_end(lease, END_POLICY);
-                }
+                if (lease->how == HOW_OBSERVED && observed && lease_is_handed_over(lease))
+                        lease_end_if_not_observed(lease, observed->state);
                 lease = next;
         }
+}
+
+void observer_check_lease(Observer *observer, Lease *lease) {
+        const Definition *definition = catalogue_find(observer->broker->catalogue, &lease->name);
+
+        if (lease->how == HOW_OBSERVED && definition)
+                lease_end_if_not_observed(lease, observer_get_state(observer, definition));
 }
 
 static void observer_work(Observer *observer) {

@@ -5,8 +5,9 @@
  * Observer: which endpoints are observed, and who is granted them because of that
  *
  * Membership is what the kernel says that the peer's process had when it connected, and a group is
- * the number that /etc/group has for its name at that moment. Only who is judged as themselves is admitted, and not root, whom polkit
- * allows everything: another identity did not come by the group.
+ * the number that /etc/group has for its name at that moment. Only who is judged as themselves is
+ * admitted, and not root, whom polkit allows everything: another identity did not come by the
+ * group.
  *
  * That an endpoint is observed is not to be forgotten: it is said when the definitions are read,
  * each day, and when it is over, with the number of grants that polkit would not have made. Two
@@ -23,6 +24,7 @@
 #include "policy/observation.h"
 
 typedef struct Broker Broker;
+typedef struct Lease Lease;
 typedef struct Observer Observer;
 typedef struct Session Session;
 
@@ -38,6 +40,9 @@ ObservationState observer_get_state(Observer *observer, const Definition *defini
 
 /* Whether the peer has the group, and what it asks for is observed at this moment. */
 bool observer_admits(Observer *observer, const Definition *definition, const Session *session);
+
+/* Ends a lease that is handed over and rests on an observation that is no longer there. */
+void observer_check_lease(Observer *observer, Lease *lease);
 
 /* Somebody was granted it so, and this is what polkit said; 0: nothing. */
 void observer_count(Observer *observer, const Definition *definition, Decision policy);

@@ -106,8 +106,10 @@ static void open_grant(Open *open) {
         /* The definition can have been changed while the record was waited for. */
         if (session->lease && !lease_is_current(session->lease))
                 lease_end(session->lease, END_DEFINITION);
-        /* As can the session have ended; somebody can have taken it back before it was there; and
-         * policy can have changed since it was asked. */
+        /* As can the time for which it is observed, or the session; somebody can have taken it back
+         * before it was there; and policy can have changed since it was asked. */
+        if (session->lease)
+                observer_check_lease(session->broker->observer, session->lease);
         if (session->lease)
                 logins_check(session->broker->logins, session->lease);
         if (session->lease && lease_is_blocked(session->lease))

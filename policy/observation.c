@@ -23,11 +23,13 @@ ObservationState observation_state(const Definition *definition, uint64_t now) {
 
 int observation_find(const Definition *definition, const char *group_file, uint64_t now,
                      gid_t *ret_gid, ObservationState *ret) {
+        ObservationState state = observation_state(definition, now);
         gid_t gid;
         int r;
 
-        if (!definition->observes || definition->problem) {
-                *ret = OBSERVATION_NONE;
+        /* What is over is so whether there is still such a group or not. */
+        if (state == OBSERVATION_NONE || state == OBSERVATION_OVER) {
+                *ret = state;
                 return 0;
         }
 
@@ -41,7 +43,7 @@ int observation_find(const Definition *definition, const char *group_file, uint6
                 *ret = OBSERVATION_BAD_GROUP;
         else {
                 *ret_gid = gid;
-                *ret = observation_state(definition, now);
+                *ret = state;
         }
         return 0;
 }

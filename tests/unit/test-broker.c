@@ -3962,6 +3962,54 @@ static void test_observed_group_changes(void **state) {
         client_close(&c);
 }
 
+/* What rests on the group when it is handed over, and not only when it was asked for. */
+static void test_observed_no_more_before_the_record(void **state) {
+        Fixture *f = *state;
+        Client c;
+
+        observe_docker(f, 3600, "");
+        answer_with(f, DECISION_DENIED);
+        client_connect_as_crew(f, &c);
+        fill_journal(f);
+        client_send(&c, OPEN_LEASED("docker", "full"));
+        assert_true(play_opener(f, OPENER_OK, f->backend[0]));
+        assert_int_equal(client_receive(f, &c), 0);
+        assert_int_equal(f->broker->n_leases, 1);
+
+        write_file(f, "etc/group", "root:x:0:\n");
+        drain_journal(f);
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "state"), "granted");
+        assert_int_equal(client_receive(f, &c), 1);
+        assert_string_equal(client_get(&c, "reason"), "policy");
+        client_close(&c);
+}
+
+/* Whether there is still such a group or not: it is over, that is said, and it is quiet. */
+static void test_observed_is_over_without_a_group(void **state) {
+        Fixture *f = *state;
+        uint64_t before, after;
+
+        observe_docker(f, 2, "");
+        write_file(f, "etc/group", "root:x:0:\n");
+        broker_reload(f->broker);
+        drain_journal(f);
+        run_for(f, 3200);
+        ASSERT_SAID(f, "MESSAGE=docker is no longer observed");
+
+        assert_int_equal(sd_event_get_iteration(f->event, &before), 0);
+        run_for(f, 500);
+        assert_int_equal(sd_event_get_iteration(f->event, &after), 0);
+        assert_in_range(after - before, 0, 200);
+
+        write_file(f, "etc/group", "root:x:0:\ncrew:x:4343:\n");
+        broker_reload(f->broker);
+        assert_int_equal(observer_get_state(f->broker->observer,
+                                            catalogue_find(f->broker->catalogue,
+                                                           &(Name){.endpoint = "docker"})),
+                         OBSERVATION_OVER);
+}
+
 /* PAM is asked nothing: the group does not ask it either. */
 static void test_observed_meets_no_pam(void **state) {
         Fixture *f = *state;
@@ -4318,6 +4366,8 @@ int main(void) {
                 TEST(test_observed_until),
                 TEST(test_observed_by_the_clock),
                 TEST(test_observed_group_changes),
+                TEST(test_observed_no_more_before_the_record),
+                TEST(test_observed_is_over_without_a_group),
                 TEST(test_observed_meets_no_pam),
                 TEST(test_observed_is_said),
                 TEST(test_observed_is_shown),

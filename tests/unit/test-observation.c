@@ -91,6 +91,7 @@ static void test_group(void **state) {
                 f->definition->observe_group = strdup(groups[i].name);
                 assert_int_equal(find(f, f->until - 1, &gid), groups[i].state);
                 assert_int_equal(gid, groups[i].state == OBSERVATION_ACTIVE ? 4343 : 7);
+                assert_int_equal(find(f, f->until, &gid), OBSERVATION_OVER);
         }
 }
 
