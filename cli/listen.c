@@ -262,11 +262,8 @@ static int listen_hold(Listen *listen) {
         _cleanup_error_ doorward_error error = {};
         int status, r;
 
-        if (listen->activated)
-                return -1;
-
         status = listen_check_kind(listen);
-        if (status >= 0)
+        if (status >= 0 || listen->activated)
                 return status;
 
         r = grant_hold(listen->options, &listen->argument, &listen->conn, &error);

@@ -310,6 +310,21 @@ def test_what_is_no_stream():
         lib.expect(result.out, "")
 
 
+@lib.time_limit(60)
+def test_what_is_no_stream_in_a_unit():
+    """Nor is it in a unit: its service says so and ends, and has nobody asked for anything."""
+    with lib.rule(lib.allow("kmsg", "read-only")), manager() as systemctl:
+        journal = lib.Journal()
+        with enabled(systemctl, "ro-kmsg") as path:
+            lib.expect(greet(path), "")
+            lib.wait_for(lambda: said(journal, "ro-kmsg"), "it is said why")
+            lib.expect_in("no socket can stand in its place", "".join(said(journal, "ro-kmsg")))
+            service = UNIT.format("ro-kmsg", "service")
+            shown = systemctl("show", "--value", "--property=ExecMainStatus", service)
+            lib.expect(shown.out.strip(), "85")
+        lib.expect(decisions(journal), [])
+
+
 def test_what_is_there():
     """What is no dead socket of one's own is left alone; nor is a folder taken that others can write."""
     with lib.echo(ALLOW), own_folder() as folder:
