@@ -75,7 +75,7 @@ def test_instances_that_a_template_does_not_name():
                 )
         for endpoint in ("serial@..", "serial@.", "serial@../net/tun", "serial@/dev/kvm"):
             refused(endpoint, "not a name that an endpoint can have", "not by a path")
-        refused("serial", "a template, and no instance was named", "serial@INSTANCE")
+        refused("serial", "a template, and no instance was named", "serial@ is a template")
         refused("kvm@0", "no such definition")
 
 
