@@ -297,7 +297,8 @@ def test_xdg_dbus_proxy():
             words = (*run, "gdbus", "monitor", "--session", "--dest=org.example.Shop")
             listener = lib.start(*words, user="monitor", stdout=subprocess.PIPE,
                                  stderr=subprocess.DEVNULL, text=True)
-            stack.callback(listener.kill)
+            stack.callback(listener.wait)
+            stack.callback(listener.terminate)
             next(line for line in listener.stdout if "is owned by" in line)
             address = ("env", "DBUS_SESSION_BUS_ADDRESS=unix:path=/run/shop/bus")
             shop_call(*address, method="Sell", user="root").expect_status(0)

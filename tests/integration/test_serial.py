@@ -204,4 +204,4 @@ def test_no_line():
     with lib.definition("zero", text), lib.rule(lib.allow_generic("zero", "full")):
         result = lib.run("doorward", "run", "zero", "--", "true", user="alice").expect_status(85)
         lib.expect_in("no terminal line", result.err)
-        lib.expect_in("doorward exec", result.err)
+        lib.expect_in("Write 'exec'", result.err)
