@@ -521,13 +521,13 @@ def test_kinds_without_a_socket():
             journal = lib.Journal()
             result = lib.run("doorward", "run", "packets", "--", "true", user="alice")
             lib.expect(result.status, 85, f"{result!r}")
-            lib.expect_in("doorward exec", result.err)
+            lib.expect_in("Write 'exec'", result.err)
             lib.expect(checks(journal), [])
     text = "[Full]\nOpenFile=/dev/null\n[Connect]\nDevice=char:mem\n"
     with lib.rule(lib.allow_generic("nothing", "full")), lib.definition("nothing", text):
         result = lib.run("doorward", "run", "nothing", "--", "true", user="alice")
         lib.expect(result.status, 85, f"{result!r}")
-        lib.expect_in("doorward exec", result.err)
+        lib.expect_in("Write 'exec'", result.err)
 
 
 def test_no_new_privs():
