@@ -50,11 +50,7 @@ static void inquiry_refuse(Inquiry *inquiry) {
 }
 
 static void inquiry_fail(Inquiry *inquiry, const char *cause) {
-        refusal_init(&inquiry->refusal, ERROR_POLICY_UNAVAILABLE);
-        refusal_set_cause(&inquiry->refusal, "%s", cause);
-        refusal_set_hint(&inquiry->refusal, "polkit is not there, and nothing is granted without "
-                                            "it. An administrator starts it with: systemctl "
-                                            "restart polkit");
+        refusal_init_no_policy(&inquiry->refusal, cause);
         inquiry_refuse(inquiry);
 }
 

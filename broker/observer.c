@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <sys/stat.h>
 #include <syslog.h>
 #include <systemd/sd-event.h>
 
@@ -30,7 +29,7 @@ typedef struct Observed {
 struct Observer {
         Broker *broker;
         char *group_file;
-        struct stat group_stat;
+        Stamps group_stamps;
         uint64_t group_version; /* a number for what is in it */
         Deadline next;          /* something is to be said */
         sd_event_source *over;  /* the next ObserveUntil=, by the clock that can be set */
@@ -45,24 +44,14 @@ static Observed *observer_find(Observer *observer, const Definition *definition)
         return NULL;
 }
 
-static bool times_equal(const struct timespec *a, const struct timespec *b) {
-        return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
-}
-
-/* Whether the group file is what it was: it can be long, and anybody can have it looked at. What
- * was changed a moment ago can change again without a trace. */
+/* Whether the group file is what it was: it can be long, and anybody can have it looked at. */
 static void observer_look_at_groups(Observer *observer) {
-        const struct stat *before = &observer->group_stat;
-        struct stat now;
+        if (stamps_are_current(&observer->group_stamps))
+                return;
 
-        if (stat(observer->group_file, &now) < 0)
-                now = (struct stat){};
-        if (now.st_dev != before->st_dev || now.st_ino != before->st_ino ||
-            now.st_size != before->st_size || !times_equal(&now.st_mtim, &before->st_mtim) ||
-            !times_equal(&now.st_ctim, &before->st_ctim) ||
-            now.st_ctim.tv_sec + STAMPS_SETTLE_SEC >= (time_t)(instant_now() / USEC_PER_SEC))
-                observer->group_version++;
-        observer->group_stat = now;
+        stamps_deinit(&observer->group_stamps);
+        (void)!stamps_take_file(observer->group_file, &observer->group_stamps);
+        observer->group_version++;
 }
 
 /* A group file that cannot be read has no group; and a clock that is set back does not begin
@@ -355,6 +344,7 @@ Observer *observer_free(Observer *observer) {
 
         observer_clear(observer);
         sd_event_source_disable_unref(observer->over);
+        stamps_deinit(&observer->group_stamps);
         free(observer->group_file);
         free(observer);
         return NULL;

@@ -150,10 +150,7 @@ static void on_actions(int error, void *userdata) {
                 return;
         }
 
-        refusal_init(&refusal, ERROR_POLICY_UNAVAILABLE);
-        refusal_set_cause(&refusal, "polkit does not tell which actions there are");
-        refusal_set_hint(&refusal, "polkit is not there, and nothing is granted without it. An "
-                                   "administrator starts it with: systemctl restart polkit");
+        refusal_init_no_policy(&refusal, "polkit does not tell which actions there are");
         open_refuse_unjudged(open, &refusal);
 }
 

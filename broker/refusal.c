@@ -217,6 +217,13 @@ void refusal_init_filter(Refusal *refusal, int error, const FilterReply *reply, 
                          name->endpoint);
 }
 
+void refusal_init_no_policy(Refusal *refusal, const char *cause) {
+        refusal_init(refusal, ERROR_POLICY_UNAVAILABLE);
+        refusal_set_cause(refusal, "%s", cause);
+        refusal_set_hint(refusal, "polkit is not there, and nothing is granted without it. An "
+                                  "administrator starts it with: systemctl restart polkit");
+}
+
 void refusal_init_helper(Refusal *refusal, int error) {
         if (error == ETIMEDOUT) {
                 refusal_init(refusal, ERROR_AUTHENTICATION_CANCELLED);

@@ -54,6 +54,9 @@ void refusal_init_unreachable(Refusal *refusal, int error, const Name *name);
 /* By a filter that could not be reached (error is a positive errno), or that said other than ok. */
 void refusal_init_filter(Refusal *refusal, int error, const FilterReply *reply, const Name *name);
 
+/* Because polkit could not be asked even which actions there are. */
+void refusal_init_no_policy(Refusal *refusal, const char *cause);
+
 /* By what came of asking PAM's helper at all; error is a positive errno. By its verdict. */
 void refusal_init_helper(Refusal *refusal, int error);
 void refusal_init_verdict(Refusal *refusal, const PamReply *verdict);

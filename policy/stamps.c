@@ -137,6 +137,19 @@ int stamps_take(char *const *folders, const char *const *names, Stamps *ret) {
         return 0;
 }
 
+int stamps_take_file(const char *path, Stamps *ret) {
+        Stamps stamps = {};
+        /* No folder would show that it comes. */
+        int r = stamps_add_consume(&stamps, strdup(path), true);
+
+        if (r < 0)
+                return r;
+
+        stamps_settle(&stamps);
+        *ret = stamps;
+        return 0;
+}
+
 void stamps_deinit(Stamps *stamps) {
         for (size_t i = 0; i < stamps->n_stamps; i++)
                 free(stamps->stamps[i].path);

@@ -35,6 +35,8 @@ typedef struct Stamps {
 /* Of all that inifile_load() would read of one of the names, which are ended by NULL, in these
  * folders. -ENOMEM, or what listing the drop-ins failed with. */
 int stamps_take(char *const *folders, const char *const *names, Stamps *ret) _must_check_;
+/* Of one file, which need not be there. -ENOMEM. */
+int stamps_take_file(const char *path, Stamps *ret) _must_check_;
 void stamps_deinit(Stamps *stamps);
 
 /* Whether nothing has changed since, for certain. Of stamps that were never taken it is false. */
