@@ -72,9 +72,7 @@ static int pty_show(Front *base) {
         int r = pty_make((FrontPty *)base);
 
         if (r == -ENOTTY)
-                return report_problem(spec->options, DOORWARD_ERR_UNSUPPORTED,
-                                      "Write 'exec' in place of 'run': it hands over the "
-                                      "descriptor itself.",
+                return report_problem(spec->options, DOORWARD_ERR_UNSUPPORTED, REPORT_HINT_EXEC,
                                       "%s is no terminal line, and nothing can stand in its place.",
                                       spec->argument->uri.endpoint);
         return r < 0 ? report_errno(spec->options, r, "Cannot make a terminal line for %s",

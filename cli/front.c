@@ -32,13 +32,10 @@ int front_open(const FrontSpec *spec, Front **ret) {
         int r, status;
 
         if (!type)
-                return report_problem(
-                        spec->options, DOORWARD_ERR_UNSUPPORTED,
-                        "Write 'exec' in place of 'run': it hands over the descriptor "
-                        "itself.",
-                        "%s is of kind %s, and nothing private can stand in its "
-                        "place.",
-                        endpoint, kind_to_string(kind));
+                return report_problem(spec->options, DOORWARD_ERR_UNSUPPORTED, REPORT_HINT_EXEC,
+                                      "%s is of kind %s, and nothing private can stand in its "
+                                      "place.",
+                                      endpoint, kind_to_string(kind));
         if (uri_is_remote(&spec->argument->uri))
                 return report_problem(spec->options, DOORWARD_ERR_UNSUPPORTED,
                                       "Run the command on that machine, or forward a socket from "

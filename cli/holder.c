@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "cli/holder.h"
+#include "cli/report.h"
 #include "client/channel.h"
 
 int holder_init_consume_conn(Holder *holder, const Argument *argument, const doorward_auth *auth,
@@ -139,9 +140,7 @@ static int fetch_take(Holder *holder, WireReply *reply, int *ret_fd, doorward_er
                 error_set(error, DOORWARD_DOMAIN_ENDPOINT, DOORWARD_ERR_UNSUPPORTED, EPROTOTYPE,
                           "%s is no stream socket, and there can be no private one in its place.",
                           holder->conn->uri.endpoint);
-                error_set_hint(
-                        error,
-                        "Write 'exec' in place of 'run': it hands over the descriptor itself.");
+                error_set_hint(error, REPORT_HINT_EXEC);
                 return -EPROTOTYPE;
         }
 

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "cli/inode.h"
 #include "cli/private-folder.h"
 #include "cli/private-socket.h"
 
@@ -175,7 +176,6 @@ static int random_name(const char *prefix, char *buf, size_t size) {
 /* A new one, held: a descriptor; -EEXIST if there is such a one, or was for a moment. */
 static int make_held(int parent, const char *name) {
         _cleanup_close_ int fd = -EBADF;
-        struct stat there, ours;
         int r;
 
         r = make_folder(parent, name);
@@ -186,8 +186,7 @@ static int make_held(int parent, const char *name) {
         if (flock(fd, LOCK_EX | LOCK_NB) < 0)
                 return errno == EWOULDBLOCK ? -EEXIST : -errno;
         /* Somebody may have swept it meanwhile. */
-        if (fstatat(parent, name, &there, AT_SYMLINK_NOFOLLOW) < 0 || fstat(fd, &ours) < 0 ||
-            there.st_dev != ours.st_dev || there.st_ino != ours.st_ino)
+        if (!inode_is_at(parent, name, fd))
                 return -EEXIST;
 
         return TAKE_FD(fd);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "cli/inode.h"
 #include "cli/private-socket.h"
 #include "common/socket.h"
 
@@ -39,13 +40,10 @@ int private_socket_new(const char *path, int *ret_pin) {
 }
 
 void private_socket_remove_consume_pin(const char *path, int pin) {
-        struct stat there, ours;
-
         if (pin < 0)
                 return;
 
-        if (lstat(path, &there) == 0 && fstat(pin, &ours) == 0 && there.st_dev == ours.st_dev &&
-            there.st_ino == ours.st_ino)
+        if (inode_is_at(AT_FDCWD, path, pin))
                 (void)unlink(path);
         close_fd(pin);
 }

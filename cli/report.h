@@ -18,6 +18,9 @@
 #include "cli/options.h"
 #include "client/error.h"
 
+/* What to do about an endpoint in whose place `run` can put nothing. */
+#define REPORT_HINT_EXEC "Write 'exec' in place of 'run': it hands over the descriptor itself."
+
 /* Tells it and returns the exit status. */
 int report_error(const Options *options, const doorward_error *error);
 

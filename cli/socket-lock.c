@@ -5,21 +5,13 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "cli/inode.h"
 #include "cli/socket-lock.h"
 
 /* How often it may have been removed by its holder just before we had it. */
 #define ATTEMPTS 64
 /* Of the longest number that one can hold, with its newline. */
 #define LOCK_SIZE_MAX 12
-
-/* Whether it is this file that stands there. */
-static bool lock_is_there(const SocketLock *lock) {
-        struct stat there, ours;
-
-        return fstatat(lock->folder, lock->name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-               fstat(lock->fd, &ours) == 0 && there.st_dev == ours.st_dev &&
-               there.st_ino == ours.st_ino;
-}
 
 static pid_t lock_read(const SocketLock *lock) {
         char text[16];
@@ -81,7 +73,7 @@ static int lock_try(SocketLock *lock, pid_t *ret_holder) {
                 *ret_holder = lock_read(lock);
                 return SOCKET_LOCK_E_HELD;
         }
-        if (!lock_is_there(lock))
+        if (!inode_is_at(lock->folder, lock->name, lock->fd))
                 return -EAGAIN;
 
         lock_write(lock);
@@ -132,7 +124,7 @@ void socket_lock_release(SocketLock *lock) {
         if (lock->fd < 0)
                 return;
 
-        if (lock_is_there(lock))
+        if (inode_is_at(lock->folder, lock->name, lock->fd))
                 (void)unlinkat(lock->folder, lock->name, 0);
         lock_close(lock);
 }
