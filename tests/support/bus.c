@@ -31,6 +31,10 @@ static void end(pid_t *pid) {
         *pid = 0;
 }
 
+void bus_end(Bus *bus) {
+        end(&bus->daemon);
+}
+
 void bus_end_play(Bus *bus) {
         end(&bus->player);
 }
@@ -39,6 +43,22 @@ void bus_deinit(Bus *bus) {
         end(&bus->player);
         end(&bus->daemon);
         tree_deinit(&bus->tree);
+}
+
+int bus_setup(void **state) {
+        Bus *bus = calloc(1, sizeof(*bus));
+
+        if (!bus)
+                return -1;
+        bus_init(bus);
+        *state = bus;
+        return 0;
+}
+
+int bus_teardown(void **state) {
+        bus_deinit(*state);
+        free(*state);
+        return 0;
 }
 
 /* Waits for a child that says it is ready; false if it ended instead. */

@@ -21,11 +21,17 @@ typedef struct Bus {
 /* Of the child: what it is asked, and its name. -errno. */
 typedef int (*BusPart)(sd_bus *bus, void *userdata);
 
+/* Around each test whose state is a bus. */
+int bus_setup(void **state);
+int bus_teardown(void **state);
+
 /* There is nobody at the address yet. */
 void bus_init(Bus *bus);
 void bus_deinit(Bus *bus);
 
 void bus_start(Bus *bus);
+/* It is gone for all who are connected. */
+void bus_end(Bus *bus);
 /* In its place: who accepts, and says nothing. Returns the descriptor. */
 int bus_start_mute(const Bus *bus);
 

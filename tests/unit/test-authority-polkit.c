@@ -12,13 +12,11 @@
 
 #include <gio/gio.h>
 #include <gio/gunixfdlist.h>
-#include <signal.h>
 #include <stdio.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <time.h>
 
 #include "policy/authority-polkit.h"
+#include "tests/support/bus.h"
 
 #define POLKIT_NAME "org.freedesktop.PolicyKit1"
 #define POLKIT_PATH "/org/freedesktop/PolicyKit1/Authority"
@@ -47,8 +45,7 @@ typedef struct Polkit {
 } Polkit;
 
 typedef struct Fixture {
-        char folder[32];
-        pid_t daemon;
+        Bus bus;
         sd_event *event;
         Authority *authority;
         Polkit polkit;
@@ -96,47 +93,6 @@ static bool turn_until(Fixture *f, const unsigned *count, unsigned n) {
         while (*count < n && now_ms() < end)
                 turn(f);
         return *count >= n;
-}
-
-/* The bus. */
-
-static void start_daemon(Fixture *f) {
-        char address[80], option[96];
-        char buf[256];
-        int out[2];
-
-        (void)snprintf(address, sizeof(address), "unix:path=%s/bus", f->folder);
-        (void)snprintf(option, sizeof(option), "--address=%s", address);
-        assert_int_equal(setenv("DBUS_SYSTEM_BUS_ADDRESS", address, 1), 0);
-        assert_int_equal(pipe(out), 0);
-
-        f->daemon = fork();
-        if (f->daemon == 0) {
-                (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-                (void)dup2(out[1], STDOUT_FILENO);
-                (void)execlp("dbus-daemon", "dbus-daemon", "--session", "--nofork", "--nopidfile",
-                             "--print-address=1", option, (char *)NULL);
-                _exit(127);
-        }
-        close_fd(out[1]);
-
-        /* It says its address as soon as it listens. */
-        if (read(out[0], buf, sizeof(buf)) <= 0) {
-                close_fd(out[0]);
-                (void)waitpid(f->daemon, NULL, 0);
-                f->daemon = 0;
-                skip();
-        }
-        close_fd(out[0]);
-}
-
-static void stop_daemon(Fixture *f) {
-        if (f->daemon <= 0)
-                return;
-
-        (void)kill(f->daemon, SIGKILL);
-        (void)waitpid(f->daemon, NULL, 0);
-        f->daemon = 0;
 }
 
 /* polkit. */
@@ -299,8 +255,8 @@ static int setup(void **state) {
 
         if (!f)
                 return -1;
-        (void)snprintf(f->folder, sizeof(f->folder), "/tmp/test-polkit-XXXXXX");
-        if (!mkdtemp(f->folder) || sd_event_new(&f->event) < 0 ||
+        bus_init(&f->bus);
+        if (sd_event_new(&f->event) < 0 ||
             authority_polkit_new(f->event, "doorward", &f->authority) < 0)
                 return -1;
 
@@ -311,22 +267,20 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
         Fixture *f = *state;
-        char path[64];
 
         authority_free(f->authority);
         polkit_stop(&f->polkit);
-        stop_daemon(f);
+        bus_end(&f->bus);
         turn_for(f, 50);
         sd_event_unref(f->event);
-        (void)snprintf(path, sizeof(path), "%s/bus", f->folder);
-        (void)unlink(path);
-        (void)rmdir(f->folder);
+        bus_deinit(&f->bus);
         free(f);
         return 0;
 }
 
 static void start(Fixture *f) {
-        start_daemon(f);
+        assert_int_equal(setenv("DBUS_SYSTEM_BUS_ADDRESS", f->bus.address, 1), 0);
+        bus_start(&f->bus);
         polkit_start(&f->polkit);
 }
 
@@ -454,7 +408,7 @@ static void test_without_a_bus_nothing_is_known(void **state) {
         assert_int_equal(load(f), 0);
         assert_int_equal(authority_find_action(f->authority, OWN, &action), 0);
         polkit_stop(&f->polkit);
-        stop_daemon(f);
+        bus_end(&f->bus);
         turn_for(f, 100);
         assert_int_equal(authority_find_action(f->authority, OWN, &action), -EAGAIN);
         assert_int_equal(load(f), -EHOSTUNREACH);
@@ -552,7 +506,7 @@ static void test_the_bus_goes_in_mid_connection(void **state) {
         ask(f, &asked);
         turn_for(f, 200);
         assert_int_equal(asked.answers, 0);
-        stop_daemon(f);
+        bus_end(&f->bus);
         assert_true(turn_until(f, &asked.answers, 1));
         assert_int_equal(asked.last.failure, AUTHORITY_UNAVAILABLE);
 }
@@ -569,7 +523,7 @@ static void test_the_bus_goes_and_comes(void **state) {
         assert_true(turn_until(f, &f->polkit.n_checks, 3));
         asked[0].again = asked[1].again = true;
         polkit_stop(&f->polkit);
-        stop_daemon(f);
+        bus_end(&f->bus);
         for (size_t i = 0; i < ELEMENTSOF(asked); i++) {
                 assert_true(turn_until(f, &asked[i].answers, i < 2 ? 2 : 1));
                 assert_int_equal(asked[i].last.failure, AUTHORITY_UNAVAILABLE);
@@ -600,7 +554,7 @@ static void test_polkit_says_nothing(void **state) {
         assert_true(turn_until(f, &deaf.calls, 1));
         assert_int_equal(deaf.error, -ETIMEDOUT);
         assert_int_equal(forgotten.calls, 0);
-        stop_daemon(f);
+        bus_end(&f->bus);
         turn_for(f, 50);
         polkit_stop(&f->polkit);
         g_atomic_int_set(&f->polkit.deaf, 0);
@@ -711,7 +665,7 @@ static void test_the_pidfd(void **state) {
                 assert_int_equal(asked.last.failure, AUTHORITY_ANSWERED);
                 assert_int_equal(f->polkit.has_fd, polkits[i].expected);
                 polkit_stop(&f->polkit);
-                stop_daemon(f);
+                bus_end(&f->bus);
                 turn_for(f, 50);
         }
 }
@@ -731,7 +685,7 @@ static void test_what_it_is(void **state) {
                 assert_string_equal(authority_version(f->authority), "polkit 0.105");
                 assert_int_equal(authority_keeps(f->authority), features & 1);
                 polkit_stop(&f->polkit);
-                stop_daemon(f);
+                bus_end(&f->bus);
                 turn_for(f, 50);
                 assert_null(authority_version(f->authority));
                 assert_false(authority_keeps(f->authority));

@@ -124,22 +124,6 @@ static int be_systemd(sd_bus *bus, void *userdata) {
         return r < 0 ? r : sd_bus_request_name(bus, "org.freedesktop.systemd1", 0);
 }
 
-static int setup(void **state) {
-        Bus *bus = calloc(1, sizeof(*bus));
-
-        if (!bus)
-                return -1;
-        bus_init(bus);
-        *state = bus;
-        return 0;
-}
-
-static int teardown(void **state) {
-        bus_deinit(*state);
-        free(*state);
-        return 0;
-}
-
 static int take_up(const Bus *bus, uint64_t patience_usec, char **ret_problem) {
         int n_fds = fds_count(), r;
 
@@ -244,7 +228,7 @@ static void test_mute(void **state) {
         check_patience(*state);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, bus_setup, bus_teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {

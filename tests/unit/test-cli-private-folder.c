@@ -17,6 +17,7 @@
 
 #include "cli/private-folder.h"
 #include "cli/private-socket.h"
+#include "tests/support/faster.h"
 #include "tests/support/fds.h"
 #include "tests/support/fuse.h"
 
@@ -24,27 +25,6 @@
 
 /* An XDG_RUNTIME_DIR of the test's own. */
 static char runtime[64];
-
-/* Before it is held, somebody else has removed it. */
-static bool removed_before;
-
-int __real_flock(int fd, int operation);
-int __wrap_flock(int fd, int operation);
-
-int __wrap_flock(int fd, int operation) {
-        char link[64], target[128];
-        ssize_t n;
-
-        if (removed_before) {
-                removed_before = false;
-                (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-                n = readlink(link, target, sizeof(target) - 1);
-                assert_true(n > 0);
-                target[n] = 0;
-                assert_int_equal(remove(target), 0);
-        }
-        return __real_flock(fd, operation);
-}
 
 /* Before it is connected to, this is a link to that. */
 static const char *link_path, *link_target;
@@ -133,9 +113,9 @@ static void test_new(void **state) {
 static void test_swept_at_once(void **state) {
         PrivateFolder folder;
 
-        removed_before = true;
+        faster_removes = true;
         assert_int_equal(private_folder_init_new(&folder), 0);
-        assert_false(removed_before);
+        assert_false(faster_removes);
         assert_true(is_there(folder.path));
         private_folder_deinit(&folder);
         assert_int_equal(rmdir(inside("")), 0);

@@ -14,32 +14,12 @@
 #include <cmocka.h>
 
 #include "cli/socket-lock.h"
+#include "tests/support/faster.h"
 #include "tests/support/fds.h"
 
 #define ROUNDS 500
 
 static char folder[64], path[128], file[128];
-
-/* Before it is held, somebody else has removed it. */
-static bool removed_before;
-
-int __real_flock(int fd, int operation);
-int __wrap_flock(int fd, int operation);
-
-int __wrap_flock(int fd, int operation) {
-        char link[64], target[128];
-        ssize_t n;
-
-        if (removed_before) {
-                removed_before = false;
-                (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-                n = readlink(link, target, sizeof(target) - 1);
-                assert_true(n > 0);
-                target[n] = 0;
-                assert_int_equal(remove(target), 0);
-        }
-        return __real_flock(fd, operation);
-}
 
 static int setup(void **state) {
         (void)strcpy(folder, "/tmp/doorward-test-XXXXXX");
@@ -111,9 +91,9 @@ static void test_removed_at_once(void **state) {
         SocketLock a, b;
         pid_t holder;
 
-        removed_before = true;
+        faster_removes = true;
         assert_int_equal(socket_lock_take(&a, path, &holder), 0);
-        assert_false(removed_before);
+        assert_false(faster_removes);
         assert_int_equal(socket_lock_take(&b, path, &holder), SOCKET_LOCK_E_HELD);
         socket_lock_release(&a);
 }

@@ -29,22 +29,6 @@ typedef struct Saying {
         uint32_t n_stored;
 } Saying;
 
-static int setup(void **state) {
-        Bus *bus = calloc(1, sizeof(*bus));
-
-        if (!bus)
-                return -1;
-        bus_init(bus);
-        *state = bus;
-        return 0;
-}
-
-static int teardown(void **state) {
-        bus_deinit(*state);
-        free(*state);
-        return 0;
-}
-
 static int get_unit(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         uint32_t pid = 0;
 
@@ -211,7 +195,7 @@ static void test_words(void **state) {
         assert_false(job_is_restarted_by(""));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, bus_setup, bus_teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {

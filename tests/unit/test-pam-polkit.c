@@ -20,22 +20,6 @@
 
 #define COOKIE "2-4711-1"
 
-static int setup(void **state) {
-        Bus *bus = calloc(1, sizeof(*bus));
-
-        if (!bus)
-                return -1;
-        bus_init(bus);
-        *state = bus;
-        return 0;
-}
-
-static int teardown(void **state) {
-        bus_deinit(*state);
-        free(*state);
-        return 0;
-}
-
 /* Takes what the tests send, and nothing else. */
 static int answer(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         const char *cookie = NULL, *kind = NULL, *key = NULL;
@@ -131,7 +115,7 @@ static void test_silent_polkit(void **state) {
         assert_true(now_usec() - before < 20 * PATIENCE_USEC);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, bus_setup, bus_teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {
