@@ -12,45 +12,8 @@
 
 #include "common/asker.h"
 #include "common/socket.h"
+#include "tests/support/asker-pair.h"
 #include "tests/support/fds.h"
-
-/* The two ends of a connection, of which the test made both. */
-typedef struct Fixture {
-        int broker, helper;
-        Asker asker;
-        unsigned n_fds;
-} Fixture;
-
-static void make_pair(int type, int *ret_a, int *ret_b) {
-        int fds[2];
-
-        assert_int_equal(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds), 0);
-        *ret_a = fds[0];
-        *ret_b = fds[1];
-}
-
-static int setup(void **state) {
-        Fixture *f = calloc(1, sizeof(*f));
-
-        if (!f)
-                return -1;
-        f->n_fds = fds_count();
-        make_pair(SOCK_SEQPACKET, &f->broker, &f->helper);
-        assert_int_equal(socket_set_passcred(f->helper), 0);
-        assert_int_equal(asker_init(&f->asker, f->helper, getuid()), 0);
-        *state = f;
-        return 0;
-}
-
-static int teardown(void **state) {
-        Fixture *f = *state;
-
-        f->broker = close_fd(f->broker);
-        f->helper = close_fd(f->helper);
-        assert_int_equal(fds_count(), f->n_fds);
-        free(f);
-        return 0;
-}
 
 /* Nothing was found out. */
 static void check_init(int fd, uid_t uid, int expected) {
@@ -63,7 +26,7 @@ static void check_init(int fd, uid_t uid, int expected) {
 static void check_type(int type, bool passcred) {
         int a, b;
 
-        make_pair(type, &a, &b);
+        asker_pair_make(type, &a, &b);
         if (passcred)
                 assert_int_equal(socket_set_passcred(a), 0);
         check_init(a, getuid(), -EPROTOTYPE);
@@ -72,7 +35,7 @@ static void check_type(int type, bool passcred) {
 }
 
 static void test_init(void **state) {
-        Fixture *f = *state;
+        AskerPair *f = *state;
         int fd;
 
         assert_int_equal(f->asker.fd, f->helper);
@@ -99,7 +62,7 @@ static void test_init(void **state) {
 }
 
 static void test_message(void **state) {
-        Fixture *f = *state;
+        AskerPair *f = *state;
         char buf[4] = {};
         int fd = -EBADF;
 
@@ -112,7 +75,7 @@ static void test_message(void **state) {
 }
 
 /* Nothing was taken; no descriptor stays. */
-static void check_refused(const Fixture *f, int expected) {
+static void check_refused(const AskerPair *f, int expected) {
         unsigned before = fds_count();
         int fd = 77;
         char buf[4];
@@ -127,21 +90,21 @@ static void test_nothing(void **state) {
 }
 
 static void test_gone(void **state) {
-        Fixture *f = *state;
+        AskerPair *f = *state;
 
         f->broker = close_fd(f->broker);
         check_refused(f, -EBADMSG);
 }
 
 static void test_without_descriptor(void **state) {
-        const Fixture *f = *state;
+        const AskerPair *f = *state;
 
         assert_int_equal(socket_send(f->broker, "x", 1, -EBADF), 1);
         check_refused(f, -EBADMSG);
 }
 
 static void test_two_descriptors(void **state) {
-        const Fixture *f = *state;
+        const AskerPair *f = *state;
         struct iovec iov = {(char[]){'x'}, 1};
         union {
                 struct cmsghdr align;
@@ -158,7 +121,7 @@ static void test_two_descriptors(void **state) {
 }
 
 static void test_too_long(void **state) {
-        const Fixture *f = *state;
+        const AskerPair *f = *state;
 
         assert_int_equal(socket_send(f->broker, "fives", 5, STDIN_FILENO), 5);
         check_refused(f, -EBADMSG);
@@ -166,7 +129,7 @@ static void test_too_long(void **state) {
 
 /* Another process that was passed the broker's end is not the broker. */
 static void test_another_sender(void **state) {
-        Fixture *f = *state;
+        AskerPair *f = *state;
         pid_t pid = fork();
 
         if (pid == 0)
@@ -181,7 +144,7 @@ static void test_another_sender(void **state) {
 }
 
 static void test_send(void **state) {
-        Fixture *f = *state;
+        AskerPair *f = *state;
         SocketAncillary ancillary;
         char c;
 
@@ -199,7 +162,7 @@ static void test_send(void **state) {
         assert_int_equal(asker_send(&f->asker, "c", 1, -EBADF), -EPIPE);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, asker_pair_setup, asker_pair_teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {

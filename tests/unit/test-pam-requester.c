@@ -16,51 +16,22 @@
 
 #include "common/socket.h"
 #include "pam/requester.h"
+#include "tests/support/asker-pair.h"
 #include "tests/support/fds.h"
 #include "tests/support/tree.h"
 
-/* The two ends of a connection, of which the test made both. */
-typedef struct Fixture {
-        int broker, helper;
-        Asker asker;
-        unsigned n_fds;
-} Fixture;
-
 static const PamRequest step_up = {.use = PAM_USE_STEP_UP, .uid = PAM_PROTOCOL_NO_UID};
 
-static void make_pair(int type, int *ret_a, int *ret_b) {
-        int fds[2];
-
-        assert_int_equal(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds), 0);
-        *ret_a = fds[0];
-        *ret_b = fds[1];
-}
-
 static int setup(void **state) {
-        Fixture *f = calloc(1, sizeof(*f));
+        int r = asker_pair_setup(state);
+        const AskerPair *f = *state;
 
-        if (!f)
-                return -1;
-        f->n_fds = fds_count();
-        make_pair(SOCK_SEQPACKET, &f->broker, &f->helper);
-        assert_int_equal(socket_set_passcred(f->helper), 0);
-        assert_int_equal(socket_set_passcred(f->broker), 0);
-        assert_int_equal(asker_init(&f->asker, f->helper, getuid()), 0);
-        *state = f;
-        return 0;
+        if (r == 0)
+                assert_int_equal(socket_set_passcred(f->broker), 0);
+        return r;
 }
 
-static int teardown(void **state) {
-        Fixture *f = *state;
-
-        f->broker = close_fd(f->broker);
-        f->helper = close_fd(f->helper);
-        assert_int_equal(fds_count(), f->n_fds);
-        free(f);
-        return 0;
-}
-
-static void send_request(Fixture *f, const PamRequest *request, int fd) {
+static void send_request(AskerPair *f, const PamRequest *request, int fd) {
         uint8_t buf[PAM_REQUEST_SIZE];
         size_t n = pam_request_encode(request, buf);
 
@@ -68,7 +39,7 @@ static void send_request(Fixture *f, const PamRequest *request, int fd) {
 }
 
 static void test_request(void **state) {
-        Fixture *f = *state;
+        AskerPair *f = *state;
         PamRequest request = {.use = PAM_USE_AGENT, .uid = 5}, got = {};
         int client = -EBADF;
 
@@ -84,7 +55,7 @@ static void test_request(void **state) {
 }
 
 /* Nothing was taken; no descriptor stays. */
-static void check_refused(Fixture *f, int expected) {
+static void check_refused(AskerPair *f, int expected) {
         int before = fds_count();
         PamRequest got = {.tty = 77};
         int client = 77;
@@ -96,7 +67,7 @@ static void check_refused(Fixture *f, int expected) {
 }
 
 static void test_malformed(void **state) {
-        Fixture *f = *state;
+        AskerPair *f = *state;
         uint8_t buf[PAM_REQUEST_SIZE + 1] = {};
         size_t n = pam_request_encode(&step_up, buf);
 
@@ -113,7 +84,7 @@ static void test_malformed(void **state) {
 
 /* Another process that was passed the broker's end is not the broker. */
 static void test_another_sender(void **state) {
-        Fixture *f = *state;
+        AskerPair *f = *state;
         uint8_t buf[PAM_REQUEST_SIZE];
         size_t n = pam_request_encode(&step_up, buf);
         pid_t pid = fork();
@@ -135,7 +106,7 @@ static void test_send(void **state) {
                             .code = VERDICT_FAILED,
                             .uid = PAM_PROTOCOL_NO_UID,
                             .detail = "no"};
-        Fixture *f = *state;
+        AskerPair *f = *state;
         SocketAncillary ancillary;
         uint8_t buf[PAM_REPLY_SIZE];
         ssize_t n;
@@ -187,7 +158,7 @@ _noreturn_ static void be_busy(Busy busy, int fd) {
 }
 
 /* A helper in a child, which has told that it watches. */
-static pid_t start_watching(Fixture *f, Busy busy) {
+static pid_t start_watching(AskerPair *f, Busy busy) {
         int fds[2], more[2];
         pid_t pid;
         char byte;
@@ -240,7 +211,7 @@ static void test_hang_up(void **state) {
         static const Busy busy[] = {BUSY_WAITING, BUSY_SPINNING, BUSY_READING, BUSY_POLLING};
 
         for (size_t i = 0; i < ELEMENTSOF(busy); i++) {
-                Fixture *f;
+                AskerPair *f;
                 pid_t pid;
 
                 assert_int_equal(setup((void **)&f), 0);
@@ -248,12 +219,12 @@ static void test_hang_up(void **state) {
                 assert_false(has_ended(pid, 50));
                 f->broker = close_fd(f->broker);
                 check_ended_well(pid);
-                assert_int_equal(teardown((void **)&f), 0);
+                assert_int_equal(asker_pair_teardown((void **)&f), 0);
         }
 }
 
 static void test_shut_down(void **state) {
-        Fixture *f = *state;
+        AskerPair *f = *state;
         pid_t pid = start_watching(f, BUSY_WAITING);
 
         assert_int_equal(shutdown(f->broker, SHUT_WR), 0);
@@ -262,7 +233,7 @@ static void test_shut_down(void **state) {
 
 /* More from the broker is no reason to end; nor is a signal that somebody sends. */
 static void test_no_hang_up(void **state) {
-        Fixture *f = *state;
+        AskerPair *f = *state;
         pid_t pid = start_watching(f, BUSY_WAITING);
 
         send_request(f, &step_up, STDIN_FILENO);
@@ -274,7 +245,7 @@ static void test_no_hang_up(void **state) {
 
 /* It hung up before anybody watched. */
 static void test_hung_up_before(void **state) {
-        Fixture *f = *state;
+        AskerPair *f = *state;
         pid_t pid;
 
         f->broker = close_fd(f->broker);
@@ -287,7 +258,7 @@ static void test_hung_up_before(void **state) {
         check_ended_well(pid);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, asker_pair_teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {
