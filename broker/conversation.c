@@ -134,9 +134,8 @@ bool conversations_are_served(const Conversations *conversations) {
 static int send_request(int fd, const PamRequest *request, int client_fd) {
         uint8_t buf[PAM_REQUEST_SIZE];
         size_t size = pam_request_encode(request, buf);
-        ssize_t n = socket_send(fd, buf, size, client_fd);
 
-        return n < 0 ? (int)n : 0;
+        return helper_send(fd, buf, size, client_fd);
 }
 
 int conversation_begin(Conversations *all, const PamRequest *request, int client_fd, uint64_t usec,

@@ -91,9 +91,8 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
 static int call_send(const FilterCall *call, const FilterRequest *request, int service_fd) {
         uint8_t buf[FILTER_MESSAGE_SIZE];
         size_t size = filter_request_encode(request, buf);
-        ssize_t n = socket_send(call->fd, buf, size, service_fd);
 
-        return n < 0 ? (int)n : 0;
+        return helper_send(call->fd, buf, size, service_fd);
 }
 
 int filters_init(Filters *filters, sd_event *event, const char *path, const char *passwd,

@@ -5,7 +5,7 @@
 #include "broker/helper.h"
 #include "common/socket.h"
 
-/* systemd's queue is long, and it accepts at once: one that is full is an error like any other. */
+/* The queue is long, and is accepted from at once: one that is full is an error like any other. */
 int helper_connect(const char *path) {
         _cleanup_close_ int fd = -EBADF;
         struct sockaddr_un address;
@@ -25,4 +25,12 @@ int helper_connect(const char *path) {
                 return -errno;
 
         return TAKE_FD(fd);
+}
+
+int helper_send(int fd, const void *data, size_t size, int pass_fd) {
+        ssize_t n = socket_send(fd, data, size, pass_fd);
+
+        if (n == -EPIPE)
+                return -ECONNRESET;
+        return n < 0 ? (int)n : 0;
 }
