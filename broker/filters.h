@@ -4,7 +4,7 @@
 /*
  * Filters: the broker's calls to the helper that stands between a client and a service
  *
- * Each call is a connection of its own, for which systemd starts a process of its own. What is
+ * Each call is a connection of its own, for which a process of its own is started. What is
  * passed is the service's connection, with all that can be done on it; the broker keeps no copy.
  * What comes back is the client's end. Then there is nothing more to say, and the connection is
  * what the filter lives by: whoever has it ends the filter by hanging up, and sees it end.

@@ -12,6 +12,9 @@
 #include "common/filter-protocol.h"
 #include "common/macros.h"
 
+/* Where a filter finds the broker's connection. */
+#define FILTER_BROKER_FD 3
+
 /* Waits for the request: 0, and *ret_service is the connection to be filtered. -ETIMEDOUT; -EBADMSG
  * if it is not one; -ENOTCONN or -EPROTOTYPE if what is to be filtered is no stream. */
 int filter_broker_receive(const Asker *broker, int patience_msec, FilterRequest *ret,

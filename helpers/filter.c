@@ -3,10 +3,10 @@
 /*
  * doorward-filter: a read-only view of a service that has none
  *
- * systemd starts an instance for each connection of the broker, which passes one raw connection to
- * a service. The client gets the end of a pair of sockets, and this process stands between the two
- * for as long as that lasts. Who holds the raw connection may do all that the service does, so this
- * is trusted base, and small.
+ * doorward-filter-listener starts one for each connection of the broker, which passes one raw
+ * connection to a service. The client gets the end of a pair of sockets, and this process stands
+ * between the two for as long as that lasts. Who holds the raw connection may do all that the
+ * service does, so this is trusted base, and small.
  *
  * What is promised, and when:
  *   1. from its exec on: no other process of this uid can look into this one;
@@ -19,7 +19,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
-#include "common/activation.h"
 #include "common/asker.h"
 #include "common/capabilities.h"
 #include "common/complain.h"
@@ -49,15 +48,14 @@ static int connect_broker(Asker *broker) {
         int r;
 
         if (fault) {
-                complain("This process does not run as doorward-filter@.service has it: %s.",
-                         fault);
+                complain("This process does not run as doorward-filter.service has it: %s.", fault);
                 return -EPERM;
         }
         r = complain_find_broker(&uid);
         if (r < 0)
                 return r;
 
-        r = asker_init(broker, ACTIVATION_FD, uid);
+        r = asker_init(broker, FILTER_BROKER_FD, uid);
         if (r < 0)
                 complain("Not asked by the broker: %s", strerror(-r));
         return r;
@@ -118,9 +116,8 @@ int main(int argc, char **argv) {
                 complain("This process cannot be hidden from others of its user: %m");
                 return EXIT_FAILURE;
         }
-        if (argc != 1 || !activation_has_socket() ||
-            fcntl(ACTIVATION_FD, F_SETFD, FD_CLOEXEC) < 0) {
-                complain("It is started by doorward-filter.socket, for one connection.");
+        if (argc != 1 || fcntl(FILTER_BROKER_FD, F_SETFD, FD_CLOEXEC) < 0) {
+                complain("It is started by doorward-filter.service, for one connection.");
                 return EXIT_FAILURE;
         }
 

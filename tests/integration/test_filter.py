@@ -1,20 +1,25 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""doorward-filter by itself: the program that is installed, in a unit, with the test as its broker and
-as the service behind it. What is refused and what is hidden is tests/unit/test-filter-session.c and its
+"""doorward-filter by itself: the program that is installed, with the test as its broker and as the
+service behind it; in a unit of the test's own, or in doorward's, where a listener starts it. What is refused and what is hidden is tests/unit/test-filter-session.c and its
 like; docker and podman are test_docker.py."""
 
 import contextlib
 import os
 import pwd
+import select
 import socket
 import struct
 import threading
 
+import engine
 import lib
 import test_opener
 
 PATH = "/run/doorward-tests-filter"
 NAME = "doorward-tests-filter"
+# Doorward's own.
+INSTALLED_PATH = "/run/doorward/filter"
+UNIT = "doorward-filter.service"
 # Who runs it as it is installed, too.
 USER = "doorward-filter"
 PROGRAM = "/usr/libexec/doorward/doorward-filter"
@@ -78,13 +83,13 @@ def serve(service):
 class Filter:
     """One that was asked: the broker's connection, and what it replied."""
 
-    def __init__(self, data, user="doorward"):
+    def __init__(self, data, user="doorward", path=PATH):
         ours, theirs = socket.socketpair()
         self.service = ours
         self.broker = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.broker.settimeout(20)
-        with theirs, being(user):
-            self.broker.connect(PATH)
+        with theirs, being(user), contextlib.suppress(BrokenPipeError):
+            self.broker.connect(path)
             socket.send_fds(self.broker, [data], [theirs.fileno()])
         try:
             self.reply, fds, _flags, _address = socket.recv_fds(self.broker, 256, 1)
@@ -95,9 +100,8 @@ class Filter:
             self.client.settimeout(20)
 
     def pid(self):
-        pids = lib.ok("pgrep", "--exact", "--full", PROGRAM).split()
-        lib.expect(len(pids), 1, "filters that run")
-        return int(pids[0])
+        (pid,) = engine.filters()
+        return pid
 
     def close(self):
         for each in (self.broker, self.service, self.client):
@@ -106,8 +110,8 @@ class Filter:
 
 
 @contextlib.contextmanager
-def granted(profile="status"):
-    it = Filter(message(profile))
+def granted(profile="status", path=PATH):
+    it = Filter(message(profile), path=path)
     with contextlib.closing(it):
         lib.expect(it.reply, struct.pack("<IB", 1, 1), "the reply")
         threading.Thread(target=serve, args=(it.service,), daemon=True).start()
@@ -194,3 +198,77 @@ def test_privileged():
         with installed(user, capabilities):
             with contextlib.closing(Filter(message())) as it:
                 lib.expect((it.reply, it.client), (b"", None), f"{user} {capabilities}")
+
+
+def layout(pid):
+    """Where its program, its libraries and its stack are."""
+    lines = lib.read(f"/proc/{pid}/maps").splitlines()
+    names = PROGRAM, "libc.so.6", "[stack]"
+    return [next(line.split("-")[0] for line in lines if line.endswith(name)) for name in names]
+
+
+def test_listener():
+    """In doorward's own unit each connection has a process of its own, of another layout, out of the
+    others' reach; one that is killed is the end of one connection, and that the service is stopped of
+    all; it starts again by itself. The listener has no connection, and cannot be looked into."""
+    with contextlib.ExitStack() as stack:
+        several = [stack.enter_context(granted(path=INSTALLED_PATH)) for _ in range(3)]
+        pids = engine.filters()
+        lib.expect(len(pids), 3, "filters")
+        lib.expect(len({tuple(layout(pid)) for pid in pids}), 3, "layouts")
+        for i in range(3):
+            lib.expect(len({layout(pid)[i] for pid in pids}), 3, "places of each")
+        listener = lib.unit_pid(UNIT)
+        lib.expect(lib.read(f"/proc/{listener}/comm").strip(), "doorward-filter")
+        lib.expect_true(listener not in pids, "it is another process")
+        for pid in (listener, *pids):
+            lib.expect(os.stat(f"/proc/{pid}/maps").st_uid, 0, "whose /proc it is, being undumpable")
+            lib.expect(status(pid, "Uid").split()[0], str(pwd.getpwnam(USER).pw_uid))
+            lib.expect(int(status(pid, "CapBnd"), 16), 0, "capabilities")
+        sockets = [os.readlink(f"/proc/{listener}/fd/{fd}") for fd in os.listdir(f"/proc/{listener}/fd")]
+        # The listening one; standard output and error go to the journal by one, too.
+        lib.expect(len([name for name in sockets if name.startswith("socket:")]), 3, f"{sockets}")
+
+        os.kill(pids[0], lib.signal.SIGKILL)
+        lib.wait_for(lambda: not os.path.exists(f"/proc/{pids[0]}"), "it is gone")
+        alive = [it for it in several if not hung_up(it.client)]
+        lib.expect(len(alive), 2, "connections that live")
+        for it in alive:
+            lib.expect_in("HTTP/1.1 200 OK", ask(it))
+        lib.expect(lib.unit_pid(UNIT), listener, "it goes on")
+
+        lib.systemctl("stop", UNIT)
+        lib.expect(engine.filters(), [])
+        for it in alive:
+            lib.expect(it.client.recv(1), b"", "the client's end")
+        with granted(path=INSTALLED_PATH) as it:
+            lib.expect_in("HTTP/1.1 200 OK", ask(it))
+
+
+def hung_up(connection):
+    poll = select.poll()
+    poll.register(connection, select.POLLIN | select.POLLRDHUP)
+    return bool(poll.poll(0))
+
+
+def test_no_room():
+    """Where no further process may be, who asks is hung up on and the journal says why; those who are
+    there go on, and there is room again once one has ended. (TasksMax= does not count in the
+    container; this does, and is the same to who forks.)"""
+    with lib.drop_in(UNIT, "[Service]\nLimitNPROC=3\n"), contextlib.ExitStack() as stack:
+        lib.systemctl("stop", UNIT)
+        journal = lib.Journal()
+        first = stack.enter_context(granted(path=INSTALLED_PATH))
+        second = stack.enter_context(contextlib.closing(Filter(message(), path=INSTALLED_PATH)))
+        lib.expect_true(second.client, "there is room for two")
+        for _ in range(3):
+            with contextlib.closing(Filter(message(), path=INSTALLED_PATH)) as it:
+                lib.expect((it.reply, it.client), (b"", None), "there is none for three")
+        (entry, *_) = journal.wait("why", _SYSTEMD_UNIT=UNIT, SYSLOG_IDENTIFIER="doorward-filter")
+        lib.expect_in("No filter can be started: Resource temporarily unavailable", entry["MESSAGE"])
+        lib.expect_in("HTTP/1.1 200 OK", ask(first))
+
+        second.close()
+        lib.wait_for(lambda: len(engine.filters()) == 1, "one is gone")
+        with granted(path=INSTALLED_PATH) as it:
+            lib.expect_in("HTTP/1.1 200 OK", ask(it))

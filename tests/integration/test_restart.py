@@ -168,8 +168,7 @@ def test_refuses_to_run_with_power():
 def test_filter_refuses_to_run_with_power():
     """A filter refuses to run as root, and with a capability in any set, were it only that it is to be
     had or to be passed on; one without goes on to ask who connected."""
-    # It is told of its socket as systemd does it, by a shell that becomes it.
-    script = "LISTEN_FDS=1 LISTEN_PID=$$ exec /usr/libexec/doorward/doorward-filter 3<&0"
+    script = "exec /usr/libexec/doorward/doorward-filter 3<&0"
     user = "doorward-filter"
     nothing = becoming(user, "--bounding-set=-all")
     for prefix, words in (
