@@ -57,8 +57,49 @@ static int list_append(json_t *list, const json_t *parameters, doorward_error *e
         return json_array_append(list, object) < 0 ? error_no_memory(error) : 0;
 }
 
+typedef struct Begun {
+        json_t *object;
+        int64_t since;
+        size_t place; /* as the broker told it */
+} Begun;
+
+static int begun_compare(const void *x, const void *y) {
+        const Begun *a = x, *b = y;
+
+        if (a->since != b->since)
+                return a->since < b->since ? -1 : 1;
+        return a->place < b->place ? -1 : 1;
+}
+
+/* The broker has them in the order that is easiest for it. */
+static int list_sort(const json_t *list, json_t **ret) {
+        _cleanup_free_ Begun *begun = calloc(json_array_size(list) + 1, sizeof(*begun));
+        json_t *sorted = json_array(), *object;
+        size_t i;
+        int r = begun && sorted ? 0 : -ENOMEM;
+
+        json_array_foreach(list, i, object) {
+                Lease lease = {};
+
+                if (r == 0)
+                        r = lease_read(object, &lease);
+                if (r == 0)
+                        begun[i] = (Begun){object, lease.since, i};
+        }
+        if (r == 0)
+                qsort(begun, json_array_size(list), sizeof(*begun), begun_compare);
+        for (i = 0; i < json_array_size(list) && r == 0; i++)
+                r = json_array_append(sorted, begun[i].object) < 0 ? -ENOMEM : 0;
+
+        if (r < 0)
+                json_decref(sorted);
+        else
+                *ret = sorted;
+        return r;
+}
+
 int lease_list(Wire *wire, bool all, json_t **ret, doorward_error *error) {
-        json_t *list, *parameters;
+        json_t *list, *parameters, *sorted = NULL;
         int r;
 
         list = json_array();
@@ -76,11 +117,14 @@ int lease_list(Wire *wire, bool all, json_t **ret, doorward_error *error) {
                 r = list_append(list, reply.parameters, error);
         }
 
-        if (r < 0) {
-                json_decref(list);
+        if (r == 0 && list_sort(list, &sorted) < 0)
+                r = error_no_memory(error);
+        json_decref(list);
+
+        if (r < 0)
                 lease_explain_error(error);
-        } else
-                *ret = list;
+        else
+                *ret = sorted;
         return r;
 }
 

@@ -34,7 +34,7 @@ typedef struct Lease {
 int lease_read(const json_t *object, Lease *ret) _must_check_;
 
 /* Those of the caller, or everybody's, as an array of the interface's Lease, each of which can be
- * read. The reference is the caller's. */
+ * read, the oldest first. The reference is the caller's. */
 int lease_list(Wire *wire, bool all, json_t **ret, doorward_error *error) _must_check_;
 
 /* The library has its sentences about opening. What is refused of leases gets its own; the hint and

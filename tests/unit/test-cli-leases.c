@@ -44,6 +44,18 @@ static const Exchange as_client[] = {{CALL(""), {LAST(CONNECT_AS("\"client\""))}
 static const Exchange as_other[] = {{CALL(""), {LAST(CONNECT_AS("\"reader\""))}}, {}};
 static const Exchange as_null[] = {{CALL(""), {LAST(CONNECT_AS("null"))}}, {}};
 static const Exchange as_number[] = {{CALL(""), {LAST(CONNECT_AS("5"))}}, {}};
+#define BEGAN(digit, since)                                                                      \
+        "{\"id\":\"" digit "b1f5c7d9e2a4f3886d1c4a7b9e0f213\",\"uid\":0,\"pid\":1,"              \
+        "\"command\":\"sh\",\"endpoint\":\"docker\",\"access\":\"full\",\"mode\":\"revocable\"," \
+        "\"since\":" since ",\"descriptors\":1,\"kept\":true}"
+
+static const Exchange mixed[] = {
+        {CALL(""),
+         {MORE(BEGAN("c", "1590942493000002")), MORE(BEGAN("e", "1590942493000003")),
+          MORE(BEGAN("a", "1590942493000003")), MORE(BEGAN("d", "1590942493000001")),
+          LAST(BEGAN("b", "1590942493000003"))}},
+        {},
+};
 static const Exchange none[] = {{CALL(""), {NO_MORE}}, {}};
 static const Exchange all[] = {{CALL("\"all\":true"), {MORE(LEASE_A), LAST(LEASE_B)}}, {}};
 static const Exchange refused[] = {
@@ -143,6 +155,31 @@ static void test_json(void **state) {
         json_decref(expected);
 }
 
+/* The oldest first, and of two that began at once the one that the broker told first. */
+static void test_order(void **state) {
+        static const char order[] = "dceab";
+        json_t *got;
+        Printed p;
+
+        run(&p, 0, JSON_OFF, mixed);
+        assert_int_equal(p.status, 0);
+        for (size_t i = 0, line = 0; order[i]; i++) {
+                line += strcspn(p.out + line, "\n") + 1;
+                assert_int_equal(p.out[line], order[i]);
+        }
+
+        run(&p, OPTION_JSON, JSON_SHORT, mixed);
+        assert_int_equal(p.status, 0);
+        got = json_loads(p.out, 0, NULL);
+        assert_int_equal(json_array_size(got), strlen(order));
+        for (size_t i = 0; order[i]; i++) {
+                json_t *id = json_object_get(json_array_get(got, i), "id");
+
+                assert_int_equal(json_string_value(id)[0], order[i]);
+        }
+        json_decref(got);
+}
+
 static void test_refused(void **state) {
         Printed p;
 
@@ -181,7 +218,8 @@ int main(void) {
                 cmocka_unit_test(test_table),      cmocka_unit_test(test_two),
                 cmocka_unit_test(test_connect_as), cmocka_unit_test(test_no_legend),
                 cmocka_unit_test(test_none),       cmocka_unit_test(test_json),
-                cmocka_unit_test(test_refused),    cmocka_unit_test(test_unreadable),
+                cmocka_unit_test(test_order),      cmocka_unit_test(test_refused),
+                cmocka_unit_test(test_unreadable),
         };
 
         if (setenv("TZ", "UTC0", 1) < 0)
