@@ -13,18 +13,16 @@ import os
 import re
 import sys
 
+sys.dont_write_bytecode = True
+
+import checks  # noqa: E402
+from checks import expect, finish  # noqa: E402
+
 root = sys.argv[1]
-failures = []
 
 
 def read(path):
-    with open(os.path.join(root, path), encoding="utf-8") as file:
-        return file.read()
-
-
-def expect(condition, what):
-    if not condition:
-        failures.append(what)
+    return checks.read(os.path.join(root, path))
 
 
 def paragraphs(page):
@@ -225,6 +223,4 @@ check_record()
 check_defaults()
 check_version()
 check_symbols()
-for failure in failures:
-    print(failure)
-sys.exit(1 if failures else 0)
+finish("nothing is missing")

@@ -12,22 +12,13 @@ import subprocess
 import sys
 import tempfile
 
+sys.dont_write_bytecode = True
+
+from checks import expect_set, failures, finish, read  # noqa: E402
+
 MOST_BYTES = 150 * 1024
 
 library, symbol_map, header, project_version = sys.argv[1:]
-failures = []
-
-
-def read(path):
-    with open(path, encoding="utf-8") as f:
-        return f.read()
-
-
-def expect(got, wanted, what):
-    for name in sorted(wanted - got):
-        failures.append(f"{what}: {name} is missing")
-    for name in sorted(got - wanted):
-        failures.append(f"{what}: {name} is one too many")
 
 
 def readelf(*options):
@@ -45,8 +36,8 @@ sanitized = any(re.match(r"lib(asan|ubsan|tsan|msan)\.", n) for n in needed)
 if sanitized:
     # Theirs are the mathematical, the threads and the like.
     needed = {n for n in needed if re.match(r"lib(c|jansson)\.", n)}
-expect(needed, {"libc.so.6", "libjansson.so.4"}, "needed libraries")
-expect(set(re.findall(r"\(SONAME\).*\[(.*)\]", dynamic)), {"libdoorward.so.1"}, "soname")
+expect_set(needed, {"libc.so.6", "libjansson.so.4"}, "needed libraries")
+expect_set(set(re.findall(r"\(SONAME\).*\[(.*)\]", dynamic)), {"libdoorward.so.1"}, "soname")
 if not re.search(r"NODELETE", dynamic):
     failures.append("the library can be unloaded under a thread that is yet to free its error")
 
@@ -63,7 +54,7 @@ if not sanitized and "clang" not in readelf("--string-dump=.comment"):
 # after the version in the library's name, and then by the release that added what is in them.
 sections = re.findall(r"^(LIBDOORWARD_\w+) \{$", read(symbol_map), re.M)
 if int(project_version.split(".")[0]) == 0:
-    expect(set(sections), {"LIBDOORWARD_0"}, "sections of the map")
+    expect_set(set(sections), {"LIBDOORWARD_0"}, "sections of the map")
 elif not all(re.fullmatch(r"LIBDOORWARD_1(_\d+)?", section) for section in sections):
     failures.append("sections of the map are called LIBDOORWARD_1, LIBDOORWARD_1_1, ...")
 
@@ -80,7 +71,7 @@ for line in readelf("--dyn-syms").splitlines():
     if version not in sections:
         failures.append(f"{field[7]} has no version")
     exported.add(name)
-expect(exported, mapped, "exported symbols")
+expect_set(exported, mapped, "exported symbols")
 
 # What it declares, each after a comment of its own.
 text = read(header)
@@ -89,7 +80,7 @@ for match in re.finditer(r"(\*/\n)?^[a-z][^;{}/]*?\b(doorward_\w+)\([^;{}]*\);$"
     declared[match[2]] = bool(match[1])
 for match in re.finditer(r"(\*/\n)?^extern [^;{}()]*?\b(doorward_\w+);$", text, re.M):
     declared[match[2]] = bool(match[1])
-expect(set(declared), mapped, "declared functions and variables")
+expect_set(set(declared), mapped, "declared functions and variables")
 for name, commented in declared.items():
     if not commented:
         failures.append(f"{name} has no comment in the header")
@@ -103,5 +94,4 @@ code = len([l for l in text.splitlines() if l.strip() and not re.match(r" *(/\*|
 if comment < 2 * code:
     failures.append(f"the header has {comment} lines of comment for {code} of code")
 
-print("\n".join(failures) or f"{len(mapped)} symbols, {comment} lines of comment for {code} of code")
-sys.exit(1 if failures else 0)
+finish(f"{len(mapped)} symbols, {comment} lines of comment for {code} of code")

@@ -12,24 +12,16 @@ import re
 import subprocess
 import sys
 
+sys.dont_write_bytecode = True
+
+from checks import expect, failures, finish, read  # noqa: E402
+
 # Every command has them; a completion offers them everywhere, whatever --help shows.
 COMMON = {"-h", "--help", "--version", "--debug"}
 # What --help leaves out: programs say so, in the place of people.
 HIDDEN = {"--use-vnet", "--br"}
 # A command that is not for people is completed by no shell.
 UNTYPED = {"relay"}
-
-failures = []
-
-
-def read(path):
-    with open(path, encoding="utf-8") as file:
-        return file.read()
-
-
-def expect(condition, what):
-    if not condition:
-        failures.append(what)
 
 
 def options_of(text):
@@ -141,10 +133,8 @@ def main():
     check_completion(program, "bash", bash, f"{folder}/doorward.bash")
     check_completion(program, "fish", fish, f"{folder}/doorward.fish")
     check_completion(program, "zsh", zsh, f"{folder}/_doorward")
-    for failure in failures:
-        print(failure)
-    return 1 if failures else 0
+    finish(f"{len(program.commands)} commands")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

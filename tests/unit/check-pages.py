@@ -12,17 +12,9 @@ import re
 import subprocess
 import sys
 
-failures = []
+sys.dont_write_bytecode = True
 
-
-def read(path):
-    with open(path, encoding="utf-8") as file:
-        return file.read()
-
-
-def expect(condition, what):
-    if not condition:
-        failures.append(what)
+from checks import expect, finish, read  # noqa: E402
 
 
 def one_space(text):
@@ -235,9 +227,8 @@ def main():
     check_references(pages, links)
     for page in pages:
         check_mandoc(page)
-    print("\n".join(failures) or f"{len(pages)} pages, {len(links)} links")
-    return 1 if failures else 0
+    finish(f"{len(pages)} pages, {len(links)} links")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -22,6 +22,7 @@ sys.path.insert(0, os.path.dirname(module))
 sys.dont_write_bytecode = True
 
 import doorward  # noqa: E402
+from checks import expect, failures, finish, read  # noqa: E402
 from doorward import _library  # noqa: E402
 
 # What is public in C and has no counterpart.
@@ -68,19 +69,6 @@ STRUCTURES = {
     "limits": _library.LimitsRecord,
     "security_model": _library.SecurityModelRecord,
 }
-
-failures = []
-
-
-def read(path):
-    with open(path, encoding="utf-8") as file:
-        return file.read()
-
-
-def expect(condition, what):
-    if not condition:
-        failures.append(what)
-
 
 text = read(header)
 
@@ -221,5 +209,4 @@ check_constants(values)
 check_structures(values)
 check_exceptions()
 check_sources()
-print("\n".join(failures) or f"{len(_library.PROTOTYPES)} functions, {len(values)} numbers")
-sys.exit(1 if failures else 0)
+finish(f"{len(_library.PROTOTYPES)} functions, {len(values)} numbers")

@@ -11,28 +11,19 @@ import os
 import re
 import sys
 
+sys.dont_write_bytecode = True
+
+import checks  # noqa: E402
+from checks import expect, expect_set, failures, finish  # noqa: E402
+
 root = sys.argv[1]
-failures = []
 
 # Varlink's own, of any interface.
 VARLINK = {"method", "parameters", "more", "continues", "error", "oneway", "upgrade"}
 
 
 def read(path):
-    with open(os.path.join(root, path), encoding="utf-8") as file:
-        return file.read()
-
-
-def expect(condition, what):
-    if not condition:
-        failures.append(what)
-
-
-def expect_set(got, wanted, what):
-    for name in sorted(set(wanted) - set(got)):
-        failures.append(f"{what}: {name} is missing")
-    for name in sorted(set(got) - set(wanted)):
-        failures.append(f"{what}: {name} is one too many")
+    return checks.read(os.path.join(root, path))
 
 
 class Interface:
@@ -197,5 +188,4 @@ check_tables()
 check_examples()
 check_numbers()
 check_client()
-print("\n".join(failures) or f"{len(words)} names")
-sys.exit(1 if failures else 0)
+finish(f"{len(words)} names")
