@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <fcntl.h>
 #include <stdio.h>
 
 #include "cli/exit-status.h"
 #include "cli/lookup.h"
 #include "cli/report.h"
-
-/* A definition is a page; what is longer is something else. */
-#define FILE_SIZE_MAX 65536U
+#include "common/textfile.h"
+#include "policy/inifile.h"
 
 bool lookup_name(const char *word, char ret[NAME_ENDPOINT_MAX + 1]) {
         size_t n = strcspn(word, "@");
@@ -67,39 +65,6 @@ int lookup_installed(const Options *options, const char *word, Definition **ret)
         return -1;
 }
 
-static int file_read(const char *path, char **ret) {
-        _cleanup_close_ int fd = -EBADF;
-        _cleanup_free_ char *text = malloc(FILE_SIZE_MAX + 1);
-        size_t size = 0;
-        ssize_t n;
-
-        if (!text)
-                return -ENOMEM;
-
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-        if (fd < 0)
-                return -errno;
-
-        while (size <= FILE_SIZE_MAX) {
-                n = read(fd, text + size, FILE_SIZE_MAX + 1 - size);
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return -errno;
-                if (n == 0)
-                        break;
-                size += (size_t)n;
-        }
-        if (size > FILE_SIZE_MAX)
-                return -EFBIG;
-        if (memchr(text, 0, size))
-                return -EBADMSG;
-
-        text[size] = 0;
-        *ret = TAKE_PTR(text);
-        return 0;
-}
-
 /* Whether the folder is called as those of drop-ins are: what is in it is part of a definition. */
 static bool is_drop_in(const char *path, const char *base) {
         static const char folder[] = ".conf.d/";
@@ -137,15 +102,15 @@ int lookup_file(const Options *options, const char *path, Definition **ret) {
                 "with '-' or 'ro-', and has 48 characters at most. A drop-in "
                 "cannot be tried by itself: 'doorward verify NAME' reads it with "
                 "what it changes.";
-        char name[NAME_ENDPOINT_MAX + 2];
-        _cleanup_free_ char *text = NULL;
+        /* As long as one may be that is in place. */
+        char name[NAME_ENDPOINT_MAX + 2], text[INIFILE_SIZE_MAX + 2];
         int r;
 
         if (!name_of_file(path, name))
                 return report_problem(options, DOORWARD_ERR_INVALID_ARG, hint,
                                       "%s cannot be the definition of an endpoint.", path);
 
-        r = file_read(path, &text);
+        r = textfile_read(path, text, sizeof(text));
         if (r == 0)
                 r = definition_parse(name, path, text, ret);
         if (r == -EBADMSG) {

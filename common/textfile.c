@@ -5,7 +5,7 @@
 #include "common/textfile.h"
 
 int textfile_read(const char *path, char *buf, size_t size) {
-        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         int r = fd < 0 ? -errno : 1;
         size_t n = 0;
 
@@ -21,5 +21,7 @@ int textfile_read(const char *path, char *buf, size_t size) {
         }
 
         buf[n] = 0;
+        if (r == 0 && memchr(buf, 0, n))
+                return -EBADMSG;
         return r > 0 ? -EFBIG : r;
 }

@@ -12,6 +12,7 @@
 
 #include "cli/exit-status.h"
 #include "cli/lookup.h"
+#include "policy/inifile.h"
 
 #define DEFINITION                            \
         "[Endpoint]\nDescription=A service\n" \
@@ -123,10 +124,14 @@ static void test_wrong_names(void **state) {
 }
 
 static void test_wrong_files(void **state) {
-        static char big[70000];
+        static char big[INIFILE_SIZE_MAX + 1];
         Definition *definition = NULL;
 
-        memset(big, '#', sizeof(big));
+        memset(big, '\n', sizeof(big));
+        memcpy(big, DEFINITION, strlen(DEFINITION));
+        assert_int_equal(lookup_written("service.conf", big, INIFILE_SIZE_MAX, &definition), -1);
+        assert_null(definition->problem);
+        definition = definition_free(definition);
         assert_int_equal(lookup_written("service.conf", big, sizeof(big), &definition), 1);
         assert_int_equal(lookup_written("service.conf", "a\0b", 3, &definition),
                          EXIT_STATUS_DEFINITION);
