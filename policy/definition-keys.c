@@ -270,16 +270,34 @@ static const char *find_word(const char *const *words, const char *word) {
         return NULL;
 }
 
-/* With the one that was meant, or else the first that there is. */
+/* With all that there are. */
+static int refuse_filter(DefinitionBuilder *builder, const char *value) {
+        _cleanup_free_ char *text = NULL;
+
+        for (const char *const *filter = filter_profile_get_filters(); *filter; filter++)
+                for (const char *const *profile = filter_profile_get_names(*filter); *profile;
+                     profile++) {
+                        const char *comma = filter[1] || profile[1] ? ", " : " or ";
+                        char *longer = strv_format("%s%s%s %s", text ?: "", text ? comma : "",
+                                                   *filter, *profile);
+
+                        free(text);
+                        text = longer;
+                        if (!text)
+                                return -ENOMEM;
+                }
+
+        return builder_refuse(builder, "Filter= is %s, not %s", text, value);
+}
+
+/* With the one that was meant, if it can be guessed. */
 static int refuse_word(DefinitionBuilder *builder, const char *what, const char *const *words,
-                       const char *word) {
+                       const char *word, const char *value) {
         const char *near = nearest_find(word, words);
 
-        if (near)
-                return builder_refuse(builder, "Filter= has no %s %s, did you mean %s?", what, word,
-                                      near);
-        return builder_refuse(builder, "Filter= has no %s %s; there is %s, say", what, word,
-                              words[0]);
+        if (!near)
+                return refuse_filter(builder, value);
+        return builder_refuse(builder, "Filter= has no %s %s, did you mean %s?", what, word, near);
 }
 
 static int take_filter(DefinitionBuilder *builder, const char *value) {
@@ -299,16 +317,13 @@ static int take_filter(DefinitionBuilder *builder, const char *value) {
 
         filter = find_word(filters, words[0]);
         if (!filter)
-                return refuse_word(builder, "filter", filters, words[0]);
+                return refuse_word(builder, "filter", filters, words[0], value);
         if (strv_length(words) != 2)
-                return builder_refuse(builder,
-                                      "Filter= is a filter and one of its profiles, as in "
-                                      "'docker status', not %s",
-                                      value);
+                return refuse_filter(builder, value);
         profiles = filter_profile_get_names(filter);
         profile = find_word(profiles, words[1]);
         if (!profile)
-                return refuse_word(builder, "profile", profiles, words[1]);
+                return refuse_word(builder, "profile", profiles, words[1], value);
 
         level->filter = filter;
         level->profile = profile;
