@@ -8,6 +8,7 @@
 
 #include "config.h"
 
+#include "cli/absent.h"
 #include "cli/exit-status.h"
 #include "cli/health.h"
 #include "cli/level.h"
@@ -309,9 +310,31 @@ static void check_actions(Health *health, const Definition *definition, const ch
         }
 }
 
-static void check_observation(Health *health, const Definition *definition) {
+/* Whom it names that is not here. */
+static void check_names(Health *health, const Definition *definition, const char *shown,
+                        const char *remedy) {
+        bool usual = absent_is_usual(definition);
+        _cleanup_(strv_freep) char **needed = NULL, **exempt = NULL;
+        int r;
+
+        r = absent_find(definition, &needed, &exempt);
+        if (r < 0)
+                find(health, FINDING_PROBLEM, "names", remedy, "%s: %s", shown, strerror(-r));
+        /* Of a service that is not there nothing need be said, unless somebody added to what came.
+         */
+        if (usual && strv_length(definition->files) == 1)
+                return;
+        for (char **text = needed; text && *text; text++)
+                find(health, usual ? FINDING_NOTE : FINDING_PROBLEM, "names", remedy, "%s: %s",
+                     shown, *text);
+        for (char **text = exempt; text && *text; text++)
+                find(health, FINDING_NOTE, "names", remedy, "%s: %s", shown, *text);
+}
+
+static void check_observation(Health *health, const Definition *definition, const char *remedy) {
         _cleanup_free_ char *text = NULL;
         ObservationState state = OBSERVATION_NONE;
+        bool lost;
         gid_t gid;
 
         if (!definition->observes ||
@@ -320,7 +343,9 @@ static void check_observation(Health *health, const Definition *definition) {
                 return;
 
         text = observation_describe(definition, state);
-        find(health, FINDING_NOTE, "observation", "doorward policy suggest", "%s", text ?: "?");
+        lost = state == OBSERVATION_NO_GROUP || state == OBSERVATION_BAD_GROUP;
+        find(health, lost && !absent_is_usual(definition) ? FINDING_PROBLEM : FINDING_NOTE,
+             "observation", lost ? remedy : "doorward policy suggest", "%s", text ?: "?");
 }
 
 static void check_definition(Health *health, const Definition *definition) {
@@ -341,8 +366,9 @@ static void check_definition(Health *health, const Definition *definition) {
                      "what runs does not have %s as it stands in its file", definition->name);
         else
                 check_opener(health, definition);
+        check_names(health, definition, name, verify);
         check_actions(health, definition, name);
-        check_observation(health, definition);
+        check_observation(health, definition, verify);
 }
 
 static void check_definitions(Health *health) {

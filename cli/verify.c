@@ -5,6 +5,7 @@
 
 #include "config.h"
 
+#include "cli/absent.h"
 #include "cli/commands.h"
 #include "cli/exit-status.h"
 #include "cli/lookup.h"
@@ -58,11 +59,19 @@ static void note(json_t *notes, const char *format, ...) {
         va_end(ap);
 }
 
-static void note_user(json_t *notes, const char *key, const char *name) {
-        uid_t uid;
+static void note_all(json_t *notes, char *const *texts) {
+        for (; texts && *texts; texts++)
+                note(notes, "%s", *texts);
+}
 
-        if (name && userfile_get_uid(USERFILE_PASSWD, name, &uid) == -ENOENT)
-                note(notes, "%s: the user %s does not exist here (/etc/passwd)", key, name);
+/* What need not be wrong: see cli/absent.h. */
+static void note_absent(json_t *notes, const Definition *definition) {
+        _cleanup_(strv_freep) char **needed = NULL, **exempt = NULL;
+
+        if (absent_find(definition, &needed, &exempt) < 0)
+                return;
+        note_all(notes, needed);
+        note_all(notes, exempt);
 }
 
 /* Not refused: where the numbers of people begin is for each site to say. */
@@ -74,17 +83,6 @@ static void note_person(json_t *notes, const char *name) {
                      "ConnectAs=: %s is no system user, as its number is %u: whoever logs in as %s "
                      "can end the opener, and is refused the endpoint",
                      name, (unsigned)uid, name);
-}
-
-static void note_exempt(json_t *notes, char *const *groups) {
-        gid_t gid;
-
-        for (; groups && *groups; groups++)
-                if (userfile_get_gid(USERFILE_GROUP, *groups, &gid) == -ENOENT)
-                        note(notes,
-                             "AuthenticateExempt=: the group %s does not exist here (/etc/group), "
-                             "so it exempts nobody",
-                             *groups);
 }
 
 /* Whether the endpoint is judged by an action of its own. */
@@ -126,27 +124,15 @@ static void note_observation(json_t *notes, const Definition *definition) {
                 }
 }
 
-/* What need not be wrong: groups come with packages, and packages come later. */
 static json_t *definition_notes(const Definition *definition) {
         json_t *notes = json_array();
-        gid_t gid;
 
         if (!notes || definition->problem)
                 return notes;
 
-        for (char **group = definition->groups; group && *group; group++)
-                if (userfile_get_gid(USERFILE_GROUP, *group, &gid) == -ENOENT)
-                        note(notes,
-                             "Groups=: the group %s does not exist here (/etc/group), so the "
-                             "endpoint cannot be opened",
-                             *group);
-        for (Access access = ACCESS_READ_ONLY; access < _ACCESS_MAX; access++)
-                note_exempt(notes, definition->targets[access].exempt);
-        note_user(notes, "ConnectAs=",
-                  definition->connect_as == CONNECT_AS_USER ? definition->connect_user : NULL);
+        note_absent(notes, definition);
         if (definition->connect_as == CONNECT_AS_USER)
                 note_person(notes, definition->connect_user);
-        note_user(notes, "PeerUser=", definition->peer_any ? NULL : definition->peer_user);
         note_action(notes, definition);
         note_observation(notes, definition);
 

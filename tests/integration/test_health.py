@@ -88,6 +88,55 @@ def test_definition_that_does_not_run():
         lib.ok("doorward", "policy", "--remove", "other")
 
 
+def names():
+    """What is said of users and groups that are not here: how bad it is, and the text."""
+    found = [entry for entry in check()[0] if entry["check"] == "names"]
+    return [(entry["result"], entry["text"]) for entry in found]
+
+
+def test_names():
+    """A definition of the machine's own that names a group or a user that is not here is a problem,
+    as long as that is so; whom nobody need be is a note."""
+    for key, kind in ("Groups", "group"), ("ConnectAs", "user"), ("PeerUser", "user"):
+        text = OTHER.replace("[Connect]\n", f"[Connect]\n{key}=nobody-here\n")
+        with lib.definition("other", text):
+            problem = only_problem("names", f"other: {key}=: the {kind} nobody-here does not exist")
+            lib.expect(problem["remedy"], "doorward verify other")
+            lib.expect_in(problem["text"].split(": ", 1)[1], lib.ok("doorward", "verify", "other"))
+            if kind == "group":
+                lib.ok("groupadd", "nobody-here")
+                try:
+                    lib.expect(names(), [])
+                finally:
+                    lib.ok("groupdel", "nobody-here")
+    exempt = "[Full]\nAuthenticate=self\nAuthenticateExempt=nobody-here\n"
+    with lib.definition("other", OTHER.replace("[Full]\n", exempt)):
+        ((result, text),) = names()
+        lib.expect(result, "note")
+        lib.expect_in("exempts nobody", text)
+    until = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 9 * 86400))
+    mode = f"Mode=observe\nObserveGroup=nobody-here\nObserveUntil={until}\n"
+    with lib.definition("other", OTHER.replace("[Endpoint]\n", "[Endpoint]\n" + mode, 1)):
+        only_problem("observation", "the group nobody-here of ObserveGroup= does not exist")
+
+
+def test_names_of_what_is_not_installed():
+    """A definition that came with a package may name whom the service would bring: nothing is said,
+    or a note where somebody added to it. With the service there it is a problem."""
+    folder, socket = "/usr/lib/doorward/endpoints.d", "/run/doorward-echo/ghost"
+    text = f"[Full]\nConnectStream={socket}\n[Connect]\nGroups=nobody-here\n"
+    with lib.definition("ghost", text, folder=folder):
+        expect_healthy()
+        lib.expect(names(), [])
+        lib.expect_in("the group nobody-here", lib.ok("doorward", "verify", "ghost"))
+        with lib.Backend(socket):
+            only_problem("names", "ghost: Groups=: the group nobody-here does not exist")
+        with lib.definition("ghost.conf.d/own", "[Full]\nMaxSec=1h\n"):
+            ((result, _),) = names()
+            lib.expect(result, "note")
+    os.rmdir(f"{lib.DEFINITIONS}/ghost.conf.d")
+
+
 def test_actions():
     """An endpoint without actions of its own is a note; one whose actions name no owner is a
     problem, since polkit does not let the broker ask about them."""
