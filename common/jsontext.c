@@ -136,6 +136,20 @@ static char *read_escape(JsonText *text, char *to) {
         return to;
 }
 
+/* The characters that have one byte and mean themselves, as most do. */
+static char *read_plain(JsonText *text, char *to) {
+        const char *p = text->p;
+        size_t n;
+
+        while (p < text->end && *p >= ' ' && *p < 0x7f && *p != '"' && *p != '\\')
+                p++;
+
+        n = (size_t)(p - text->p);
+        memcpy(to, text->p, n);
+        text->p = p;
+        return to + n;
+}
+
 /* At a quote. The string is put together in its place, with a NUL behind it. */
 static int read_characters(JsonText *text, size_t *ret_n) {
         char *to = text->strings;
@@ -143,7 +157,7 @@ static int read_characters(JsonText *text, size_t *ret_n) {
         if (!skip(text, '"'))
                 return -EBADMSG;
 
-        while (!skip(text, '"')) {
+        while (to = read_plain(text, to), !skip(text, '"')) {
                 size_t n;
 
                 if (text->p == text->end || (unsigned char)*text->p < ' ')
@@ -268,8 +282,8 @@ static int read_element(JsonText *text, json_t *array) {
 
 static int read_member(JsonText *text, json_t *object) {
         char *key = text->strings;
+        size_t n, n_members = json_object_size(object);
         json_t *value = NULL;
-        size_t n;
         int r;
 
         skip_blanks(text);
@@ -277,7 +291,7 @@ static int read_member(JsonText *text, json_t *object) {
         if (r < 0)
                 return r;
         skip_blanks(text);
-        if (!skip(text, ':') || json_object_get(object, key))
+        if (!skip(text, ':'))
                 return -EBADMSG;
 
         text->strings += n + 1;
@@ -286,7 +300,10 @@ static int read_member(JsonText *text, json_t *object) {
         if (r < 0)
                 return r;
 
-        return json_object_set_new_nocheck(object, key, value) < 0 ? -ENOMEM : 0;
+        if (json_object_set_new_nocheck(object, key, value) < 0)
+                return -ENOMEM;
+        /* One that was there already has another value now. */
+        return json_object_size(object) > n_members ? 0 : -EBADMSG;
 }
 
 /* Behind the bracket. */

@@ -5,10 +5,11 @@
 #include "common/jsontext.h"
 #include "common/varlink.h"
 
-/* Space for a read is offered in pieces of this size, so that an idle connection holds no more. */
-#define READ_SIZE 4096U
-/* Most messages are shorter, and then written but once. */
-#define MESSAGE_ROOM 1024U
+/* Most messages are shorter than these, and then read at once, and written but once. With what is
+ * around them they are no more than malloc(3) has at hand: for 1033 bytes and more it looks around,
+ * and puts together whatever is free. */
+#define READ_SIZE 1000U
+#define MESSAGE_ROOM 960U
 
 struct VarlinkMessage {
         VarlinkMessage *next;
@@ -31,6 +32,7 @@ void varlink_input_deinit(VarlinkInput *input) {
 
 int varlink_input_space(VarlinkInput *input, char **ret, size_t *ret_size) {
         size_t held = input->end - input->start;
+        size_t size = held > READ_SIZE ? held : READ_SIZE;
         char *buf;
 
         if (input->start > 0) {
@@ -40,13 +42,13 @@ int varlink_input_space(VarlinkInput *input, char **ret, size_t *ret_size) {
                 input->end = held;
         }
 
-        buf = realloc(input->buf, held + READ_SIZE);
+        buf = realloc(input->buf, held + size);
         if (!buf)
                 return -ENOMEM;
 
         input->buf = buf;
         *ret = buf + held;
-        *ret_size = READ_SIZE;
+        *ret_size = size;
         return 0;
 }
 
