@@ -14,6 +14,9 @@ typedef struct JsonText {
         unsigned depth; /* that is left */
 } JsonText;
 
+/* What may stand behind a backslash, and what it means there. */
+static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
+
 static int read_value(JsonText *text, json_t **ret);
 
 static void skip_blanks(JsonText *text) {
@@ -118,7 +121,6 @@ static char *read_escaped_character(JsonText *text, char *to) {
 
 /* What stands behind a backslash; NULL if it is nothing. */
 static char *read_escape(JsonText *text, char *to) {
-        static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
         const char *letter;
         char c;
 
@@ -417,4 +419,126 @@ int jsontext_read(const char *text, size_t n, unsigned depth_max, json_t **ret) 
         /* What was in it can have been a password. */
         explicit_bzero(strings, n + 1);
         return r;
+}
+
+/* Writing. */
+
+typedef struct JsonWriter {
+        char *buf;
+        size_t room;
+        size_t n; /* of all that there was to be written */
+} JsonWriter;
+
+static bool write_value(JsonWriter *writer, const json_t *value);
+
+static void put(JsonWriter *writer, const char *data, size_t n) {
+        size_t left = writer->n < writer->room ? writer->room - writer->n : 0;
+
+        if (left > 0)
+                memcpy(writer->buf + writer->n, data, n < left ? n : left);
+        writer->n += n;
+}
+
+static void put_word(JsonWriter *writer, const char *word) {
+        put(writer, word, strlen(word));
+}
+
+static void put_escaped(JsonWriter *writer, char c) {
+        static const char hex[] = "0123456789ABCDEF";
+        const char unit[] = {'\\', 'u', '0', '0', hex[(c >> 4) & 15], hex[c & 15]};
+        const char *meaning = c ? strchr(meanings, c) : NULL;
+
+        if (meaning)
+                put(writer, (const char[]){'\\', letters[meaning - meanings]}, 2);
+        else
+                put(writer, unit, sizeof(unit));
+}
+
+static void put_string(JsonWriter *writer, const char *text, size_t n) {
+        const char *end = text + n;
+
+        put(writer, "\"", 1);
+        while (text < end) {
+                const char *p = text;
+
+                while (p < end && (unsigned char)*p >= ' ' && *p != '"' && *p != '\\')
+                        p++;
+                put(writer, text, (size_t)(p - text));
+                if (p < end)
+                        put_escaped(writer, *p++);
+                text = p;
+        }
+        put(writer, "\"", 1);
+}
+
+static bool write_array(JsonWriter *writer, const json_t *array) {
+        for (size_t i = 0; i < json_array_size(array); i++) {
+                put(writer, i == 0 ? "[" : ",", 1);
+                if (!write_value(writer, json_array_get(array, i)))
+                        return false;
+        }
+
+        put_word(writer, json_array_size(array) > 0 ? "]" : "[]");
+        return true;
+}
+
+static bool write_object(JsonWriter *writer, json_t *object) {
+        void *i = json_object_iter(object);
+
+        put_word(writer, i ? "{" : "{}");
+        while (i) {
+                const char *key = json_object_iter_key(i);
+
+                put_string(writer, key, strlen(key));
+                put(writer, ":", 1);
+                if (!write_value(writer, json_object_iter_value(i)))
+                        return false;
+                i = json_object_iter_next(object, i);
+                put(writer, i ? "," : "}", 1);
+        }
+
+        return true;
+}
+
+/* There are few, and how one with a point is written is jansson's to know. */
+static bool write_number(JsonWriter *writer, const json_t *number) {
+        char text[64];
+        size_t n = json_dumpb(number, text, sizeof(text), JSON_ENCODE_ANY);
+
+        if (n == 0 || n > sizeof(text))
+                return false;
+        put(writer, text, n);
+        return true;
+}
+
+static bool write_value(JsonWriter *writer, const json_t *value) {
+        switch (json_typeof(value)) {
+        case JSON_OBJECT:
+                return write_object(writer, (json_t *)value);
+        case JSON_ARRAY:
+                return write_array(writer, value);
+        case JSON_STRING:
+                put_string(writer, json_string_value(value), json_string_length(value));
+                return true;
+        case JSON_INTEGER:
+        case JSON_REAL:
+                return write_number(writer, value);
+        case JSON_TRUE:
+                put_word(writer, "true");
+                return true;
+        case JSON_FALSE:
+                put_word(writer, "false");
+                return true;
+        case JSON_NULL:
+                break;
+        }
+
+        put_word(writer, "null");
+        return true;
+}
+
+size_t jsontext_write(const json_t *value, char *buf, size_t room) {
+        JsonWriter writer = {.buf = buf, .room = room};
+
+        return write_value(&writer, value) ? writer.n : 0;
 }
