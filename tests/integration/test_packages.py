@@ -10,7 +10,9 @@ import socket
 import threading
 import time
 
+import engine
 import lib
+import test_filter
 import test_kept
 import test_postgres
 import test_recipes
@@ -169,6 +171,27 @@ def traces():
 
 def users():
     return sorted(entry.pw_name for entry in lib.pwd.getpwall() if entry.pw_name.startswith("doorward"))
+
+
+@lib.time_limit(120)
+def test_upgrade_of_filters():
+    """A filter goes on through an upgrade; the next one is of the new package, and it is the listener of
+    before that starts it."""
+    with lib.scratch() as folder, contextlib.ExitStack() as stack:
+        dpkg("--install", older(folder))
+        lib.systemctl("stop", test_filter.UNIT)
+        before = stack.enter_context(test_filter.granted(path=test_filter.INSTALLED_PATH))
+        (old,) = engine.filters()
+        listener = lib.unit_pid(test_filter.UNIT)
+        dpkg("--install", *newest())
+
+        lib.expect_in("HTTP/1.1 200 OK", test_filter.ask(before), "the one of before")
+        after = stack.enter_context(test_filter.granted(path=test_filter.INSTALLED_PATH))
+        lib.expect_in("HTTP/1.1 200 OK", test_filter.ask(after), "the next one")
+        (new,) = set(engine.filters()) - {old}
+        found = [running_since_the_upgrade(pid) for pid in (listener, old, new)]
+        lib.expect(found, [False, False, True], "listener, filter, filter")
+        lib.expect(lib.unit_pid(test_filter.UNIT), listener, "the listener")
 
 
 @lib.time_limit(120)
