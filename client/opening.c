@@ -144,10 +144,8 @@ static int opening_connect(Opening *opening, doorward_error *error) {
                 opening->retry_at = channel_deadline(CHANNEL_RETRY_MS);
                 return 0;
         }
-        if (r == 0)
-                r = opening_call(opening, error);
-
-        return r < 0 ? r : 1;
+        /* The answer takes another process: to look for it at once would be in vain. */
+        return r == 0 ? opening_call(opening, error) : r;
 }
 
 /* Our agent. */
