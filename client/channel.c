@@ -154,8 +154,7 @@ static int fail_connect(Channel *channel, doorward_error *error, int r) {
         return r;
 }
 
-/* uid_map is NULL if there is none. */
-static int check_listener(Channel *channel, const char *uid_map, doorward_error *error) {
+static int check_listener(Channel *channel, uid_t own, uid_t root, doorward_error *error) {
         struct ucred listener = {.uid = (uid_t)-1};
         socklen_t n = sizeof(listener);
         TrustEvidence evidence;
@@ -167,9 +166,9 @@ static int check_listener(Channel *channel, const char *uid_map, doorward_error 
         evidence = (TrustEvidence){
                 .owner = channel->owner,
                 .listener = listener.uid,
-                .own = geteuid(),
+                .own = own,
+                .root = root,
                 .is_default = streq(channel->path, BROKER_SOCKET),
-                .uid_map = uid_map,
         };
         if (trust_judge(&evidence, &channel->secure) < 0)
                 return fail_stranger(channel, error,
@@ -232,13 +231,12 @@ int channel_init(Channel *channel, const char *path, doorward_error *error) {
 }
 
 int channel_connect(Channel *channel, doorward_error *error) {
-        char uid_map[TRUST_UID_MAP_SIZE];
-        bool mapped;
+        uid_t own = geteuid(), root;
         int r;
 
         /* What takes time comes before the connection: the broker then finds the call there when it
          * accepts it. */
-        mapped = trust_read_uid_map(uid_map);
+        root = trust_find_root(own);
         r = channel->fd < 0 ? make_socket(channel) : 0;
         if (r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -ENOBUFS)
                 return channel_fail_system(channel, error, r, "No socket can be made");
@@ -249,7 +247,7 @@ int channel_connect(Channel *channel, doorward_error *error) {
         if (r < 0)
                 return fail_connect(channel, error, r);
 
-        return check_listener(channel, mapped ? uid_map : NULL, error);
+        return check_listener(channel, own, root, error);
 }
 
 int channel_fail_full(Channel *channel, doorward_error *error) {

@@ -50,15 +50,13 @@ static int fail_unmapped(doorward_error *error) {
 
 static int find_trusted(Conversation *conversation, ConversationTrust trust,
                         doorward_error *error) {
-        char map[TRUST_UID_MAP_SIZE];
-
         if (trust == CONVERSATION_OF_OURSELVES) {
                 conversation->maker = geteuid();
                 conversation->sender = getuid();
                 return 0;
         }
 
-        conversation->maker = trust_root_uid(trust_read_uid_map(map) ? map : NULL, geteuid());
+        conversation->maker = trust_find_root(geteuid());
         conversation->sender = conversation->maker;
         return conversation->maker == PEER_UID_OVERFLOW ? fail_unmapped(error) : 0;
 }

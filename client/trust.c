@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <stdio.h>
-
-#include "client/log.h"
 #include "client/trust.h"
+#include "client/log.h"
 #include "common/peer.h"
 #include "common/textfile.h"
 
-/* An empty one maps nobody, which is another thing than none. */
-bool trust_read_uid_map(char buf[TRUST_UID_MAP_SIZE]) {
-        return textfile_read("/proc/self/uid_map", buf, TRUST_UID_MAP_SIZE) == 0;
+/* Any map of the kernel's fits. */
+#define UID_MAP_SIZE 16384U
+
+uid_t trust_find_root(uid_t own) {
+        /* To fill all of it with zeros would take longer than all else that is done with it. */
+        __attribute__((__uninitialized__)) char map[UID_MAP_SIZE];
+        /* An empty one maps nobody, which is another thing than none. */
+        bool mapped = textfile_read("/proc/self/uid_map", map, sizeof(map)) == 0;
+
+        return trust_root_uid(mapped ? map : NULL, own);
 }
 
 uid_t trust_root_uid(const char *uid_map, uid_t own) {
@@ -35,7 +40,7 @@ uid_t trust_root_uid(const char *uid_map, uid_t own) {
 }
 
 int trust_judge(const TrustEvidence *evidence, bool *ret_secure) {
-        uid_t root = trust_root_uid(evidence->uid_map, evidence->own);
+        uid_t root = evidence->root;
 
         log_debug(
                 LOG_CATEGORY_TRUST,

@@ -19,21 +19,19 @@
 
 #include "common/macros.h"
 
-#define TRUST_UID_MAP_SIZE 16384U
-
 typedef struct TrustEvidence {
-        uid_t owner;         /* of the socket's inode */
-        uid_t listener;      /* SO_PEERCRED */
-        uid_t own;           /* our effective uid */
-        bool is_default;     /* the system's own path: nobody's own instance */
-        const char *uid_map; /* the text of /proc/self/uid_map; NULL if there is none */
+        uid_t owner;     /* of the socket's inode */
+        uid_t listener;  /* SO_PEERCRED */
+        uid_t own;       /* our effective uid */
+        uid_t root;      /* trust_find_root()'s */
+        bool is_default; /* the system's own path: nobody's own instance */
 } TrustEvidence;
 
-/* The map of our user namespace; false if there is none to read. */
-bool trust_read_uid_map(char buf[TRUST_UID_MAP_SIZE]);
-
 /* As what uid the machine's root appears here, to somebody whose uid is own: the overflow uid if no
- * line of the map has it. uid_map is NULL if there is none. */
+ * line of our user namespace's map has it. */
+uid_t trust_find_root(uid_t own);
+
+/* The same of the text of a map; NULL if there is none. */
 uid_t trust_root_uid(const char *uid_map, uid_t own);
 
 /* 0 and whether it is certain, or -EPERM. */
