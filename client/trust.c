@@ -17,15 +17,27 @@ uid_t trust_find_root(uid_t own) {
         return trust_root_uid(mapped ? map : NULL, own);
 }
 
+/* The number that stands there next; false if none does. */
+static bool map_next(const char **map, unsigned *ret) {
+        char *end;
+
+        *ret = (unsigned)strtoul(*map, &end, 10);
+        if (end == *map)
+                return false;
+
+        *map = end;
+        return true;
+}
+
 uid_t trust_root_uid(const char *uid_map, uid_t own) {
         unsigned inside, outside, count;
-        int n;
 
         /* A kernel without user namespaces. */
         if (!uid_map)
                 return 0;
 
-        while (sscanf(uid_map, " %u %u %u%n", &inside, &outside, &count, &n) == 3) {
+        while (map_next(&uid_map, &inside) && map_next(&uid_map, &outside) &&
+               map_next(&uid_map, &count)) {
                 /* "Outside" is the namespace around this one. That we alone are its 0 is what
                  * bubblewrap makes, inside of another where its user is 0: no root of the machine.
                  */
@@ -33,7 +45,6 @@ uid_t trust_root_uid(const char *uid_map, uid_t own) {
                         return PEER_UID_OVERFLOW;
                 if (outside == 0 && count > 0)
                         return inside;
-                uid_map += n;
         }
 
         return PEER_UID_OVERFLOW;
