@@ -123,11 +123,11 @@ static void conn_take_lease(doorward_conn *conn, OpeningGrant *grant) {
 }
 
 static void conn_log(const doorward_conn *conn) {
-        char buf[URI_TEXT_SIZE];
-
+        /* The buffer is one only where a line is written, as in open_log(). */
         log_info(LOG_CATEGORY_CONN, "Opened %s: %s, descriptor %d, lease %s (%s%s), request %s%s",
-                 uri_to_string(&conn->uri, buf), conn->kind ? kind_to_string(conn->kind) : "held",
-                 conn->fd, conn->lease.id ?: "none", lease_mode_to_string(conn->mode),
+                 uri_to_string(&conn->uri, (char[URI_TEXT_SIZE]){}),
+                 conn->kind ? kind_to_string(conn->kind) : "held", conn->fd,
+                 conn->lease.id ?: "none", lease_mode_to_string(conn->mode),
                  conn->kept ? ", kept" : "", conn->request_id ?: "unknown",
                  conn->secure ? "" : "; the broker is not the system's");
 }

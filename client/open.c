@@ -44,9 +44,9 @@ int open_resolve(const char *text, unsigned flags, Uri *ret, doorward_error *err
 }
 
 static void open_log(const doorward_opening *open) {
-        char buf[URI_TEXT_SIZE];
-
-        log_debug(LOG_CATEGORY_URI, "Opening %s%s%s%s; %s", uri_to_string(&open->uri, buf),
+        /* The buffer is one only where a line is written: it would be cleared in any case. */
+        log_debug(LOG_CATEGORY_URI, "Opening %s%s%s%s; %s",
+                  uri_to_string(&open->uri, (char[URI_TEXT_SIZE]){}),
                   open->spec.detached ? ", detached" : "", open->spec.hold ? ", to hold" : "",
                   open->may_fall_back ? ", or else read-only" : "",
                   open->spec.auth ? "people may be asked" : "nobody is asked");
