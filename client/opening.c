@@ -82,19 +82,23 @@ static const char *opening_broker_path(const Opening *opening) {
         return uri->transport == URI_UNIX ? uri->socket : channel_broker_path();
 }
 
+/* That nothing is set in what there was no memory for, jansson sees. */
 static json_t *call_parameters(const OpeningSpec *spec) {
         const Uri *uri = spec->uri;
-        json_t *parameters = json_pack("{s:s, s:s}", "endpoint", uri->endpoint, "access",
-                                       access_to_wire((Access)uri->access));
-        int r = 0;
+        json_t *parameters = json_object();
+        int r;
 
-        if (parameters && uri->has_user)
+        r = json_object_set_new(parameters, "endpoint", json_string(uri->endpoint));
+        if (r == 0)
+                r = json_object_set_new(parameters, "access",
+                                        json_string(access_to_wire((Access)uri->access)));
+        if (r == 0 && uri->has_user)
                 r = json_object_set_new(parameters, "user", json_string(uri->user));
-        if (parameters && r == 0 && spec->auth)
+        if (r == 0 && spec->auth)
                 r = json_object_set_new(parameters, "allowInteractiveAuthentication", json_true());
-        if (parameters && r == 0 && spec->detached)
+        if (r == 0 && spec->detached)
                 r = json_object_set_new(parameters, "detached", json_true());
-        if (parameters && r == 0 && spec->hold)
+        if (r == 0 && spec->hold)
                 r = json_object_set_new(parameters, "hold", json_true());
         if (r < 0) {
                 json_decref(parameters);
