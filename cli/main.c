@@ -87,7 +87,7 @@ static const Command commands[] = {
          "Prints the file that declares the polkit actions of an endpoint, puts it where polkit "
          "reads it, or removes it from there; and has the definition take effect. With the word "
          "suggest: prints polkit rules that allow what the record says was used of endpoints while "
-         "they were observed, and no more.",
+         "they were observed, and no more. (An endpoint of that name is 'policy -- suggest'.)",
          OPTION_INSTALL | OPTION_REMOVE | OPTION_NOW | OPTION_QUIET | OPTION_NO_PAGER |
                  OPTION_SINCE | OPTION_UNTIL | OPTION_ENDPOINT | OPTION_JSON,
          1, 1, false, command_policy},

@@ -460,6 +460,7 @@ int options_parse(int argc, char **argv, const Command *commands, const Command 
         argc -= next;
         argv += next;
         status = preset ? -1 : words_cut(options, &argc, argv);
+        options->dashed = argc > 2 && streq(argv[argc - 2], "--");
         if (status < 0)
                 status = options_read(options, argc, argv, LETTERS, &next);
         if (status < 0)

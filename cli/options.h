@@ -61,6 +61,7 @@ typedef struct Options {
         LogLevel debug;        /* from which level on; if --debug is given */
         Output *output;
         char **words; /* what follows "--", if the command wants that; ended by NULL */
+        bool dashed;  /* else: "--" stands right before the last argument */
 } Options;
 
 struct Command {

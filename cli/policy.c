@@ -19,7 +19,8 @@
 #define POLICY_MARK "<!-- Written by 'doorward policy --install'. -->\n"
 #define POLICY_SIZE_MAX 65536U
 
-/* In place of an endpoint's name. */
+/* In place of an endpoint's name. An endpoint that is called so is meant behind "--", and by
+ * --install and --remove, which rules have no use for. */
 #define WORD_SUGGEST "suggest"
 #define OPTIONS_SUGGEST (OPTION_SINCE | OPTION_UNTIL | OPTION_ENDPOINT | OPTION_JSON)
 
@@ -226,17 +227,17 @@ static int policy_remove(const Options *options, const char *name) {
         return EXIT_STATUS_OK;
 }
 
+static bool is_suggest(const Options *options, const char *word) {
+        return streq(word, WORD_SUGGEST) && !options->dashed &&
+               !options_has(options, OPTION_INSTALL | OPTION_REMOVE);
+}
+
 /* -1, or the exit status. */
 static int policy_check(const Options *options, const char *word) {
-        if (streq(word, WORD_SUGGEST)) {
-                if (options_has(options, OPTION_INSTALL | OPTION_REMOVE | OPTION_NOW))
-                        return options_usage_error(options, "Rules are read before they are "
-                                                            "installed: by you.");
-                return -1;
-        }
-        if (options_has(options, OPTIONS_SUGGEST))
+        if (options_has(options, OPTIONS_SUGGEST) && !is_suggest(options, word))
                 return options_usage_error(options, "Only 'policy " WORD_SUGGEST "' has a use for "
-                                                    "a period, an endpoint or JSON.");
+                                                    "a period, an endpoint or JSON, and installs "
+                                                    "nothing.");
         if (options_has(options, OPTION_INSTALL) && options_has(options, OPTION_REMOVE))
                 return options_usage_error(options, "Either --install or --remove, not both.");
         if (options_has(options, OPTION_NOW) &&
@@ -255,7 +256,7 @@ int command_policy(const Options *options, char **arguments, size_t n) {
         status = policy_check(options, arguments[0]);
         if (status >= 0)
                 return status;
-        if (streq(arguments[0], WORD_SUGGEST))
+        if (is_suggest(options, arguments[0]))
                 return suggest(options);
         if (!lookup_name(arguments[0], endpoint))
                 return options_usage_error(options, "'%s' is not the name of an endpoint.",
@@ -264,6 +265,10 @@ int command_policy(const Options *options, char **arguments, size_t n) {
         (void)action_file_name(endpoint, file);
         if (!options_has(options, OPTION_REMOVE)) {
                 status = policy_make(options, arguments[0], &text);
+                if (status == exit_status_of_class(DOORWARD_ERR_NO_ENDPOINT) &&
+                    streq(arguments[0], WORD_SUGGEST) && !options->dashed)
+                        report_note(options, "Rules that are suggested are read before they are "
+                                             "installed: by you.");
                 if (status >= 0)
                         return status;
         }

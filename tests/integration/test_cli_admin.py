@@ -55,7 +55,7 @@ def test_policy_now():
     path = f"{ACTIONS}/org.doorward.endpoint.other.policy"
     by_hand = "systemctl daemon-reload && systemctl reload doorward"
     with lib.definition("other", OTHER, apply=False):
-        for argv in (["--now", "other"], ["--install", "--now", "suggest"], ["--now", "suggest"]):
+        for argv in (["--now", "other"], ["--now", "suggest"]):
             doorward("policy", *argv).expect_status(2)
         result = doorward("policy", "--install", "--now", "other", user="alice").expect_status(1)
         lib.expect_in("Only root can write", result.err)
@@ -80,6 +80,27 @@ def test_policy_now():
         lib.expect_true(not os.path.exists(path), "nothing is written for what is wrong")
     finally:
         os.unlink(f"{lib.DEFINITIONS}/other.conf")
+
+
+def test_policy_of_an_endpoint_called_suggest():
+    """The name of an endpoint can be the word for rules: behind "--", and where it is to be installed, it
+    is the endpoint. Where there is none it is said that nobody installs rules."""
+    path = f"{ACTIONS}/org.doorward.endpoint.suggest.policy"
+    with lib.definition("suggest", OTHER, apply=False):
+        text = doorward("policy", "--", "suggest").expect_status(0).out
+        lib.expect_in('action id="org.doorward.endpoint.suggest.full"', text)
+        lib.expect_in("doorward policy suggest", doorward("policy", "suggest").expect_status(0).out)
+        doorward("policy", "suggest", "--").expect_status(0)
+        doorward("policy", "--since=1d", "--", "suggest").expect_status(2)
+        # As the hints of others have it.
+        doorward("policy", "--install", "suggest").expect_status(0)
+        lib.expect(lib.read(path)[: len(text)], text)
+    doorward("policy", "--remove", "suggest").expect_status(0)
+    lib.expect_true(not os.path.exists(path), "the file is gone")
+    doorward("policy", "--", "suggest").expect_status(88)
+    result = doorward("policy", "--install", "suggest").expect_status(88)
+    lib.expect_in("read before they are installed", result.err)
+    doorward("policy", "--install", "--since=1d", "suggest").expect_status(2)
 
 
 def test_policy_of_others():

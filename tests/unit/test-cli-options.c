@@ -104,6 +104,24 @@ static void test_places(void **state) {
         assert_int_equal(p.options.given, 0);
 }
 
+/* Where a word means something else than an argument, that is the argument. */
+static void test_dashed(void **state) {
+        Parsed p;
+
+        assert_int_equal(PARSE(&p, "one", "--", "x"), -1);
+        assert_true(p.options.dashed);
+        assert_string_equal(p.arguments[0], "x");
+        assert_int_equal(PARSE(&p, "one", "--fd=3", "--", "x"), -1);
+        assert_true(p.options.dashed);
+        assert_int_equal(PARSE(&p, "one", "x"), -1);
+        assert_false(p.options.dashed);
+        assert_int_equal(PARSE(&p, "one", "x", "--"), -1);
+        assert_false(p.options.dashed);
+        assert_int_equal(PARSE(&p, "--", "one", "x"), -1);
+        assert_false(p.options.dashed);
+        assert_string_equal(p.arguments[0], "x");
+}
+
 /* For scripts that say so to every command. */
 static void test_harmless(void **state) {
         Parsed p;
@@ -188,10 +206,9 @@ static void test_block(void **state) {
                 const char *text;
                 int64_t seconds;
         } spans[] = {
-                {"--block=1", 1},           {"--block=10min", 600},
-                {"--block=1h 30min", 5400}, {"--block=2d", 172800},
-                {"--block=1500ms", 2},      {"--block=1us", 1},
-                {"--block=1000ms", 1},      {"--block=30d", 2592000},
+                {"--block=1", 1},       {"--block=10min", 600},   {"--block=1h 30min", 5400},
+                {"--block=2d", 172800}, {"--block=1500ms", 2},    {"--block=1us", 1},
+                {"--block=1000ms", 1},  {"--block=30d", 2592000},
         };
         Parsed p;
 
@@ -299,11 +316,17 @@ static void test_preset(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_command),  cmocka_unit_test(test_places),
-                cmocka_unit_test(test_debug),    cmocka_unit_test(test_values),
-                cmocka_unit_test(test_harmless), cmocka_unit_test(test_filters),
-                cmocka_unit_test(test_block),    cmocka_unit_test(test_wrong),
-                cmocka_unit_test(test_words),    cmocka_unit_test(test_help_and_version),
+                cmocka_unit_test(test_command),
+                cmocka_unit_test(test_places),
+                cmocka_unit_test(test_debug),
+                cmocka_unit_test(test_values),
+                cmocka_unit_test(test_dashed),
+                cmocka_unit_test(test_harmless),
+                cmocka_unit_test(test_filters),
+                cmocka_unit_test(test_block),
+                cmocka_unit_test(test_wrong),
+                cmocka_unit_test(test_words),
+                cmocka_unit_test(test_help_and_version),
                 cmocka_unit_test(test_preset),
         };
 
