@@ -11,7 +11,6 @@
 
 #include "common/macros.h"
 
-#define MANAGER_BUS "unix:path=/run/dbus/system_bus_socket"
 /* As long as systemd itself waits for its generators, and then for a broker to read. */
 #define MANAGER_PATIENCE_USEC (UINT64_C(180) * 1000000)
 

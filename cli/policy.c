@@ -12,6 +12,7 @@
 #include "cli/manager.h"
 #include "cli/report.h"
 #include "cli/suggest.h"
+#include "cli/system-bus.h"
 #include "policy/action.h"
 
 /* The last line of what we write: a file that ends so is ours, to be replaced and removed. Any
@@ -53,7 +54,7 @@ static int policy_take_up(const Options *options) {
         _cleanup_free_ char *problem = NULL;
         int r;
 
-        r = manager_take_up(MANAGER_BUS, MANAGER_PATIENCE_USEC, &problem);
+        r = manager_take_up(SYSTEM_BUS_ADDRESS, MANAGER_PATIENCE_USEC, &problem);
         if (r == -EACCES || r == -EPERM)
                 return report_problem(options, DOORWARD_ERR_SYSTEM, "Run it with sudo, or as root.",
                                       "Only root can have systemd take up a definition.");
