@@ -10,6 +10,7 @@
 #include "cli/exit-status.h"
 #include "cli/lookup.h"
 #include "cli/manager.h"
+#include "cli/registration.h"
 #include "cli/report.h"
 #include "cli/suggest.h"
 #include "cli/system-bus.h"
@@ -25,8 +26,9 @@
 #define WORD_SUGGEST "suggest"
 #define OPTIONS_SUGGEST (OPTION_SINCE | OPTION_UNTIL | OPTION_ENDPOINT | OPTION_JSON)
 
-/* -1 and the text, or the exit status. */
-static int policy_make(const Options *options, const char *word, char **ret) {
+/* -1, the definition and the text, or the exit status. */
+static int policy_make(const Options *options, const char *word, Definition **ret_definition,
+                       char **ret) {
         _cleanup_(definition_freep) Definition *definition = NULL;
         int status, r;
 
@@ -44,11 +46,17 @@ static int policy_make(const Options *options, const char *word, char **ret) {
 
         r = action_print(definition, action_defaults(definition, ACCESS_READ_ONLY),
                          action_defaults(definition, ACCESS_FULL), ret);
-        return r < 0 ? report_errno(options, r, "Cannot make the policy of %s", word) : -1;
+        if (r < 0)
+                return report_errno(options, r, "Cannot make the policy of %s", word);
+
+        *ret_definition = TAKE_PTR(definition);
+        return -1;
 }
 
-/* With --now, once the file is as it should be. It stays so, whatever becomes of this. */
-static int policy_take_up(const Options *options) {
+/* With --now, once the file is as it should be, or gone: then there is no definition. It stays so,
+ * whatever becomes of this. */
+static int policy_take_up(const Options *options, const char *endpoint,
+                          const Definition *definition) {
         static const char by_hand[] =
                 "The file is as it should be. What is left is: " MANAGER_BY_HAND;
         _cleanup_free_ char *problem = NULL;
@@ -62,6 +70,17 @@ static int policy_take_up(const Options *options) {
                 return report_problem(options, DOORWARD_ERR_SYSTEM, by_hand,
                                       "systemd has not taken up the definition: %s.",
                                       problem ?: strerror(-r));
+
+        r = registration_await(SYSTEM_BUS_ADDRESS, REGISTRATION_PATIENCE_USEC, endpoint, definition,
+                               &problem);
+        if (r < 0)
+                return report_problem(options, DOORWARD_ERR_SYSTEM,
+                                      "The file is as it should be. What is left is: systemctl "
+                                      "restart polkit.service",
+                                      "systemd and the broker have taken up the definition, and "
+                                      "polkit has not read the file of its actions: %s.",
+                                      r == -ETIMEDOUT ? "a minute has passed"
+                                                        : problem ?: strerror(-r));
 
         report_note(options, "systemd and the broker have taken up the definition.");
         return EXIT_STATUS_OK;
@@ -250,6 +269,7 @@ static int policy_check(const Options *options, const char *word) {
 
 int command_policy(const Options *options, char **arguments, size_t n) {
         char endpoint[NAME_ENDPOINT_MAX + 1], file[ACTION_TEXT_SIZE];
+        _cleanup_(definition_freep) Definition *definition = NULL;
         _cleanup_free_ char *text = NULL;
         int status;
 
@@ -265,7 +285,7 @@ int command_policy(const Options *options, char **arguments, size_t n) {
 
         (void)action_file_name(endpoint, file);
         if (!options_has(options, OPTION_REMOVE)) {
-                status = policy_make(options, arguments[0], &text);
+                status = policy_make(options, arguments[0], &definition, &text);
                 if (status == exit_status_of_class(DOORWARD_ERR_NO_ENDPOINT) &&
                     streq(arguments[0], WORD_SUGGEST) && !options->dashed)
                         report_note(options, "Rules that are suggested are read before they are "
@@ -276,7 +296,7 @@ int command_policy(const Options *options, char **arguments, size_t n) {
         if (options_has(options, OPTION_INSTALL | OPTION_REMOVE)) {
                 status = text ? policy_install(options, file, text) : policy_remove(options, file);
                 return status == EXIT_STATUS_OK && options_has(options, OPTION_NOW)
-                               ? policy_take_up(options)
+                               ? policy_take_up(options, endpoint, definition)
                                : status;
         }
 

@@ -5,6 +5,7 @@ import contextlib
 import os
 import select
 import socket
+import time
 
 import lib
 import varlink
@@ -138,7 +139,6 @@ def test_now():
             if not runs:
                 lib.systemctl("stop", "doorward.service")
             lib.expect_in("Wrote", now("--install"))
-            lib.polkit_settle()
             expect_outcome("granted")
             lib.write(path, moved)
             expect_outcome("EndpointUnavailable", hint=COMMANDS)
@@ -155,6 +155,43 @@ def test_now():
             expect_outcome("EndpointNotFound")
             echo()
             lib.write(path, OTHER)
+
+
+def test_now_and_a_slow_polkit():
+    """policy --install --now waits until polkit has read the file, and --remove --now until it has no
+    more of it: whoever asks next is judged by what there is now. One that does not run is not waited
+    for."""
+
+    def slowly(what, reached):
+        command = ["doorward", "policy", what, "--now", "other"]
+        with lib.frozen("polkit.service"):
+            process = lib.start(*command, stderr=lib.subprocess.PIPE)
+            try:
+                lib.wait_for(reached, f"{what} is with systemd and the broker", timeout=20)
+                time.sleep(1)
+                lib.expect(process.poll(), None, "it waits")
+            except BaseException:
+                process.kill()
+                raise
+        _, err = process.communicate(timeout=60)
+        lib.expect(process.returncode, 0, err.decode())
+
+    rule = lib.allow("other", "read-only")
+    with lib.echo(), lib.rule(rule), lib.definition("other", OTHER, apply=False) as path:
+        slowly("--install", lambda: lib.unit_is_active("doorward-opener@other.socket"))
+        expect_outcome("granted")
+        os.unlink(path)
+        slowly("--remove", lambda: "other" not in lib.ok("doorward", "list", "--no-check").split())
+        expect_outcome("EndpointNotFound")
+        lib.expect(lib.run("pkaction", "--action-id", "org.doorward.endpoint.other.full").status, 1)
+        lib.write(path, OTHER)
+        lib.systemctl("stop", "polkit.service")
+        lib.ok("doorward", "policy", "--install", "--now", "other")
+        lib.expect_true(not lib.unit_is_active("polkit.service"), "polkit was not started for it")
+        os.unlink(path)
+        lib.ok("doorward", "policy", "--remove", "--now", "other")
+        lib.systemctl("start", "polkit.service")
+        lib.write(path, OTHER)
 
 
 def test_changed_with_daemon_reload_only():
