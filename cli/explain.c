@@ -5,6 +5,7 @@
 
 #include "cli/commands.h"
 #include "cli/exit-status.h"
+#include "cli/field.h"
 #include "cli/grant.h"
 #include "cli/level.h"
 #include "cli/observed.h"
@@ -130,35 +131,11 @@ static const char *origin_text(const Explanation *e) {
                "default for such a session is another";
 }
 
-static void field_print(const char *label, const char *text) {
-        (void)printf("%*s: ", LABEL_WIDTH, label);
-        text_print_wrapped(stdout, text, LABEL_WIDTH + 2, text_columns());
-        (void)putchar('\n');
-}
-
-static void field_printf(const char *label, const char *format, ...) _printf_(2, 3);
-
-static void field_printf(const char *label, const char *format, ...) {
-        _cleanup_free_ char *text = NULL;
-        va_list ap;
-        int r;
-
-        va_start(ap, format);
-        r = vasprintf(&text, format, ap);
-        va_end(ap);
-        if (r < 0) {
-                text = NULL;
-                return;
-        }
-
-        field_print(label, text);
-}
-
 static void you_print(const Explanation *e) {
-        field_printf("You", "%s (uid %" PRId64 "), process %" PRId64 "%s%s",
-                     e->user ? e->user : "a user without a name", e->uid, e->pid,
-                     e->session ? ", session " : "", e->session ? e->session : "");
-        field_print("Session", session_text(e->defaults.session_class));
+        field_printf_at(LABEL_WIDTH, "You", "%s (uid %" PRId64 "), process %" PRId64 "%s%s",
+                        e->user ? e->user : "a user without a name", e->uid, e->pid,
+                        e->session ? ", session " : "", e->session ? e->session : "");
+        field_print_at(LABEL_WIDTH, "Session", session_text(e->defaults.session_class));
 }
 
 static bool action_is_generic(const Explanation *e) {
@@ -171,8 +148,8 @@ static void because_print(const Explanation *e) {
         const char *problem = e->decision == DECISION_CHALLENGE ? NULL : e->problem;
 
         if (problem || answered)
-                field_printf("Because", "%s%s%s", problem ? problem : "",
-                             problem && answered ? "; " : "", answered ? origin_text(e) : "");
+                field_printf_at(LABEL_WIDTH, "Because", "%s%s%s", problem ? problem : "",
+                                problem && answered ? "; " : "", answered ? origin_text(e) : "");
 }
 
 static bool is_stepped_up(const Explanation *e) {
@@ -187,36 +164,37 @@ static void observed_print(const Explanation *e) {
         if (!text || !e->level.provided)
                 return;
         if (e->observed.admitted)
-                field_printf("But",
-                             "you are granted it whatever the answer is, and asked for nothing: "
-                             "the endpoint is %s, which you have. Then it is as above",
-                             text);
+                field_printf_at(LABEL_WIDTH, "But",
+                                "you are granted it whatever the answer is, and asked for nothing: "
+                                "the endpoint is %s, which you have. Then it is as above",
+                                text);
         else
-                field_printf("Observed", "the endpoint is %s; for you it is as above", text);
+                field_printf_at(LABEL_WIDTH, "Observed",
+                                "the endpoint is %s; for you it is as above", text);
 }
 
 static void policy_print(const Explanation *e) {
         if (action_is_generic(e))
-                field_printf("Action",
-                             "%s (generic: the endpoint has none of its own, which 'doorward "
-                             "policy --install %s' would make)",
-                             e->action, e->argument.name.endpoint);
+                field_printf_at(LABEL_WIDTH, "Action",
+                                "%s (generic: the endpoint has none of its own, which 'doorward "
+                                "policy --install %s' would make)",
+                                e->action, e->argument.name.endpoint);
         else
-                field_printf("Action", "%s%s", e->action,
-                             e->shared ? " (of all instances of the template)" : "");
+                field_printf_at(LABEL_WIDTH, "Action", "%s%s", e->action,
+                                e->shared ? " (of all instances of the template)" : "");
         if (e->defaults.any && e->defaults.inactive && e->defaults.active)
-                field_printf("Defaults", "any %s, inactive %s, active %s", e->defaults.any,
-                             e->defaults.inactive, e->defaults.active);
-        field_print("Answer", answer_text(e));
+                field_printf_at(LABEL_WIDTH, "Defaults", "any %s, inactive %s, active %s",
+                                e->defaults.any, e->defaults.inactive, e->defaults.active);
+        field_print_at(LABEL_WIDTH, "Answer", answer_text(e));
         because_print(e);
         if (is_stepped_up(e))
-                field_print("Besides",
-                            "your own password is asked for in addition, whatever polkit "
-                            "says: the definition wants that, unless you are exempt, or "
-                            "gave it lately");
+                field_print_at(LABEL_WIDTH, "Besides",
+                               "your own password is asked for in addition, whatever polkit "
+                               "says: the definition wants that, unless you are exempt, or "
+                               "gave it lately");
         observed_print(e);
         if (e->decision != DECISION_AUTHORIZED && *e->hint)
-                field_print("Hint", e->hint);
+                field_print_at(LABEL_WIDTH, "Hint", e->hint);
 }
 
 static void level_print(const Explanation *e) {
@@ -226,18 +204,19 @@ static void level_print(const Explanation *e) {
         if (!e->level.provided)
                 return;
         if (e->level.kind > 0)
-                field_print("Kind", kind_to_string((Kind)e->level.kind));
+                field_print_at(LABEL_WIDTH, "Kind", kind_to_string((Kind)e->level.kind));
         if (e->argument.access == ACCESS_READ_ONLY && means)
-                field_print("Read-only", means);
+                field_print_at(LABEL_WIDTH, "Read-only", means);
         if (lease)
-                field_print("Lease", lease);
+                field_print_at(LABEL_WIDTH, "Lease", lease);
         if (e->level.max_sec > 0)
-                field_printf("Ends", "after %s at the latest",
-                             timespan_to_string((uint64_t)e->level.max_sec * USEC_PER_SEC, span));
-        field_printf("Backend", "sees %s",
-                     streq(e->connect_as, "service")  ? "the user doorward-opener"
-                     : streq(e->connect_as, "client") ? "you"
-                                                      : e->connect_as);
+                field_printf_at(
+                        LABEL_WIDTH, "Ends", "after %s at the latest",
+                        timespan_to_string((uint64_t)e->level.max_sec * USEC_PER_SEC, span));
+        field_printf_at(LABEL_WIDTH, "Backend", "sees %s",
+                        streq(e->connect_as, "service")  ? "the user doorward-opener"
+                        : streq(e->connect_as, "client") ? "you"
+                                                         : e->connect_as);
 }
 
 /* The rule that would turn the answer round. False if none would. */
@@ -273,14 +252,12 @@ static void rule_explain(const Explanation *e, const RuleSpec *spec) {
                            "first that answers decides. They count from the next request on; "
                            "nothing need be restarted.",
                            0, width);
-        (void)putchar('\n');
         if (spec->instance) {
                 (void)putchar('\n');
                 text_print_wrapped(stdout,
                                    "Without the line with action.lookup(\"instance\") the rule "
                                    "holds for every instance of the template.",
                                    0, width);
-                (void)putchar('\n');
         }
 }
 
@@ -290,15 +267,15 @@ static void uri_print(const Explanation *e) {
         char buf[URI_TEXT_SIZE];
 
         if (uri->transport != URI_LOCAL || !streq(e->argument.word, uri->endpoint))
-                field_print("URI", uri_to_string(uri, buf));
+                field_print_at(LABEL_WIDTH, "URI", uri_to_string(uri, buf));
 }
 
 static void explanation_print(const Explanation *e) {
         RuleSpec spec;
 
-        field_print("Endpoint", e->name);
+        field_print_at(LABEL_WIDTH, "Endpoint", e->name);
         uri_print(e);
-        field_print("Access", access_to_string(e->argument.access));
+        field_print_at(LABEL_WIDTH, "Access", access_to_string(e->argument.access));
         you_print(e);
         policy_print(e);
         level_print(e);

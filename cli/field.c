@@ -7,26 +7,38 @@
 #include "cli/text.h"
 
 #define LABEL_WIDTH 12
-#define TEXT_INDENT (LABEL_WIDTH + 2)
+
+void field_print_at(int width, const char *label, const char *text) {
+        (void)printf("%*s%s ", width, label, *label ? ":" : " ");
+        text_print_wrapped(stdout, text, (size_t)width + 2, text_columns());
+}
+
+static void print_formatted(int width, const char *label, const char *format, va_list args) {
+        _cleanup_free_ char *text = NULL;
+
+        if (vasprintf(&text, format, args) < 0)
+                text = NULL;
+        field_print_at(width, label, text ?: "?");
+}
+
+void field_printf_at(int width, const char *label, const char *format, ...) {
+        va_list args;
+
+        va_start(args, format);
+        print_formatted(width, label, format, args);
+        va_end(args);
+}
 
 void field_print(const char *label, const char *text) {
-        (void)printf("%*s%s ", LABEL_WIDTH, label, *label ? ":" : " ");
-        text_print_wrapped(stdout, text, TEXT_INDENT, text_columns());
-        (void)putchar('\n');
+        field_print_at(LABEL_WIDTH, label, text);
 }
 
 void field_printf(const char *label, const char *format, ...) {
-        _cleanup_free_ char *text = NULL;
         va_list args;
-        int n;
 
         va_start(args, format);
-        n = vasprintf(&text, format, args);
+        print_formatted(LABEL_WIDTH, label, format, args);
         va_end(args);
-        if (n < 0)
-                text = NULL;
-
-        field_print(label, text ?: "?");
 }
 
 void field_print_strings(const char *label, const json_t *strings) {

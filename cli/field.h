@@ -15,6 +15,10 @@
 void field_print(const char *label, const char *text);
 void field_printf(const char *label, const char *format, ...) _printf_(2, 3);
 
+/* The same where labels are of another width than usual. */
+void field_print_at(int width, const char *label, const char *text);
+void field_printf_at(int width, const char *label, const char *format, ...) _printf_(3, 4);
+
 /* Each of an array of strings in a line of its own, the first with the label. */
 void field_print_strings(const char *label, const json_t *strings);
 

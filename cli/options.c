@@ -137,7 +137,6 @@ static void help_print_command(const Command *command) {
         (void)printf("doorward %s [OPTION...]%s%s\n\n", command->name,
                      *command->synopsis ? " " : "", command->synopsis);
         text_print_wrapped(stdout, command->text, 0, HELP_WIDTH);
-        (void)putchar('\n');
         help_print_options(command->options | OPTION_DEBUG | OPTION_HELP);
         (void)printf("\nSee doorward(1)%s.\n",
                      strstr(command->synopsis, "ENDPOINT")

@@ -68,10 +68,7 @@ void text_print_wrapped(FILE *f, const char *text, size_t indent, size_t width) 
         size_t column = indent;
         char *saved = NULL;
 
-        if (!escaped)
-                return;
-
-        for (char *word = strtok_r(escaped, " ", &saved); word;
+        for (char *word = escaped ? strtok_r(escaped, " ", &saved) : NULL; word;
              word = strtok_r(NULL, " ", &saved)) {
                 size_t n = text_width(word);
 
@@ -85,6 +82,7 @@ void text_print_wrapped(FILE *f, const char *text, size_t indent, size_t width) 
                 (void)fputs(word, f);
                 column += n;
         }
+        (void)fputc('\n', f);
 }
 
 void text_print_quoted(FILE *f, const char *text) {

@@ -19,8 +19,7 @@ char *text_escape(const char *text) _must_check_;
 /* How many columns a terminal needs for it. */
 size_t text_width(const char *text);
 
-/* Prints it, escaped, in lines of at most width columns, each but the first after indent spaces.
- * No new line at the end. */
+/* Prints it, escaped, in lines of at most width columns, each but the first after indent spaces. */
 void text_print_wrapped(FILE *f, const char *text, size_t indent, size_t width);
 
 /* Prints it as a JavaScript string, with its quotes. */

@@ -141,14 +141,14 @@ static void assert_wrapped(const char *text, size_t indent, size_t width, const 
 }
 
 static void test_wrap(void **state) {
-        assert_wrapped("", 0, 10, "");
-        assert_wrapped("one", 0, 10, "one");
-        assert_wrapped("one two three", 0, 10, "one two\nthree");
-        assert_wrapped("one two three", 0, 7, "one two\nthree");
-        assert_wrapped("one two three", 2, 9, "one two\n  three");
-        assert_wrapped("unbreakably long", 0, 5, "unbreakably\nlong");
-        assert_wrapped("  spaces   between  ", 0, 40, "spaces between");
-        assert_wrapped("line\nbreak", 0, 40, "line break");
+        assert_wrapped("", 0, 10, "\n");
+        assert_wrapped("one", 0, 10, "one\n");
+        assert_wrapped("one two three", 0, 10, "one two\nthree\n");
+        assert_wrapped("one two three", 0, 7, "one two\nthree\n");
+        assert_wrapped("one two three", 2, 9, "one two\n  three\n");
+        assert_wrapped("unbreakably long", 0, 5, "unbreakably\nlong\n");
+        assert_wrapped("  spaces   between  ", 0, 40, "spaces between\n");
+        assert_wrapped("line\nbreak", 0, 40, "line break\n");
 }
 
 static void assert_quoted(const char *text, const char *expected) {
