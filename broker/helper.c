@@ -5,7 +5,7 @@
 #include "broker/helper.h"
 #include "common/socket.h"
 
-/* The queue is long, and is accepted from at once: one that is full is an error like any other. */
+/* The queue is long: one that is full is an error like any other. */
 int helper_connect(const char *path) {
         _cleanup_close_ int fd = -EBADF;
         struct sockaddr_un address;

@@ -211,10 +211,12 @@ void refusal_init_filter(Refusal *refusal, int error, const FilterReply *reply, 
                                   strerror(error));
 
         refusal_set_hint(refusal,
-                         "%s is read-only by a filter, which does not run here, and without it "
-                         "nothing is given: the record of this request says why. An administrator "
-                         "lets it be started with: systemctl start doorward-filter.socket",
-                         name->endpoint);
+                         "%s is read-only by a filter, and without it nothing is given. An "
+                         "administrator %s",
+                         name->endpoint,
+                         error == ENOENT || error == ECONNREFUSED
+                                 ? "lets it be started with: systemctl start doorward-filter.socket"
+                                 : "sees why with: journalctl --unit=doorward-filter.service");
 }
 
 void refusal_init_no_policy(Refusal *refusal, const char *cause) {

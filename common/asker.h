@@ -5,8 +5,9 @@
  * Asker: the broker, as a helper sees it that is started for one request
  *
  * The connection is one for messages that a listener accepted, systemd's or the filters', so
- * SO_PEERCRED names who made it: the broker's user, or nobody is answered. A message counts only if that process sent it, with one
- * descriptor: whoever else was passed the broker's end is not the broker.
+ * SO_PEERCRED names who made it: the broker's user, or nobody is answered. A message counts only if
+ * that process sent it, with one descriptor: whoever else was passed the broker's end is not the
+ * broker.
  */
 
 #include <sys/types.h>

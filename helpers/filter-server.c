@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 #include "common/complain.h"
 #include "helpers/filter-broker.h"
@@ -45,26 +44,19 @@ static void server_accept(const FilterServer *server) {
                 complain("No filter can be started: %s", strerror(-r));
 }
 
-static bool has_filters(void) {
-        return waitpid(-1, NULL, WNOHANG) == 0;
-}
-
 int filter_server_run(const FilterServer *server) {
         struct pollfd p = {.fd = server->listener, .events = POLLIN};
-        int r;
 
         if (signal(SIGCHLD, SIG_IGN) == SIG_ERR)
                 return -errno;
 
-        do {
-                r = poll(&p, 1, server->idle_msec);
-                if (r < 0 && errno != EINTR)
-                        return -errno;
-                if (r > 0 && p.revents != POLLIN)
+        for (;;) {
+                if (poll(&p, 1, -1) < 0) {
+                        if (errno != EINTR)
+                                return -errno;
+                } else if (p.revents != POLLIN)
                         return -ENOTCONN;
-                if (r > 0)
+                else
                         server_accept(server);
-        } while (r != 0 || has_filters());
-
-        return 0;
+        }
 }

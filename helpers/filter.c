@@ -28,6 +28,9 @@
 #include "helpers/filter-sandbox.h"
 
 #define REQUEST_MSEC 5000
+/* What the kernel keeps for a client that does not read, for as long as that has its end, whatever
+ * became of this process: twice as much, by socket(7). */
+#define CLIENT_UNREAD_MAX (16 * 1024)
 
 /* What this process holds that it should not; NULL if it is as it should be. */
 static const char *find_fault(void) {
@@ -64,19 +67,23 @@ static int connect_broker(Asker *broker) {
 /* Makes the pair, of which the client gets one end. */
 static int grant(const Asker *broker, int *ret_client) {
         _cleanup_close_ int ours = -EBADF, theirs = -EBADF;
+        const int unread = CLIENT_UNREAD_MAX;
         int pair[2], r;
 
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
                 return -errno;
         ours = pair[0];
         theirs = pair[1];
+        if (setsockopt(ours, SOL_SOCKET, SO_SNDBUF, &unread, sizeof(unread)) < 0)
+                return -errno;
         r = filter_broker_grant(broker, theirs);
         if (r == 0)
                 *ret_client = TAKE_FD(ours);
         return r;
 }
 
-static int serve(const Asker *broker) {
+/* All but the relaying itself. The relay's descriptors are this process's to its end. */
+static int begin(const Asker *broker, FilterRelay *relay) {
         static FilterSession session; /* of fixed size: nothing is allocated later */
         _cleanup_close_ int service = -EBADF, client = -EBADF;
         FilterRequest request;
@@ -97,19 +104,28 @@ static int serve(const Asker *broker) {
         r = grant(broker, &client);
         if (r == 0)
                 r = filter_sandbox_enter();
-        if (r == 0)
-                r = filter_relay_run(&(FilterRelay){
-                        .client = client,
-                        .service = service,
-                        .broker = broker->fd,
-                        .session = &session,
-                        .linger_msec = FILTER_LINGER_MSEC,
-                });
-        return r;
+        if (r < 0)
+                return r;
+
+        *relay = (FilterRelay){
+                .client = TAKE_FD(client),
+                .service = TAKE_FD(service),
+                .broker = broker->fd,
+                .session = &session,
+                .linger_msec = FILTER_LINGER_MSEC,
+        };
+        return 0;
+}
+
+/* Other filters have them, too, and shutdown(2) would be of theirs. */
+static void close_standard(void) {
+        for (int fd = 0; fd < FILTER_BROKER_FD; fd++)
+                close_fd(fd);
 }
 
 int main(int argc, char **argv) {
         int undumpable = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), r;
+        FilterRelay relay;
         Asker broker;
 
         if (undumpable < 0) {
@@ -123,9 +139,13 @@ int main(int argc, char **argv) {
 
         r = connect_broker(&broker);
         if (r == 0)
-                r = serve(&broker);
-        if (r < 0)
+                r = begin(&broker, &relay);
+        if (r < 0) {
                 complain("The connection was not filtered: %s", strerror(-r));
+                return EXIT_FAILURE;
+        }
 
-        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        /* From here on there is nowhere to complain. */
+        close_standard();
+        return filter_relay_run(&relay) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

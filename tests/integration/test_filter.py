@@ -4,12 +4,16 @@ service behind it; in a unit of the test's own, or in doorward's, where a listen
 like; docker and podman are test_docker.py."""
 
 import contextlib
+import fcntl
 import os
 import pwd
+import re
 import select
 import socket
 import struct
+import termios
 import threading
+import time
 
 import engine
 import lib
@@ -20,6 +24,8 @@ NAME = "doorward-tests-filter"
 # Doorward's own.
 INSTALLED_PATH = "/run/doorward/filter"
 UNIT = "doorward-filter.service"
+# systemd's message of a unit that is being started: SD_MESSAGE_UNIT_STARTING in sd-messages(3).
+STARTING = "7d4958e842da4a758f6c1cdc7b36dcc5"
 # Who runs it as it is installed, too.
 USER = "doorward-filter"
 PROGRAM = "/usr/libexec/doorward/doorward-filter"
@@ -133,8 +139,8 @@ def status(pid, key):
 
 
 def test_process():
-    """It answers; it has its sandbox, no privilege, three connections and hardly any memory; and it
-    ends when the broker hangs up, with both of its sides."""
+    """It answers; it has its sandbox, no privilege, three connections and nothing else, and hardly any
+    memory; and it ends when the broker hangs up, with both of its sides."""
     with installed(), granted() as it:
         for _ in range(20):
             answer = ask(it)
@@ -148,8 +154,9 @@ def test_process():
         for key in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
             lib.expect(int(status(pid, key), 16), 0, key)
         lib.expect(os.stat(f"/proc/{pid}/maps").st_uid, 0, "whose /proc it is, being undumpable")
-        # Standard input, output and error, the broker's, the client's and the service's.
-        lib.expect(len(os.listdir(f"/proc/{pid}/fd")), 6, "descriptors")
+        # The broker's, the client's and the service's; not what it had of others, such as standard
+        # error.
+        lib.expect(sorted(os.listdir(f"/proc/{pid}/fd")), ["3", "4", "5"], "descriptors")
         dirty = next(
             line for line in lib.read(f"/proc/{pid}/smaps_rollup").splitlines()
             if line.startswith("Private_Dirty:")
@@ -225,9 +232,8 @@ def test_listener():
             lib.expect(os.stat(f"/proc/{pid}/maps").st_uid, 0, "whose /proc it is, being undumpable")
             lib.expect(status(pid, "Uid").split()[0], str(pwd.getpwnam(USER).pw_uid))
             lib.expect(int(status(pid, "CapBnd"), 16), 0, "capabilities")
-        sockets = [os.readlink(f"/proc/{listener}/fd/{fd}") for fd in os.listdir(f"/proc/{listener}/fd")]
-        # The listening one; standard output and error go to the journal by one, too.
-        lib.expect(len([name for name in sockets if name.startswith("socket:")]), 3, f"{sockets}")
+        # The standard ones, and the socket that it listens at: it has closed what it passed on.
+        lib.wait_for(lambda: sorted(os.listdir(f"/proc/{listener}/fd")) == list("0123"), "no more")
 
         os.kill(pids[0], lib.signal.SIGKILL)
         lib.wait_for(lambda: not os.path.exists(f"/proc/{pids[0]}"), "it is gone")
@@ -272,3 +278,68 @@ def test_no_room():
         lib.wait_for(lambda: len(engine.filters()) == 1, "one is gone")
         with granted(path=INSTALLED_PATH) as it:
             lib.expect_in("HTTP/1.1 200 OK", ask(it))
+
+
+def test_limits():
+    """The service has room for as many filters as the broker lets there be. No filter can grow, and none
+    has a limit of memory that another one's use would count for."""
+    most = int(lib.run("doorward", "info", "--json=short").json()["limits"]["FiltersMax"])
+    lib.expect_true(int(lib.unit_property(UNIT, "TasksMax")) > most, "a process for each, and one")
+    lib.expect(lib.unit_property(UNIT, "MemoryMax"), "infinity")
+    lib.expect(lib.unit_property(UNIT, "OOMPolicy"), "continue")
+    with granted(path=INSTALLED_PATH):
+        (pid,) = engine.filters()
+        limits = dict(
+            re.match(r"(.*?)  +(\w+ +\w+)", line).groups()
+            for line in lib.read(f"/proc/{pid}/limits").splitlines()
+        )
+        lib.expect(limits["Max stack size"].split(), [str(128 * 1024)] * 2)
+        lib.expect(limits["Max data size"].split(), [str(2 * 1024 * 1024)] * 2)
+        lib.expect(limits["Max core file size"].split(), ["0", "0"])
+
+
+def test_unread():
+    """What a client does not read it can keep when all else has ended, and it is little."""
+    with granted(path=INSTALLED_PATH) as it:
+        it.client.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                it.client.sendall(REQUEST)
+        lib.wait_for(lambda: stands_still(it.client), "nothing more comes")
+        it.broker.close()
+        lib.wait_for(lambda: not engine.filters(), "it has ended")
+        kept = b""
+        # It left something unread, too.
+        with contextlib.suppress(ConnectionResetError):
+            while more := it.client.recv(65536):
+                kept += more
+        lib.expect_true(1000 < len(kept) < 32 * 1024, f"{len(kept)} bytes are left")
+
+
+def stands_still(connection):
+    """How much there is to be read is what there was a moment ago."""
+    before = pending(connection)
+    time.sleep(0.2)
+    return before > 0 and pending(connection) == before
+
+
+def pending(connection):
+    return struct.unpack("i", fcntl.ioctl(connection, termios.FIONREAD, bytes(4)))[0]
+
+
+def test_cannot_be_started():
+    """One that cannot be started hangs up on each who asks, once, without being tried for ever; the
+    socket stays, and it works again as soon as it is mended."""
+    journal = lib.Journal()
+    with lib.drop_in(UNIT, "[Service]\nExecStart=\nExecStart=/run/doorward-tests-nothing\n"):
+        lib.systemctl("stop", UNIT)
+        for _ in range(40):
+            with contextlib.closing(Filter(message(), path=INSTALLED_PATH)) as it:
+                lib.expect((it.reply, it.client), (b"", None), "nothing is granted")
+        time.sleep(0.5)
+        lib.expect_true(lib.unit_is_active("doorward-filter.socket"), "somebody listens")
+        lib.expect(lib.unit_property("doorward-filter.socket", "NConnections"), "0")
+    tries = journal.entries(MESSAGE_ID=STARTING, UNIT=UNIT)
+    lib.expect_true(1 <= len(tries) <= 40, f"{len(tries)} starts")
+    with granted(path=INSTALLED_PATH) as it:
+        lib.expect_in("HTTP/1.1 200 OK", ask(it))

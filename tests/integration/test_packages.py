@@ -193,6 +193,13 @@ def test_upgrade_of_filters():
         lib.expect(found, [False, False, True], "listener, filter, filter")
         lib.expect(lib.unit_pid(test_filter.UNIT), listener, "the listener")
 
+        # Where there is only the listener, that is of the new package, too.
+        before.close()
+        after.close()
+        lib.wait_for(lambda: not engine.filters(), "none is left")
+        dpkg("--install", *newest())
+        lib.expect(lib.unit_pid(test_filter.UNIT), 0, "the listener has ended")
+
 
 @lib.time_limit(120)
 def test_removed_purged_and_installed_again():

@@ -69,11 +69,11 @@ static void write_program(const Fixture *f, const char *text) {
         assert_return_code(fclose(file), errno);
 }
 
-static void start(Fixture *f, int idle_msec) {
+static void start(Fixture *f) {
         f->pid = fork();
         assert_true(f->pid >= 0);
         if (f->pid == 0) {
-                const FilterServer server = {f->listener, f->program, idle_msec};
+                const FilterServer server = {f->listener, f->program};
 
                 /* Nothing of this is to get into a filter. */
                 assert_return_code(setenv("LISTEN_FDS", "1", 1), errno);
@@ -102,15 +102,6 @@ static void receive(int fd, char *ret, size_t size) {
         ret[n < 0 ? 0 : n] = '\0';
 }
 
-static int wait_for_end(Fixture *f) {
-        int status;
-
-        assert_int_equal(waitpid(f->pid, &status, 0), f->pid);
-        f->pid = 0;
-        assert_true(WIFEXITED(status));
-        return WEXITSTATUS(status);
-}
-
 /* What it is told, and what it has: one connection, and nothing to read in its environment. */
 static void passed(void **state) {
         char text[4096];
@@ -123,7 +114,7 @@ static void passed(void **state) {
                          "        [ -e /proc/$$/fd/$fd ] && fds=$fds$fd\n"
                          "done\n"
                          "echo \"$0 $# $v $fds\" >&3");
-        start(f, PATIENCE_MSEC);
+        start(f);
         fd = ask(f);
         receive(fd, text, sizeof(text));
         assert_int_equal(strncmp(text, f->program, strlen(f->program)), 0);
@@ -147,7 +138,7 @@ static void one_for_each(void **state) {
         int fds[3];
 
         write_program(f, "echo $$ >&3; read x <&3");
-        start(f, PATIENCE_MSEC);
+        start(f);
         for (size_t i = 0; i < 3; i++) {
                 fds[i] = ask(f);
                 pids[i] = receive_pid(fds[i]);
@@ -175,7 +166,7 @@ static void not_there(void **state) {
         Fixture *f = *state;
         int fd;
 
-        start(f, PATIENCE_MSEC);
+        start(f);
         for (int i = 0; i < 3; i++) {
                 fd = ask(f);
                 receive(fd, text, sizeof(text));
@@ -189,22 +180,6 @@ static void not_there(void **state) {
         close_fd(fd);
 }
 
-/* It ends when nobody asks, and not while a filter runs. */
-static void idle(void **state) {
-        Fixture *f = *state;
-        int fd;
-
-        write_program(f, "echo $$ >&3; read x <&3");
-        start(f, 50);
-        fd = ask(f);
-        assert_true(receive_pid(fd) > 0);
-        (void)poll(NULL, 0, 500);
-        assert_int_equal(waitpid(f->pid, NULL, WNOHANG), 0);
-
-        close_fd(fd);
-        assert_int_equal(wait_for_end(f), 0);
-}
-
 /* A connection that is there before it waits is no different. */
 static void early(void **state) {
         Fixture *f = *state;
@@ -212,19 +187,21 @@ static void early(void **state) {
 
         write_program(f, "echo $$ >&3");
         fd = ask(f);
-        start(f, 50);
+        start(f);
         assert_true(receive_pid(fd) > 0);
         close_fd(fd);
-        assert_int_equal(wait_for_end(f), 0);
 }
 
 /* A listener that takes no more connections is an error, and not asked over and over. */
 static void useless_listener(void **state) {
         Fixture *f = *state;
+        int status;
 
         assert_return_code(shutdown(f->listener, SHUT_RDWR), errno);
-        start(f, PATIENCE_MSEC);
-        assert_int_equal(wait_for_end(f), 1);
+        start(f);
+        assert_int_equal(waitpid(f->pid, &status, 0), f->pid);
+        f->pid = 0;
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
 }
 
 int main(void) {
@@ -232,7 +209,6 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(passed, setup, teardown),
                 cmocka_unit_test_setup_teardown(one_for_each, setup, teardown),
                 cmocka_unit_test_setup_teardown(not_there, setup, teardown),
-                cmocka_unit_test_setup_teardown(idle, setup, teardown),
                 cmocka_unit_test_setup_teardown(early, setup, teardown),
                 cmocka_unit_test_setup_teardown(useless_listener, setup, teardown),
         };
