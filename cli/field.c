@@ -13,6 +13,9 @@ void field_print_at(int width, const char *label, const char *text) {
         text_print_wrapped(stdout, text, (size_t)width + 2, text_columns());
 }
 
+static void print_formatted(int width, const char *label, const char *format, va_list args)
+        _printf_(3, 0);
+
 static void print_formatted(int width, const char *label, const char *format, va_list args) {
         _cleanup_free_ char *text = NULL;
 
