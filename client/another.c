@@ -32,8 +32,14 @@ static int another_connect(doorward_conn *conn, doorward_error *error) {
 }
 
 json_t *another_parameters(const doorward_conn *conn) {
-        return json_pack("{s:s, s:s, s:s}", "endpoint", conn->uri.endpoint, "access",
-                         access_to_wire((Access)conn->uri.access), "lease", conn->lease.id);
+        json_t *parameters = opening_parameters(&conn->uri);
+
+        if (json_object_set_new(parameters, "lease", json_string(conn->lease.id)) < 0) {
+                json_decref(parameters);
+                return NULL;
+        }
+
+        return parameters;
 }
 
 static int another_call(doorward_conn *conn, WireReply *ret, doorward_error *error) {

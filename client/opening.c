@@ -82,16 +82,25 @@ static const char *opening_broker_path(const Opening *opening) {
         return uri->transport == URI_UNIX ? uri->socket : channel_broker_path();
 }
 
-/* That nothing is set in what there was no memory for, jansson sees. */
+/* That there was no memory for one or the other, jansson sees. */
+json_t *opening_parameters(const Uri *uri) {
+        const char *access = access_to_wire((Access)uri->access);
+        json_t *parameters = json_object();
+
+        if (json_object_set_new(parameters, "endpoint", json_string(uri->endpoint)) < 0 ||
+            json_object_set_new(parameters, "access", json_string(access)) < 0) {
+                json_decref(parameters);
+                return NULL;
+        }
+
+        return parameters;
+}
+
 static json_t *call_parameters(const OpeningSpec *spec) {
         const Uri *uri = spec->uri;
-        json_t *parameters = json_object();
-        int r;
+        json_t *parameters = opening_parameters(uri);
+        int r = parameters ? 0 : -ENOMEM;
 
-        r = json_object_set_new(parameters, "endpoint", json_string(uri->endpoint));
-        if (r == 0)
-                r = json_object_set_new(parameters, "access",
-                                        json_string(access_to_wire((Access)uri->access)));
         if (r == 0 && uri->has_user)
                 r = json_object_set_new(parameters, "user", json_string(uri->user));
         if (r == 0 && spec->auth)

@@ -37,6 +37,9 @@ typedef struct OpeningSpec {
         int64_t deadline;          /* channel_deadline()'s */
 } OpeningSpec;
 
+/* What each Open asks for, whatever else it says. NULL: no memory. */
+json_t *opening_parameters(const Uri *uri) _must_check_;
+
 /* What an Open answers. Borrowed from the reply. */
 typedef struct OpeningReply {
         const char *state;
