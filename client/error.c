@@ -64,8 +64,9 @@ DOORWARD_EXPORT const char *doorward_error_domain_to_string(int domain) {
                                                                         : "unknown";
 }
 
+/* Most errors are none, and have no texts. */
 static void text_free(char *text) {
-        if (text != text_no_memory)
+        if (text && text != text_no_memory)
                 free(text);
 }
 
