@@ -32,7 +32,6 @@ struct CheckRequest {
         CheckRequest *next;    /* Lane::first, while it waits */
         AuthorityCheck *check; /* while it is in flight */
         AuthorityQuestion question;
-        char *strings[1 + 2 * AUTHORITY_DETAILS_MAX]; /* what the question points to */
         int error; /* asking failed: the answer comes from the loop */
         sd_event_source *timer;
         AuthorityAnswerFunc func;
@@ -43,33 +42,10 @@ static void queue_pump(CheckQueue *queue);
 
 static CheckRequest *request_free(CheckRequest *request) {
         sd_event_source_disable_unref(request->timer);
-        for (size_t i = 0; i < ELEMENTSOF(request->strings); i++)
-                free(request->strings[i]);
         free(request);
         return NULL;
 }
 DEFINE_CLEANUP(CheckRequest *, request_free);
-
-static int request_copy(CheckRequest *request, const AuthorityQuestion *question) {
-        size_t n = 0;
-
-        request->question = *question;
-        request->strings[n] = strdup(question->action);
-        request->question.action = request->strings[n++];
-        if (!request->question.action)
-                return -ENOMEM;
-
-        for (size_t i = 0; i < AUTHORITY_DETAILS_MAX && question->details[i].key; i++) {
-                request->strings[n] = strdup(question->details[i].key);
-                request->strings[n + 1] = strdup(question->details[i].value);
-                if (!request->strings[n] || !request->strings[n + 1])
-                        return -ENOMEM;
-                request->question.details[i].key = request->strings[n++];
-                request->question.details[i].value = request->strings[n++];
-        }
-
-        return 0;
-}
 
 /* Lanes. */
 
@@ -286,14 +262,13 @@ int check_queue_submit(CheckQueue *queue, const AuthorityQuestion *question, uin
         if (question->interactive && queue->interactive >= queue->limits.interactive)
                 return -EBUSY;
 
-        r = request_copy(request, question);
-        if (r >= 0)
-                r = sd_event_add_time_relative(queue->event, &request->timer, CLOCK_MONOTONIC, usec,
-                                               0, on_timer, request);
+        r = sd_event_add_time_relative(queue->event, &request->timer, CLOCK_MONOTONIC, usec, 0,
+                                       on_timer, request);
         if (r < 0)
                 return r;
 
         request->queue = queue;
+        request->question = *question;
         request->func = func;
         request->userdata = userdata;
 

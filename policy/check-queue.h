@@ -37,9 +37,9 @@ int check_queue_new(sd_event *event, Authority *authority, const CheckLimits *li
 /* Every request must have been answered or cancelled. Returns NULL. */
 CheckQueue *check_queue_free(CheckQueue *queue);
 
-/* Queues a question; it is copied. func is called once, from the loop, and the request is gone
- * then. AUTHORITY_TIMED_OUT comes after usec, and the question is withdrawn. The pidfd must stay
- * open until then. -errno. */
+/* Queues a question. What it points to must stay as it is, and the pidfd open, until it is answered
+ * or withdrawn. func is called once, from the loop, and the request is gone then. AUTHORITY_TIMED_OUT
+ * comes after usec, and the question is withdrawn. -errno. */
 int check_queue_submit(CheckQueue *queue, const AuthorityQuestion *question, uint64_t usec,
                        AuthorityAnswerFunc func, void *userdata, CheckRequest **ret) _must_check_;
 

@@ -59,23 +59,18 @@ static void on_answer(const AuthorityAnswer *answer, void *userdata) {
 
 static CheckRequest *submit(Fixture *f, uid_t uid, bool interactive, uint64_t usec, Asked *asked) {
         CheckRequest *request = NULL;
-        char action[] = "org.doorward.full", value[] = "docker";
         AuthorityQuestion question = {
                 .uid = uid,
                 .peer_uid = uid,
                 .pid = 4242,
                 .start_time = 1,
-                .action = action,
-                .details = {{"endpoint", value}},
+                .action = "org.doorward.full",
+                .details = {{"endpoint", "docker"}},
                 .interactive = interactive,
         };
 
         assert_int_equal(check_queue_submit(f->queue, &question, usec, on_answer, asked, &request),
                          0);
-
-        /* The question was copied. */
-        memset(action, 'x', sizeof(action) - 1);
-        memset(value, 'x', sizeof(value) - 1);
         return request;
 }
 
