@@ -62,19 +62,10 @@ static const char *access_phrase(Access access) {
         return access == ACCESS_READ_ONLY ? "read-only access" : "full access";
 }
 
-/* "docker: Docker Engine". An instance is "" where there is none. */
-static char *format_subject(const Definition *definition, const char *instance) {
-        return strv_format("%s%s%s: %s", definition->name, *instance ? "@" : "", instance,
-                           definition->description);
-}
-
 char *action_message(const Definition *definition, const char *instance, Access access) {
-        _cleanup_free_ char *subject = format_subject(definition, instance);
-
-        if (!subject)
-                return NULL;
-        return strv_format("Authentication is required for %s to %s", access_phrase(access),
-                           subject);
+        return strv_format("Authentication is required for %s to %s%s%s: %s", access_phrase(access),
+                           definition->name, *instance ? "@" : "", instance,
+                           definition->description);
 }
 
 const ActionDefaults *action_shipped_defaults(const char *endpoint, Access access) {
@@ -161,15 +152,12 @@ static void print_tail(FILE *stream) {
 static int print_level(FILE *stream, const Definition *definition, Access access,
                        const ActionDefaults *defaults) {
         const char *instance = definition->template ? "$(instance)" : "";
-        _cleanup_free_ char *subject = format_subject(definition, "");
         _cleanup_free_ char *message = action_message(definition, instance, access);
-        _cleanup_free_ char *description = NULL;
+        _cleanup_free_ char *description = strv_format("Have %s to %s: %s", access_phrase(access),
+                                                       definition->name, definition->description);
         char id[ACTION_TEXT_SIZE];
 
-        if (!subject || !message)
-                return -ENOMEM;
-        description = strv_format("Have %s to %s", access_phrase(access), subject);
-        if (!description)
+        if (!message || !description)
                 return -ENOMEM;
 
         print_action(stream, action_endpoint_id(definition->name, access, id), description, message,
