@@ -12,30 +12,26 @@ void journal_entry_init(JournalEntry *entry) {
         entry->failed = false;
 }
 
-static void entry_append(JournalEntry *entry, const void *data, size_t n) {
-        if (entry->failed || n > sizeof(entry->data) - entry->size) {
+void journal_entry_put(JournalEntry *entry, const char *name, const char *value) {
+        size_t name_size = strlen(name), n = strlen(value);
+        bool has_lines = memchr(value, '\n', n);
+        char *p = entry->data + entry->size;
+
+        /* What stands between and behind them: an equals sign and a newline, or instead of the sign
+         * another newline and how long the value is. */
+        if (entry->failed ||
+            name_size + n + (has_lines ? 10 : 2) > sizeof(entry->data) - entry->size) {
                 entry->failed = true;
                 return;
         }
 
-        memcpy(entry->data + entry->size, data, n);
-        entry->size += n;
-}
-
-void journal_entry_put(JournalEntry *entry, const char *name, const char *value) {
-        size_t n = strlen(value);
-        uint8_t length[8];
-
-        entry_append(entry, name, strlen(name));
-        if (strchr(value, '\n')) {
-                for (size_t i = 0; i < sizeof(length); i++)
-                        length[i] = (uint8_t)((uint64_t)n >> (8 * i));
-                entry_append(entry, "\n", 1);
-                entry_append(entry, length, sizeof(length));
-        } else
-                entry_append(entry, "=", 1);
-        entry_append(entry, value, n);
-        entry_append(entry, "\n", 1);
+        p = mempcpy(p, name, name_size);
+        *p++ = has_lines ? '\n' : '=';
+        for (size_t i = 0; has_lines && i < 8; i++)
+                *p++ = (char)((uint64_t)n >> (8 * i));
+        p = mempcpy(p, value, n);
+        *p++ = '\n';
+        entry->size = (size_t)(p - entry->data);
 }
 
 void journal_entry_put_number(JournalEntry *entry, const char *name, uint64_t value) {
