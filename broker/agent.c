@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <stdio.h>
-
 #include "broker/admission.h"
 #include "broker/agent.h"
 #include "broker/broker.h"
@@ -79,7 +77,7 @@ static int begin(AgentCall *call, const char *cookie, uid_t uid) {
         Broker *broker = session->broker;
         PamRequest request = {.use = PAM_USE_AGENT, .uid = uid};
 
-        (void)snprintf(request.cookie, sizeof(request.cookie), "%s", cookie);
+        (void)copy_text(request.cookie, sizeof(request.cookie), cookie);
         if (peer_get_terminal(&session->peer, &request.tty) != 0)
                 request.tty = PAM_PROTOCOL_NO_TTY;
 

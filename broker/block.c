@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <stdio.h>
-
 #include "broker/block.h"
 
 void block_table_deinit(BlockTable *table) {
@@ -87,7 +85,7 @@ int block_table_add(BlockTable *table, uid_t uid, const char *endpoint, uint64_t
                 return -ENOMEM;
 
         block->uid = uid;
-        (void)snprintf(block->endpoint, sizeof(block->endpoint), "%s", endpoint);
+        (void)copy_text(block->endpoint, sizeof(block->endpoint), endpoint);
         block->until = until;
         block->own = own;
         block->owner = owner;

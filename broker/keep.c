@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <linux/input.h>
-#include <stdio.h>
 #include <sys/ioctl.h>
 #include <syslog.h>
 #include <systemd/sd-daemon.h>
@@ -26,8 +25,8 @@ _Static_assert((int)LOGOUT_NEVER == (int)STATE_LOGOUT_NONE &&
 
 /* Keeping. */
 
-static bool copy_text(char *to, size_t size, const char *text) {
-        return !text || snprintf(to, size, "%s", text) < (int)size;
+static bool copy_optional(char *buf, size_t size, const char *text) {
+        return !text || copy_text(buf, size, text);
 }
 
 /* False if something of it is longer than what is kept. */
@@ -55,10 +54,11 @@ static bool state_of_lease(const Lease *lease, StateLease *ret) {
         memcpy(state.id, lease->id, sizeof(state.id));
         memcpy(state.request, lease->request, sizeof(state.request));
         memcpy(state.definition, lease->definition, sizeof(state.definition));
-        if (!copy_text(state.action, sizeof(state.action), lease->action) ||
-            !copy_text(state.user_name, sizeof(state.user_name), lease->user_name) ||
-            !copy_text(state.unit, sizeof(state.unit), session->unit) ||
-            !copy_text(state.login_session, sizeof(state.login_session), session->login_session))
+        if (!copy_optional(state.action, sizeof(state.action), lease->action) ||
+            !copy_optional(state.user_name, sizeof(state.user_name), lease->user_name) ||
+            !copy_optional(state.unit, sizeof(state.unit), session->unit) ||
+            !copy_optional(state.login_session, sizeof(state.login_session),
+                           session->login_session))
                 return false;
 
         *ret = state;
@@ -116,8 +116,7 @@ void keep_blocks(Broker *broker) {
         for (const Block *block = broker->blocks.first; blocks && block; block = block->next) {
                 blocks[n] =
                         (StateBlock){.uid = block->uid, .until = block->until, .own = block->own};
-                (void)snprintf(blocks[n].endpoint, sizeof(blocks[n].endpoint), "%s",
-                               block->endpoint);
+                (void)copy_text(blocks[n].endpoint, sizeof(blocks[n].endpoint), block->endpoint);
                 n++;
         }
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <stdio.h>
-
 #include "broker/admission.h"
 #include "broker/broker.h"
 #include "broker/lease.h"
@@ -225,7 +223,7 @@ void open_another(Session *session, const FieldValue *values) {
 
         another->operation = (Operation){.free = operation_free, .expire = expire};
         another->session = session;
-        (void)snprintf(another->lease, sizeof(another->lease), "%s", id);
+        (void)copy_text(another->lease, sizeof(another->lease), id);
         session_set_operation(session, &another->operation);
 
         if (values[OPEN_PARAMETER_TIMEOUT].present)

@@ -107,7 +107,7 @@ static void on_identity(bool begun, int error, const PamReply *verdict, void *us
         }
 
         open->identity = verdict->uid;
-        (void)snprintf(open->user_name, sizeof(open->user_name), "%s", verdict->name);
+        (void)copy_text(open->user_name, sizeof(open->user_name), verdict->name);
         open_advance(open);
 }
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <stdio.h>
-
 #include "broker/admission.h"
 #include "broker/broker.h"
 #include "broker/open-another.h"
@@ -280,8 +278,8 @@ void open_endpoint(Session *session, const FieldValue *values) {
         open->identity = session->peer.uid;
         if (values[OPEN_PARAMETER_USER].present) {
                 open->wants_identity = true;
-                (void)snprintf(open->user_name, sizeof(open->user_name), "%s",
-                               values[OPEN_PARAMETER_USER].string);
+                (void)copy_text(open->user_name, sizeof(open->user_name),
+                                values[OPEN_PARAMETER_USER].string);
         }
         session_set_operation(session, &open->operation);
 

@@ -281,7 +281,7 @@ static int call_send(OpenerCall *call, Openers *openers, const Name *name, const
         int r;
 
         memcpy(request.instance, name->instance, sizeof(request.instance));
-        (void)snprintf(request.definition, sizeof(request.definition), "%s", definition);
+        (void)copy_text(request.definition, sizeof(request.definition), definition);
         size = opener_request_encode(&request, buf);
 
         /* A connection that was kept can turn out to be to an opener that leaves, or has ended.

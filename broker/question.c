@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <stdio.h>
-
 #include "broker/question.h"
 #include "policy/action.h"
 
@@ -13,8 +11,8 @@ static int question_set_action(Question *question, Authority *authority,
         r = authority_find_action(authority, question->action, &question->info);
         if (r == 0 && !question->info.registered) {
                 question->generic = true;
-                (void)snprintf(question->action, sizeof(question->action), "%s",
-                               action_generic_id(question->access));
+                (void)copy_text(question->action, sizeof(question->action),
+                                action_generic_id(question->access));
                 r = authority_find_action(authority, question->action, &question->info);
         }
         if (r < 0)
@@ -51,12 +49,12 @@ int question_init(Question *question, Authority *authority, const Definition *de
 
         memcpy(question->endpoint, name->endpoint, sizeof(question->endpoint));
         memcpy(question->instance, name->instance, sizeof(question->instance));
-        (void)snprintf(question->connect_as, sizeof(question->connect_as), "%s",
-                       definition_connect_as(definition));
+        (void)copy_text(question->connect_as, sizeof(question->connect_as),
+                        definition_connect_as(definition));
         message = action_message(definition, name->instance, access);
         if (!message)
                 return -ENOMEM;
-        (void)snprintf(question->message, sizeof(question->message), "%s", message);
+        (void)copy_text(question->message, sizeof(question->message), message);
 
         return question_set_action(question, authority, definition, ret_refusal);
 }
@@ -64,7 +62,7 @@ int question_init(Question *question, Authority *authority, const Definition *de
 void question_set_identity(Question *question, uid_t uid, const char *name) {
         question->proven = true;
         question->identity = uid;
-        (void)snprintf(question->user, sizeof(question->user), "%s", name);
+        (void)copy_text(question->user, sizeof(question->user), name);
 }
 
 void question_ask(const Question *question, const Peer *peer, uint64_t start_time, bool interactive,

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <stdio.h>
-
 #include "broker/broker.h"
 #include "broker/reach.h"
 #include "broker/session.h"
@@ -60,8 +58,8 @@ static void call_filter_consume_fd(Reach *reach, int fd) {
         Refusal refusal;
         int r;
 
-        (void)snprintf(request.filter, sizeof(request.filter), "%s", reach->filter);
-        (void)snprintf(request.profile, sizeof(request.profile), "%s", reach->profile);
+        (void)copy_text(request.filter, sizeof(request.filter), reach->filter);
+        (void)copy_text(request.profile, sizeof(request.profile), reach->profile);
         (void)name_to_string(&reach->name, request.endpoint);
 
         r = filters_call_consume_fd(&broker->filters, &request, fd,
@@ -135,7 +133,7 @@ bool reach_begin(Session *session, const Name *name, const char *definition, Acc
         if (reach) {
                 reach->session = session;
                 reach->name = *name;
-                (void)snprintf(reach->definition, sizeof(reach->definition), "%s", definition);
+                (void)copy_text(reach->definition, sizeof(reach->definition), definition);
                 reach->access = access;
                 reach->func = func;
                 reach->userdata = userdata;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <stdio.h>
 #include <syslog.h>
 
 #include "broker/admission.h"
@@ -127,7 +126,7 @@ static void refuse_still_out(Revocation *revocation) {
         Refusal refusal;
 
         refusal_init(&refusal, ERROR_PERMISSION_DENIED);
-        (void)snprintf(refusal.endpoint, sizeof(refusal.endpoint), "%s", revocation->endpoint);
+        (void)copy_text(refusal.endpoint, sizeof(refusal.endpoint), revocation->endpoint);
         refusal_set_cause(&refusal, "the user is kept out still");
         refusal_set_hint(&refusal,
                          "%s An administrator ends all that keeps that user out with: doorward "
@@ -176,7 +175,7 @@ static bool refuse_unknown(Revocation *revocation) {
                 return false;
 
         refusal_init(&refusal, ERROR_ENDPOINT_NOT_FOUND);
-        (void)snprintf(refusal.endpoint, sizeof(refusal.endpoint), "%s", revocation->endpoint);
+        (void)copy_text(refusal.endpoint, sizeof(refusal.endpoint), revocation->endpoint);
         refusal_set_cause(&refusal, "no such definition");
         refusal_set_hint(&refusal, "Nothing was ended, and nobody is kept out. 'doorward list' "
                                    "shows which endpoints there are.");

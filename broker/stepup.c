@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <stdio.h>
-
 #include "broker/stepup.h"
 
 struct Stepup {
@@ -79,7 +77,7 @@ void stepup_table_add(StepupTable *table, const StepupKey *key, uint64_t now, ui
                 return;
         }
 
-        (void)snprintf(stepup->definition, sizeof(stepup->definition), "%s", key->definition);
+        (void)copy_text(stepup->definition, sizeof(stepup->definition), key->definition);
         table->first = stepup;
         (void)table_sweep(table, now, key->uid, STEPUPS_PER_USER);
 }

@@ -77,6 +77,15 @@ static inline void fclosep(FILE **file) {
                 (void)fclose(*file);
 }
 
+/* Copies the text, or as much of it as fits, with a NUL; false if that was not all. */
+static inline bool copy_text(char *buf, size_t size, const char *text) {
+        size_t n = strlen(text), kept = n < size ? n : size - 1;
+
+        memcpy(buf, text, kept);
+        buf[kept] = 0;
+        return n < size;
+}
+
 /* A copy, or NULL of NULL. -ENOMEM. */
 static inline int copy_string(const char *text, char **ret) {
         *ret = text ? strdup(text) : NULL;

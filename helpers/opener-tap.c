@@ -62,7 +62,7 @@ static int fail_to_attach(const char *name, int error, OpenerReply *reply) {
 
 /* One question about an interface, or one change of it. */
 static int interface_request(int fd, unsigned long request, const char *name, struct ifreq *ifr) {
-        (void)snprintf(ifr->ifr_name, sizeof(ifr->ifr_name), "%s", name);
+        (void)copy_text(ifr->ifr_name, sizeof(ifr->ifr_name), name);
         return ioctl(fd, request, ifr) < 0 ? -errno : 0;
 }
 
@@ -157,6 +157,6 @@ int opener_tap_attach(int fd, const Definition *definition, const Target *target
 
         r = target->bridge ? tap_add(ifr.ifr_name, target->bridge, reply) : 0;
         if (r == 0)
-                (void)snprintf(reply->detail, sizeof(reply->detail), "%s", ifr.ifr_name);
+                (void)copy_text(reply->detail, sizeof(reply->detail), ifr.ifr_name);
         return r;
 }

@@ -82,7 +82,7 @@ static int warn_of_section(DefinitionBuilder *builder) {
 
         if (streq(builder->unknown, section))
                 return 0;
-        (void)snprintf(builder->unknown, sizeof(builder->unknown), "%s", section);
+        (void)copy_text(builder->unknown, sizeof(builder->unknown), section);
 
         near = nearest_find(section, section_names);
         if (near)

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <stdio.h>
-
 #include "policy/polkit-link.h"
 
 #define BUS_NAME "org.freedesktop.DBus"
@@ -80,7 +78,7 @@ static int read_properties(PolkitLink *link, sd_bus_message *reply) {
         if (r < 0)
                 return r;
 
-        (void)snprintf(link->version, sizeof(link->version), "%s", version);
+        (void)copy_text(link->version, sizeof(link->version), version);
         /* Before 121 it was 0.120. */
         link->is_old = strtoul(version, NULL, 10) < POLKIT_PIDFD_VERSION;
         link->keeps = features & POLKIT_FEATURE_KEEPS;
