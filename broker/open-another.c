@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "broker/open-another.h"
 #include "broker/admission.h"
 #include "broker/broker.h"
 #include "broker/lease.h"
-#include "broker/open-another.h"
 #include "broker/open.h"
 #include "broker/reach.h"
+#include "common/jsontext.h"
 
 typedef struct Another {
         Operation operation;
@@ -102,6 +103,20 @@ static void fail(Session *session, const Lease *lease, int error) {
         refuse(session, lease, &refusal);
 }
 
+static json_t *granted_to_json(const Lease *lease) {
+        const JsonMember members[] = {
+                {"state", "granted"},
+                {"access", access_to_wire(lease->access)},
+                {"mode", lease_mode_to_wire(lease->mode)},
+                {"lease", lease->id},
+        };
+        json_t *reply = jsontext_new_object(members, ELEMENTSOF(members));
+
+        if (reply)
+                (void)json_object_set_new(reply, "connection", json_integer(0));
+        return reply;
+}
+
 /* Hands it over, if the lease is still there. */
 static void hand_over_consume_fd(Another *another, int fd, int link_fd) {
         _cleanup_close_ int owned = fd, link = link_fd;
@@ -122,9 +137,7 @@ static void hand_over_consume_fd(Another *another, int fd, int link_fd) {
                 return;
         }
 
-        reply = json_pack("{s:s, s:i, s:s, s:s, s:s}", "state", "granted", "connection", 0,
-                          "access", access_to_wire(lease->access), "mode",
-                          lease_mode_to_wire(lease->mode), "lease", lease->id);
+        reply = granted_to_json(lease);
         session_expect_delivery(session);
         session_reply_consume(session, reply, TAKE_FD(owned), false);
 }

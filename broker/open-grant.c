@@ -4,6 +4,7 @@
 #include "broker/broker.h"
 #include "broker/keep.h"
 #include "broker/open-internal.h"
+#include "common/jsontext.h"
 
 static void open_call_opener(Open *open);
 
@@ -30,23 +31,26 @@ static const char *open_proof(const Open *open) {
 }
 
 static json_t *granted_to_json(const Open *open, const Lease *lease) {
-        json_t *reply =
-                json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "state", "granted", "access",
-                          access_to_wire(open->access), "mode", lease_mode_to_wire(open->mode),
-                          "action", open->question.action, "how", how_to_wire(open_how(open)),
-                          "connectAs", open->question.connect_as);
+        const JsonMember members[] = {
+                {"state", "granted"},
+                {"access", access_to_wire(open->access)},
+                {"mode", lease_mode_to_wire(open->mode)},
+                {"means", open->means ? means_to_wire(open->means) : NULL},
+                {"action", open->question.action},
+                {"how", how_to_wire(open_how(open))},
+                {"connectAs", open->question.connect_as},
+                {"lease", lease ? lease->id : NULL},
+        };
+        json_t *reply = jsontext_new_object(members, ELEMENTSOF(members));
 
         if (reply && open->fd >= 0)
                 (void)json_object_set_new(reply, "connection", json_integer(0));
-        if (reply && open->means)
-                (void)json_object_set_new(reply, "means", json_string(means_to_wire(open->means)));
         if (reply && open_proof(open))
                 (void)json_object_set_new(reply, "pam", json_true());
         if (lease && lease->until_logout)
                 (void)json_object_set_new(reply, "logout",
                                           json_boolean(lease->logout != LOGOUT_NEVER));
         if (lease && reply) {
-                (void)json_object_set_new(reply, "lease", json_string(lease->id));
                 (void)json_object_set_new(reply, "kept", json_boolean(lease->kept != NULL));
                 if (lease->expires > 0)
                         (void)json_object_set_new(reply, "expires",

@@ -421,6 +421,22 @@ int jsontext_read(const char *text, size_t n, unsigned depth_max, json_t **ret) 
         return r;
 }
 
+/* Making. */
+
+json_t *jsontext_new_object(const JsonMember *members, size_t n) {
+        json_t *object = json_object();
+
+        for (size_t i = 0; i < n; i++)
+                if (members[i].text &&
+                    json_object_set_new_nocheck(object, members[i].key,
+                                                json_string_nocheck(members[i].text)) < 0) {
+                        json_decref(object);
+                        return NULL;
+                }
+
+        return object;
+}
+
 /* Writing. */
 
 typedef struct JsonWriter {

@@ -23,6 +23,15 @@
  * -EBADMSG, -ENOMEM. */
 int jsontext_read(const char *text, size_t n, unsigned depth_max, json_t **ret) _must_check_;
 
+/* A member of an object whose value is a text. */
+typedef struct JsonMember {
+        const char *key;
+        const char *text; /* NULL: it is left out */
+} JsonMember;
+
+/* A new object of these, which are UTF-8; NULL: no memory. */
+json_t *jsontext_new_object(const JsonMember *members, size_t n);
+
 /* Writes the value as compact as it can be, and as much of it as there is room for; no NUL. The
  * length of all of it, or 0: no memory. */
 size_t jsontext_write(const json_t *value, char *buf, size_t room);
