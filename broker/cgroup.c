@@ -24,15 +24,15 @@ static int copy(const char *text, size_t n, char **ret) {
         return 0;
 }
 
-/* "0::/user.slice/...": a number, the controllers and the path. True if the line is of this
- * hierarchy. */
+/* "0::/user.slice/...": a number, the controllers and the path. True if what stands behind the
+ * number is of this hierarchy. */
 static bool line_is_of(const char *line, const char *hierarchy, const char **ret_path) {
-        size_t digits = strspn(line, DIGITS), n = strlen(hierarchy);
+        size_t n = strlen(hierarchy);
 
-        if (digits == 0 || strncmp(line + digits, hierarchy, n) != 0 || line[digits + n] != '/')
+        if (strncmp(line, hierarchy, n) != 0 || line[n] != '/')
                 return false;
 
-        *ret_path = line + digits + n;
+        *ret_path = line + n;
         return true;
 }
 
@@ -41,9 +41,13 @@ int cgroup_parse_path(const char *text, char **ret) {
 
         /* Only whole lines: the last one may be cut. */
         for (const char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
-                if (line_is_of(line, "::", &path))
+                size_t digits = strspn(line, DIGITS);
+
+                if (digits == 0)
+                        continue;
+                if (line_is_of(line + digits, "::", &path))
                         unified = path;
-                else if (line_is_of(line, ":name=systemd:", &path))
+                else if (line_is_of(line + digits, ":name=systemd:", &path))
                         own = path;
         }
 
