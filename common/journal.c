@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "common/decimal.h"
 #include "common/journal.h"
 #include "common/socket.h"
 
@@ -35,12 +36,9 @@ void journal_entry_put(JournalEntry *entry, const char *name, const char *value)
 }
 
 void journal_entry_put_number(JournalEntry *entry, const char *name, uint64_t value) {
-        char digits[21] = "", *p = digits + sizeof(digits) - 1;
+        char digits[DECIMAL_SIZE];
 
-        do
-                *--p = (char)('0' + value % 10);
-        while ((value /= 10) > 0);
-        journal_entry_put(entry, name, p);
+        journal_entry_put(entry, name, decimal_format(value, digits));
 }
 
 void journal_entry_putf(JournalEntry *entry, const char *name, const char *format, ...) {

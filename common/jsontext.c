@@ -3,6 +3,7 @@
 #include <locale.h>
 #include <math.h>
 
+#include "common/decimal.h"
 #include "common/hex.h"
 #include "common/jsontext.h"
 
@@ -516,8 +517,17 @@ static bool write_object(JsonWriter *writer, json_t *object) {
         return true;
 }
 
-/* There are few, and how one with a point is written is jansson's to know. */
-static bool write_number(JsonWriter *writer, const json_t *number) {
+static void put_integer(JsonWriter *writer, json_int_t value) {
+        uint64_t size = value < 0 ? -(uint64_t)value : (uint64_t)value;
+        char digits[DECIMAL_SIZE];
+
+        if (value < 0)
+                put(writer, "-", 1);
+        put_word(writer, decimal_format(size, digits));
+}
+
+/* How one with a point is written is jansson's to know; we have none. */
+static bool write_real(JsonWriter *writer, const json_t *number) {
         char text[64];
         size_t n = json_dumpb(number, text, sizeof(text), JSON_ENCODE_ANY);
 
@@ -537,8 +547,10 @@ static bool write_value(JsonWriter *writer, const json_t *value) {
                 put_string(writer, json_string_value(value), json_string_length(value));
                 return true;
         case JSON_INTEGER:
+                put_integer(writer, json_integer_value(value));
+                return true;
         case JSON_REAL:
-                return write_number(writer, value);
+                return write_real(writer, value);
         case JSON_TRUE:
                 put_word(writer, "true");
                 return true;

@@ -6,6 +6,7 @@
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 
+#include "common/decimal.h"
 #include "common/peer.h"
 
 /* Linux 6.5; the C library of Debian 12 does not name it. Some architectures number it otherwise
@@ -114,11 +115,13 @@ bool peer_is_sender(const Peer *peer, const struct ucred *sender) {
  * makes the text of such a file at once, and hands over what there is room for: only a long uid_map
  * comes in parts, and of that the first line is enough. */
 static int proc_read(const Peer *peer, const char *name, char *buf, size_t size) {
+        char path[64], digits[DECIMAL_SIZE], *end;
         _cleanup_close_ int fd = -EBADF;
-        char path[64];
         ssize_t n;
 
-        (void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)peer->pid, name);
+        end = stpcpy(stpcpy(path, "/proc/"), decimal_format((uint64_t)peer->pid, digits));
+        *end++ = '/';
+        (void)stpcpy(end, name);
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
         if (fd < 0) {
                 /* hidepid makes others' processes look absent: ask the pidfd which it is. */
