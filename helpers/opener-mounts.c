@@ -9,22 +9,30 @@
 
 #define TABLE "/proc/self/mountinfo"
 
+/* Linux 6.8; the C library of Debian 12 does not name it. */
+#ifndef STATX_MNT_ID_UNIQUE
+#define STATX_MNT_ID_UNIQUE 0x4000U
+#endif
+
 void opener_mounts_deinit(OpenerMounts *mounts) {
         if (mounts->table)
                 (void)fclose(mounts->table);
         *mounts = (OpenerMounts){};
 }
 
-static int get_number(int fd, uint64_t *ret) {
+/* The number by which it stands in the table; or, if wanted, the one that is not used again: 1, or
+ * 0 where the kernel has none. */
+static int get_number(int fd, bool unique, uint64_t *ret) {
         struct statx found;
 
-        if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &found) < 0)
+        if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, unique ? STATX_MNT_ID_UNIQUE : 0,
+                  &found) < 0)
                 return -errno;
-        if (!(found.stx_mask & STATX_MNT_ID))
+        if (!(found.stx_mask & (STATX_MNT_ID | STATX_MNT_ID_UNIQUE)))
                 return -EOPNOTSUPP;
 
         *ret = found.stx_mnt_id;
-        return 0;
+        return (found.stx_mask & STATX_MNT_ID_UNIQUE) != 0;
 }
 
 /* Whether anything may be another mount than it was: the kernel says so once. */
@@ -76,25 +84,32 @@ static void trust(OpenerMounts *mounts, uint64_t number) {
         mounts->trusted[mounts->n_trusted++] = number;
 }
 
+/* Looks it up in the table, unless it was found to be good before by this number. */
 static int check(OpenerMounts *mounts, int fd) {
-        uint64_t number = 0;
-        int r;
+        uint64_t number = 0, listed;
+        int r, unique;
 
-        r = get_number(fd, &number);
-        if (r < 0)
-                return r;
+        /* As long as fd is open its mount keeps its numbers. */
+        unique = get_number(fd, !mounts->no_unique, &number);
+        if (unique < 0)
+                return unique;
+        if (unique && is_trusted(mounts, number))
+                return 0;
 
         if (!mounts->table)
                 mounts->table = fopen(TABLE, "re");
         if (!mounts->table)
                 return -errno;
-        /* After the number was taken, which its mount keeps for as long as fd is open. */
-        if (has_changed(mounts))
+        /* After the number was taken. */
+        if (!unique && has_changed(mounts))
                 mounts->n_trusted = 0;
-        if (is_trusted(mounts, number))
+        if (!unique && is_trusted(mounts, number))
                 return 0;
 
-        r = look_up(mounts->table, number);
+        listed = number;
+        r = unique ? get_number(fd, false, &listed) : 0;
+        if (r >= 0)
+                r = look_up(mounts->table, listed);
         if (r == 0)
                 trust(mounts, number);
         return r;

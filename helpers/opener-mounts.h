@@ -19,8 +19,10 @@
  * /proc/self/mountinfo the name of the kind. (statmount(2) would tell it directly, since
  * Linux 6.8.)
  *
- * That table is long. So what was found is good until the kernel says, by poll(2), that any mount
- * has changed: numbers are used again, but not without that.
+ * That table is long. So what was found is remembered, by a number that no other mount will ever
+ * have, which the kernel gives each besides (Linux 6.8). Before that there is but the one that is
+ * in the table, and is used again: what was found by it is good until the kernel says, by poll(2),
+ * that any mount has changed.
  */
 
 #include <stdio.h>
@@ -33,6 +35,7 @@ typedef struct OpenerMounts {
         FILE *table;                         /* NULL: it was not needed yet */
         uint64_t trusted[OPENER_MOUNTS_MAX]; /* by their numbers */
         size_t n_trusted;
+        bool no_unique; /* as on a kernel before Linux 6.8 */
 } OpenerMounts;
 
 /* What is then left is the beginning. A process that was forked begins there, but forgets what it

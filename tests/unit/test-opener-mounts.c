@@ -27,9 +27,9 @@ static int check(OpenerMounts *mounts, const char *path) {
         return r;
 }
 
-static void test_believed(void **state) {
+static void check_believed(bool no_unique) {
         static const char *const paths[] = {"/", "/proc", "/proc/self/status", "/dev", "/tmp"};
-        OpenerMounts mounts = {};
+        OpenerMounts mounts = {.no_unique = no_unique};
         int before = fds_count();
 
         for (unsigned round = 0; round < 2; round++)
@@ -43,9 +43,14 @@ static void test_believed(void **state) {
         opener_mounts_deinit(&mounts);
 }
 
+static void test_believed(void **state) {
+        check_believed(false);
+        check_believed(true);
+}
+
 /* What is mounted nowhere, or nothing at all. */
-static void test_unknown(void **state) {
-        OpenerMounts mounts = {};
+static void check_unknown(bool no_unique) {
+        OpenerMounts mounts = {.no_unique = no_unique};
         const char *reason = NULL;
         int fds[] = {memfd_create("test", MFD_CLOEXEC), socket(AF_UNIX, SOCK_STREAM, 0), -EBADF};
 
@@ -58,6 +63,11 @@ static void test_unknown(void **state) {
         }
         assert_int_equal(mounts.n_trusted, 0);
         opener_mounts_deinit(&mounts);
+}
+
+static void test_unknown(void **state) {
+        check_unknown(false);
+        check_unknown(true);
 }
 
 /* From here on each test has mounts of its own, and a folder in which they are. */
@@ -115,9 +125,9 @@ static uint64_t number_of(const char *path) {
 }
 
 /* A number that was found to be good becomes that of a FUSE file system. */
-static void test_number_used_again(void **state) {
+static void check_number_used_again(bool no_unique) {
         _cleanup_close_ int server = fuse_leave() < 0 ? -EBADF : fuse_mount(folder);
-        OpenerMounts mounts = {};
+        OpenerMounts mounts = {.no_unique = no_unique};
         uint64_t number = 0;
 
         if (server < 0)
@@ -141,12 +151,21 @@ static void test_number_used_again(void **state) {
         opener_mounts_deinit(&mounts);
 }
 
+static void test_number_used_again(void **state) {
+        check_number_used_again(true);
+}
+
+static void test_unique_number(void **state) {
+        check_number_used_again(false);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_believed),
                 cmocka_unit_test(test_unknown),
                 cmocka_unit_test_setup_teardown(test_fuse, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_number_used_again, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_unique_number, setup, teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
