@@ -16,12 +16,16 @@ static bool address_is(const struct sockaddr_un *address, socklen_t n, const cha
         return expected_n > 0 && n == (socklen_t)expected_n && memcmp(address, &expected, n) == 0;
 }
 
-static bool has_unnamed_peer(int fd) {
+/* NULL if somebody who has no name is at the other end. What listens has no other end. */
+static const char *find_fault_of_peer(int fd) {
         struct sockaddr_un address = {};
         socklen_t n = sizeof(address);
 
-        return getpeername(fd, (struct sockaddr *)&address, &n) == 0 &&
-               n == offsetof(struct sockaddr_un, sun_path) && address.sun_family == AF_UNIX;
+        if (getpeername(fd, (struct sockaddr *)&address, &n) < 0)
+                return "the descriptor is a listening socket";
+        if (n != offsetof(struct sockaddr_un, sun_path) || address.sun_family != AF_UNIX)
+                return "the other end of the connection has a name, and a client's has none";
+        return NULL;
 }
 
 /* Whether the client's process runs and has not hung up: whoever has asks for nothing any more,
@@ -62,13 +66,9 @@ static const char *find_fault(const CallerRules *rules, int fd) {
         if (getsockname(fd, (struct sockaddr *)&address, &n) < 0 || address.sun_family != AF_UNIX ||
             !socket_option_is(fd, SO_TYPE, SOCK_STREAM))
                 return "the descriptor is not a unix stream socket";
-        if (!socket_option_is(fd, SO_ACCEPTCONN, 0))
-                return "the descriptor is a listening socket";
         if (!address_is(&address, n, rules->path))
                 return "the descriptor is not a connection to the broker";
-        if (!has_unnamed_peer(fd))
-                return "the other end of the connection has a name, and a client's has none";
-        return NULL;
+        return find_fault_of_peer(fd);
 }
 
 static int read_uid(const CallerRules *rules, int fd, uid_t *ret, const char **ret_reason) {
