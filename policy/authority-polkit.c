@@ -95,6 +95,25 @@ static AuthorityFailure failure_from_error(const sd_bus_error *error) {
         return AUTHORITY_UNAVAILABLE;
 }
 
+/* The next member of a dictionary of texts: 1, or 0 behind the last. Each answer has what was asked
+ * with in it, and to have "{ss}" taken apart for each costs as much again as to read it. */
+static int read_pair(sd_bus_message *message, const char **ret_key, const char **ret_value) {
+        int r;
+
+        r = sd_bus_message_enter_container(message, 'e', "ss");
+        if (r <= 0)
+                return r;
+
+        r = sd_bus_message_read_basic(message, 's', ret_key);
+        if (r > 0)
+                r = sd_bus_message_read_basic(message, 's', ret_value);
+        if (r > 0)
+                r = sd_bus_message_exit_container(message);
+        else if (r == 0)
+                r = -EBADMSG;
+        return r < 0 ? r : 1;
+}
+
 /* The details of the answer: what the yes rests on, or would leave behind. */
 static int read_details(sd_bus_message *reply, AuthorityAnswer *answer) {
         const char *key, *value;
@@ -104,7 +123,7 @@ static int read_details(sd_bus_message *reply, AuthorityAnswer *answer) {
         if (r < 0)
                 return r;
 
-        while ((r = sd_bus_message_read(reply, "{ss}", &key, &value)) > 0)
+        while ((r = read_pair(reply, &key, &value)) > 0)
                 if (streq(key, "polkit.dismissed"))
                         answer->dismissed = true;
                 else if (streq(key, "polkit.temporary_authorization_id") ||
@@ -230,13 +249,23 @@ static int append_subject(sd_bus_message *call, const AuthorityQuestion *questio
         return r < 0 ? r : sd_bus_message_close_container(call);
 }
 
+static int append_pair(sd_bus_message *message, const char *key, const char *value) {
+        int r;
+
+        r = sd_bus_message_open_container(message, 'e', "ss");
+        if (r >= 0)
+                r = sd_bus_message_append_basic(message, 's', key);
+        if (r >= 0)
+                r = sd_bus_message_append_basic(message, 's', value);
+        return r < 0 ? r : sd_bus_message_close_container(message);
+}
+
 static int append_details(sd_bus_message *call, const AuthorityQuestion *question) {
         int r;
 
         r = sd_bus_message_open_container(call, 'a', "{ss}");
         for (size_t i = 0; r >= 0 && i < AUTHORITY_DETAILS_MAX && question->details[i].key; i++)
-                r = sd_bus_message_append(call, "{ss}", question->details[i].key,
-                                          question->details[i].value);
+                r = append_pair(call, question->details[i].key, question->details[i].value);
         return r < 0 ? r : sd_bus_message_close_container(call);
 }
 
