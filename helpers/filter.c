@@ -84,9 +84,10 @@ static int grant(const Asker *broker, int *ret_client) {
 
 /* All but the relaying itself. The relay's descriptors are this process's to its end. */
 static int begin(const Asker *broker, FilterRelay *relay) {
-        static FilterSession session; /* of fixed size: nothing is allocated later */
+        /* Of fixed size, and there to the end: nothing is allocated later. */
+        static FilterRequest request;
+        static FilterSession session;
         _cleanup_close_ int service = -EBADF, client = -EBADF;
-        FilterRequest request;
         int profile, r;
 
         r = filter_broker_receive(broker, REQUEST_MSEC, &request, &service);
