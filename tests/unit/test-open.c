@@ -2,8 +2,8 @@
 
 /*
  * An open that does not block, in each of its states, and whatever can happen there. Nothing waits
- * in it: poll(2) is looked at for that. And no block of memory that the library frees holds an
- * answer.
+ * in it: poll(2) is looked at for that, and recvmsg(2) for whether something is looked for that
+ * cannot be there yet. And no block of memory that the library frees holds an answer.
  */
 
 #include <setjmp.h>
@@ -29,6 +29,7 @@
 
 #define SECRET "a secret that is nobody's business"
 #define LATE_MS 700
+#define SLOW_MS 50
 #define MANY 100
 #define WIRES_MAX 64
 
@@ -46,9 +47,13 @@
 /* What must not be. */
 static _Thread_local bool may_not_wait;
 static unsigned n_waits, n_secrets;
+/* Of the thread that opens. */
+static _Thread_local unsigned n_received, n_in_vain;
 
 int __real_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
 int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
+ssize_t __real_recvmsg(int fd, struct msghdr *message, int flags);
+ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags);
 void __real_free(void *p);
 void __wrap_free(void *p);
 
@@ -56,6 +61,14 @@ int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout_ms) {
         if (may_not_wait && timeout_ms != 0)
                 n_waits++;
         return __real_poll(fds, n, timeout_ms);
+}
+
+ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags) {
+        ssize_t n = __real_recvmsg(fd, message, flags);
+
+        n_received += n > 0;
+        n_in_vain += n < 0 && errno == EAGAIN;
+        return n;
 }
 
 void __wrap_free(void *p) {
@@ -416,6 +429,28 @@ static void test_granted(void **state) {
         assert_int_equal(doorward_get_last_error()->errnum, EINPROGRESS);
         run(opening);
         check_granted(opening);
+        fake_broker_stop(broker);
+}
+
+static void script_slow(FakeBroker *b) {
+        fake_accept(b);
+        fake_expect(b, NULL);
+        fake_expect_silence(b, SLOW_MS);
+        grant(b);
+        fake_expect_hang_up(b);
+}
+
+/* Another process has to run before there is an answer. */
+static void test_looks_when_it_is_there(void **state) {
+        FakeBroker *broker = fake_broker_start(script_slow, NULL);
+        doorward_conn *conn;
+
+        n_received = n_in_vain = 0;
+        conn = doorward_open("docker");
+        assert_non_null(conn);
+        assert_int_equal(n_received, 1);
+        assert_int_equal(n_in_vain, 0);
+        assert_int_equal(doorward_close(conn), 0);
         fake_broker_stop(broker);
 }
 
@@ -929,6 +964,7 @@ int main(void) {
                 TEST(test_states),
                 TEST(test_free_at_the_ends),
                 TEST(test_granted),
+                TEST(test_looks_when_it_is_there),
                 TEST(test_no_broker),
                 TEST(test_arguments),
                 TEST(test_child),
