@@ -24,6 +24,7 @@ NAME = "doorward-tests-filter"
 # Doorward's own.
 INSTALLED_PATH = "/run/doorward/filter"
 UNIT = "doorward-filter.service"
+ENDPOINT = "tests-view"
 # systemd's message of a unit that is being started: SD_MESSAGE_UNIT_STARTING in sd-messages(3).
 STARTING = "7d4958e842da4a758f6c1cdc7b36dcc5"
 # Who runs it as it is installed, too.
@@ -50,6 +51,7 @@ ANSWER = (
     b'[{"Id":"4f","Command":"sh secret"}]'
 )
 REQUEST = b"GET /v1.41/containers/json HTTP/1.1\r\nHost: d\r\n\r\n"
+REFUSED = b"DELETE /v1.41/containers/x HTTP/1.1\r\nHost: d\r\n\r\n"
 
 
 @contextlib.contextmanager
@@ -76,7 +78,7 @@ def text(value):
 
 
 def message(profile="status", version=1):
-    return struct.pack("<I", version) + text("docker") + text(profile) + text("docker")
+    return struct.pack("<I", version) + text("docker") + text(profile) + text(ENDPOINT)
 
 
 def serve(service):
@@ -146,6 +148,10 @@ def test_process():
             answer = ask(it)
             lib.expect_in('"Command":"(hidden by doorward)"', answer)
             lib.expect_not_in("secret", answer)
+        it.client.sendall(REFUSED)
+        refusal = it.client.recv(65536).decode()
+        lib.expect_in("HTTP/1.1 403", refusal)
+        lib.expect_in(ENDPOINT, refusal)
 
         pid = it.pid()
         lib.expect(status(pid, "Seccomp"), "2", "a filter of system calls")
