@@ -15,6 +15,14 @@ typedef struct JsonText {
         unsigned depth; /* that is left */
 } JsonText;
 
+/* The characters of one byte that stand for themselves in a string. */
+static const bool is_plain[128] = {
+        [' '] = true,
+        ['!'] = true,
+        ['#' ... '['] = true,
+        [']' ... 0x7f] = true,
+};
+
 /* What may stand behind a backslash, and what it means there. */
 static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
 
@@ -139,12 +147,12 @@ static char *read_escape(JsonText *text, char *to) {
         return to;
 }
 
-/* The characters that have one byte and mean themselves, as most do. */
+/* As most are. */
 static char *read_plain(JsonText *text, char *to) {
         const char *p = text->p;
         size_t n;
 
-        while (p < text->end && *p >= ' ' && *p < 0x7f && *p != '"' && *p != '\\')
+        while (p < text->end && (unsigned char)*p < 0x80 && is_plain[(unsigned char)*p])
                 p++;
 
         n = (size_t)(p - text->p);
@@ -478,7 +486,7 @@ static void put_string(JsonWriter *writer, const char *text, size_t n) {
         while (text < end) {
                 const char *p = text;
 
-                while (p < end && (unsigned char)*p >= ' ' && *p != '"' && *p != '\\')
+                while (p < end && ((unsigned char)*p >= 0x80 || is_plain[(unsigned char)*p]))
                         p++;
                 put(writer, text, (size_t)(p - text));
                 if (p < end)
