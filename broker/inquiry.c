@@ -25,6 +25,7 @@ static void inquiry_judge(Inquiry *inquiry);
 
 static Inquiry *inquiry_free(Inquiry *inquiry) {
         sd_event_source_disable_unref(inquiry->answer);
+        question_deinit(&inquiry->question);
         free(inquiry);
         return NULL;
 }

@@ -43,6 +43,7 @@ static Open *open_free(Open *open) {
                 session_record_refusal(open->session, &refusal);
         }
 
+        question_deinit(&open->question);
         close_fd(open->fd);
         close_fd(open->link);
         lease_free(open->lease);

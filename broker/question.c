@@ -43,26 +43,29 @@ static int question_set_action(Question *question, Authority *authority,
 
 int question_init(Question *question, Authority *authority, const Definition *definition,
                   const Name *name, Access access, Refusal *ret_refusal) {
-        _cleanup_free_ char *message = NULL;
-
+        question_deinit(question);
         *question = (Question){.access = access, .kind = definition->targets[access].kind};
 
         memcpy(question->endpoint, name->endpoint, sizeof(question->endpoint));
         memcpy(question->instance, name->instance, sizeof(question->instance));
         (void)copy_text(question->connect_as, sizeof(question->connect_as),
                         definition_connect_as(definition));
-        message = action_message(definition, name->instance, access);
-        if (!message)
+        question->message = action_message(definition, name->instance, access);
+        if (!question->message)
                 return -ENOMEM;
-        (void)copy_text(question->message, sizeof(question->message), message);
 
         return question_set_action(question, authority, definition, ret_refusal);
+}
+
+void question_deinit(Question *question) {
+        free(question->message);
+        question->message = NULL;
 }
 
 void question_set_identity(Question *question, uid_t uid, const char *name) {
         question->proven = true;
         question->identity = uid;
-        (void)copy_text(question->user, sizeof(question->user), name);
+        question->user = name;
 }
 
 void question_ask(const Question *question, const Peer *peer, uint64_t start_time, bool interactive,

@@ -13,13 +13,10 @@
  */
 
 #include "broker/refusal.h"
-#include "common/pam-protocol.h"
 #include "common/peer.h"
 #include "policy/action.h"
 #include "policy/authority.h"
 #include "policy/definition.h"
-
-#define QUESTION_MESSAGE_SIZE 512U
 
 enum {
         _QUESTION_E_SUCCESS,
@@ -32,7 +29,7 @@ typedef struct Question {
         bool shared;  /* other endpoints are judged by this action too */
         bool generic; /* it is the one for endpoints that have none */
         AuthorityAction info;
-        char message[QUESTION_MESSAGE_SIZE];
+        char *message;
         char endpoint[NAME_ENDPOINT_MAX + 1];
         char instance[NAME_INSTANCE_MAX + 1];
         char connect_as[64];
@@ -40,15 +37,18 @@ typedef struct Question {
         Kind kind;
         bool proven; /* it is about somebody whom PAM proved the caller to be, and not the peer: */
         uid_t identity;
-        char user[PAM_PROTOCOL_USER_MAX + 1];
+        const char *user; /* borrowed */
 } Question;
 
-/* Which action, and what is known of it. 0, -ENOMEM, or QUESTION_E_*; *ret_refusal is written with
- * QUESTION_E_REFUSED. */
+/* Which action, and what is known of it; of a question that is zero, or was one before. 0, -ENOMEM,
+ * or QUESTION_E_*; *ret_refusal is written with QUESTION_E_REFUSED. */
 int question_init(Question *question, Authority *authority, const Definition *definition,
                   const Name *name, Access access, Refusal *ret_refusal) _must_check_;
 
-/* The peer's process is judged as this user, as after su(1) in the same session. */
+void question_deinit(Question *question);
+
+/* The peer's process is judged as this user, as after su(1) in the same session. The name is
+ * borrowed. */
 void question_set_identity(Question *question, uid_t uid, const char *name);
 
 /* The question about this peer. It borrows from both. */

@@ -87,6 +87,7 @@ static Group *group_free(Group *group) {
         if (group->waits_for_actions)
                 authority_forget(recheck->broker->authority, group);
         check_request_cancel(group->check);
+        question_deinit(&group->question);
         process_unref(group->process);
         free(group->unit);
         free(group->login_session);
