@@ -113,7 +113,8 @@ static int run(void) {
         if (r < 0)
                 return complain(r, "Expected one listening socket: start doorward.socket instead");
 
-        r = sd_event_default(&event);
+        /* Of a default one the kernel would be asked at each turn whether this is its thread. */
+        r = sd_event_new(&event);
         if (r >= 0)
                 r = sd_event_set_watchdog(event, true);
         if (r >= 0)

@@ -50,7 +50,7 @@ int main(void) {
         int r;
 
         /* As the real one. */
-        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || sd_event_default(&event) < 0 ||
+        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || sd_event_new(&event) < 0 ||
             sd_event_set_watchdog(event, true) < 0)
                 return EXIT_FAILURE;
 
