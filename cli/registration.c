@@ -122,6 +122,10 @@ int registration_await(const char *address, uint64_t patience_usec, const char *
         r = system_bus_open(&registration.bus, address, patience_usec);
         while (r == 0) {
                 r = registration_ask(&registration);
+                if (r == -ECONNRESET) {
+                        free(TAKE_PTR(registration.problem));
+                        r = 0;
+                }
                 if (r == 0)
                         system_bus_pause(&registration.bus, INTERVAL_USEC);
         }

@@ -75,7 +75,9 @@ int system_bus_call(SystemBus *bus, sd_bus_message *call, char **ret_problem,
 
         if (sd_bus_message_is_method_error(reply, NULL)) {
                 (void)copy_string(sd_bus_message_get_error(reply)->message, ret_problem);
-                return -sd_bus_message_get_errno(reply);
+                r = -sd_bus_message_get_errno(reply);
+                /* By the name of its error; but there was time. */
+                return r == -ETIMEDOUT && usec_left(bus) > 0 ? -ECONNRESET : r;
         }
 
         *ret = TAKE_PTR(reply);

@@ -25,8 +25,8 @@ void system_bus_deinit(SystemBus *bus);
 /* Takes one thing that came over the bus, or waits for it. -ETIMEDOUT. */
 int system_bus_turn(SystemBus *bus) _must_check_;
 
-/* Calls, and waits for the answer. -errno; *ret_problem is then what was said about it, or as it
- * was. It is the caller's. */
+/* Calls, and waits for the answer. -errno, -ECONNRESET if whoever was asked ended without one;
+ * *ret_problem is then what was said about it, or as it was. It is the caller's. */
 int system_bus_call(SystemBus *bus, sd_bus_message *call, char **ret_problem,
                     sd_bus_message **ret) _must_check_;
 

@@ -162,7 +162,7 @@ def test_now_and_a_slow_polkit():
     more of it: whoever asks next is judged by what there is now. One that does not run is not waited
     for."""
 
-    def slowly(what, reached):
+    def slowly(what, reached, finally_do=lambda: None):
         command = ["doorward", "policy", what, "--now", "other"]
         with lib.frozen("polkit.service"):
             process = lib.start(*command, stderr=lib.subprocess.PIPE)
@@ -170,6 +170,7 @@ def test_now_and_a_slow_polkit():
                 lib.wait_for(reached, f"{what} is with systemd and the broker", timeout=20)
                 time.sleep(1)
                 lib.expect(process.poll(), None, "it waits")
+                finally_do()
             except BaseException:
                 process.kill()
                 raise
@@ -184,6 +185,16 @@ def test_now_and_a_slow_polkit():
         slowly("--remove", lambda: "other" not in lib.ok("doorward", "list", "--no-check").split())
         expect_outcome("EndpointNotFound")
         lib.expect(lib.run("pkaction", "--action-id", "org.doorward.endpoint.other.full").status, 1)
+        lib.write(path, OTHER)
+        # It ends before it answers.
+        slowly(
+            "--install",
+            lambda: lib.unit_is_active("doorward-opener@other.socket"),
+            lambda: lib.systemctl("kill", "--signal=KILL", "polkit.service"),
+        )
+        expect_outcome("granted")
+        os.unlink(path)
+        lib.ok("doorward", "policy", "--remove", "--now", "other")
         lib.write(path, OTHER)
         lib.systemctl("stop", "polkit.service")
         lib.ok("doorward", "policy", "--install", "--now", "other")
