@@ -16,13 +16,13 @@ static bool address_is(const struct sockaddr_un *address, socklen_t n, const cha
         return expected_n > 0 && n == (socklen_t)expected_n && memcmp(address, &expected, n) == 0;
 }
 
-/* NULL if somebody who has no name is at the other end. What listens has no other end. */
+/* NULL if somebody who has no name is at the other end. */
 static const char *find_fault_of_peer(int fd) {
         struct sockaddr_un address = {};
         socklen_t n = sizeof(address);
 
         if (getpeername(fd, (struct sockaddr *)&address, &n) < 0)
-                return "the descriptor is a listening socket";
+                return "the descriptor is a socket without another end";
         if (n != offsetof(struct sockaddr_un, sun_path) || address.sun_family != AF_UNIX)
                 return "the other end of the connection has a name, and a client's has none";
         return NULL;

@@ -167,7 +167,7 @@ static void test_wrong_end(void **state) {
 
         fd = make_connection(f, &client);
         assert_refused(f, client, "not a connection to the broker");
-        assert_refused(f, f->listener, "listening");
+        assert_refused(f, f->listener, "without another end");
 }
 
 static void test_not_a_socket(void **state) {
