@@ -189,6 +189,24 @@ void refusal_init_unreachable(Refusal *refusal, int error, const Name *name) {
         }
 }
 
+/* What an administrator does about a filter that did not answer, or not with a grant. */
+static const char *filter_remedy(int error) {
+        switch (error) {
+        case ENOENT:
+        case ECONNREFUSED:
+                return "lets it be started with: systemctl start doorward-filter.socket";
+        case ESRCH:
+                return "makes its user with: systemd-sysusers";
+        case 0:
+        case ECONNRESET:
+        case ETIMEDOUT:
+        case EPROTO:
+                return "sees why with: journalctl --unit=doorward-filter.service";
+        default:
+                return "sees why in the record of this request.";
+        }
+}
+
 void refusal_init_filter(Refusal *refusal, int error, const FilterReply *reply, const Name *name) {
         refusal_init(refusal, ERROR_ENDPOINT_UNAVAILABLE);
         refusal->error_number = error ?: reply->error;
@@ -213,10 +231,7 @@ void refusal_init_filter(Refusal *refusal, int error, const FilterReply *reply, 
         refusal_set_hint(refusal,
                          "%s is read-only by a filter, and without it nothing is given. An "
                          "administrator %s",
-                         name->endpoint,
-                         error == ENOENT || error == ECONNREFUSED
-                                 ? "lets it be started with: systemctl start doorward-filter.socket"
-                                 : "sees why with: journalctl --unit=doorward-filter.service");
+                         name->endpoint, filter_remedy(error));
 }
 
 void refusal_init_no_policy(Refusal *refusal, const char *cause) {

@@ -423,7 +423,7 @@ def test_no_filter():
         try:
             result = lib.run("doorward", "exec", "docker:ro", "--", "true", user="alice")
             lib.expect(result.status, 96, f"{result!r}")
-            lib.expect_in("doorward-filter", result.err)
+            lib.expect_in("journalctl --unit=doorward-filter.service", result.err)
         finally:
             lib.systemctl("unmask", "--runtime", "doorward-filter.service")
             lib.run("systemctl", "reset-failed", "doorward-filter.socket")

@@ -300,8 +300,17 @@ def test_limits():
             for line in lib.read(f"/proc/{pid}/limits").splitlines()
         )
         lib.expect(limits["Max stack size"].split(), [str(128 * 1024)] * 2)
-        lib.expect(limits["Max data size"].split(), [str(2 * 1024 * 1024)] * 2)
         lib.expect(limits["Max core file size"].split(), ["0", "0"])
+
+
+def test_reexec():
+    """systemd that was executed anew starts it, too: its limits are for a moment those of a process
+    that is as large as systemd."""
+    for _ in range(3):
+        lib.systemctl("stop", UNIT)
+        lib.systemctl("daemon-reexec")
+        with granted(path=INSTALLED_PATH) as it:
+            lib.expect_in("HTTP/1.1 200 OK", ask(it))
 
 
 def test_unread():
@@ -344,7 +353,6 @@ def test_cannot_be_started():
                 lib.expect((it.reply, it.client), (b"", None), "nothing is granted")
         time.sleep(0.5)
         lib.expect_true(lib.unit_is_active("doorward-filter.socket"), "somebody listens")
-        lib.expect(lib.unit_property("doorward-filter.socket", "NConnections"), "0")
     tries = journal.entries(MESSAGE_ID=STARTING, UNIT=UNIT)
     lib.expect_true(1 <= len(tries) <= 40, f"{len(tries)} starts")
     with granted(path=INSTALLED_PATH) as it:
