@@ -3,7 +3,6 @@
 #include <locale.h>
 #include <math.h>
 
-#include "common/decimal.h"
 #include "common/hex.h"
 #include "common/jsontext.h"
 
@@ -22,9 +21,6 @@ static const bool is_plain[128] = {
         ['#' ... '['] = true,
         [']' ... 0x7f] = true,
 };
-
-/* What may stand behind a backslash, and what it means there. */
-static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
 
 static int read_value(JsonText *text, json_t **ret);
 
@@ -130,6 +126,7 @@ static char *read_escaped_character(JsonText *text, char *to) {
 
 /* What stands behind a backslash; NULL if it is nothing. */
 static char *read_escape(JsonText *text, char *to) {
+        static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
         const char *letter;
         char c;
 
@@ -444,137 +441,4 @@ json_t *jsontext_new_object(const JsonMember *members, size_t n) {
                 }
 
         return object;
-}
-
-/* Writing. */
-
-typedef struct JsonWriter {
-        char *buf;
-        size_t room;
-        size_t n; /* of all that there was to be written */
-} JsonWriter;
-
-static bool write_value(JsonWriter *writer, const json_t *value);
-
-static void put(JsonWriter *writer, const char *data, size_t n) {
-        size_t left = writer->n < writer->room ? writer->room - writer->n : 0;
-
-        if (left > 0)
-                memcpy(writer->buf + writer->n, data, n < left ? n : left);
-        writer->n += n;
-}
-
-static void put_word(JsonWriter *writer, const char *word) {
-        put(writer, word, strlen(word));
-}
-
-static void put_escaped(JsonWriter *writer, char c) {
-        static const char hex[] = "0123456789ABCDEF";
-        const char unit[] = {'\\', 'u', '0', '0', hex[(c >> 4) & 15], hex[c & 15]};
-        const char *meaning = c ? strchr(meanings, c) : NULL;
-
-        if (meaning)
-                put(writer, (const char[]){'\\', letters[meaning - meanings]}, 2);
-        else
-                put(writer, unit, sizeof(unit));
-}
-
-static void put_string(JsonWriter *writer, const char *text, size_t n) {
-        const char *end = text + n;
-
-        put(writer, "\"", 1);
-        while (text < end) {
-                const char *p = text;
-
-                while (p < end && ((unsigned char)*p >= 0x80 || is_plain[(unsigned char)*p]))
-                        p++;
-                put(writer, text, (size_t)(p - text));
-                if (p < end)
-                        put_escaped(writer, *p++);
-                text = p;
-        }
-        put(writer, "\"", 1);
-}
-
-static bool write_array(JsonWriter *writer, const json_t *array) {
-        for (size_t i = 0; i < json_array_size(array); i++) {
-                put(writer, i == 0 ? "[" : ",", 1);
-                if (!write_value(writer, json_array_get(array, i)))
-                        return false;
-        }
-
-        put_word(writer, json_array_size(array) > 0 ? "]" : "[]");
-        return true;
-}
-
-static bool write_object(JsonWriter *writer, json_t *object) {
-        void *i = json_object_iter(object);
-
-        put_word(writer, i ? "{" : "{}");
-        while (i) {
-                const char *key = json_object_iter_key(i);
-
-                put_string(writer, key, strlen(key));
-                put(writer, ":", 1);
-                if (!write_value(writer, json_object_iter_value(i)))
-                        return false;
-                i = json_object_iter_next(object, i);
-                put(writer, i ? "," : "}", 1);
-        }
-
-        return true;
-}
-
-static void put_integer(JsonWriter *writer, json_int_t value) {
-        uint64_t size = value < 0 ? -(uint64_t)value : (uint64_t)value;
-        char digits[DECIMAL_SIZE];
-
-        if (value < 0)
-                put(writer, "-", 1);
-        put_word(writer, decimal_format(size, digits));
-}
-
-/* How one with a point is written is jansson's to know; we have none. */
-static bool write_real(JsonWriter *writer, const json_t *number) {
-        char text[64];
-        size_t n = json_dumpb(number, text, sizeof(text), JSON_ENCODE_ANY);
-
-        if (n == 0 || n > sizeof(text))
-                return false;
-        put(writer, text, n);
-        return true;
-}
-
-static bool write_value(JsonWriter *writer, const json_t *value) {
-        switch (json_typeof(value)) {
-        case JSON_OBJECT:
-                return write_object(writer, (json_t *)value);
-        case JSON_ARRAY:
-                return write_array(writer, value);
-        case JSON_STRING:
-                put_string(writer, json_string_value(value), json_string_length(value));
-                return true;
-        case JSON_INTEGER:
-                put_integer(writer, json_integer_value(value));
-                return true;
-        case JSON_REAL:
-                return write_real(writer, value);
-        case JSON_TRUE:
-                put_word(writer, "true");
-                return true;
-        case JSON_FALSE:
-                put_word(writer, "false");
-                return true;
-        case JSON_NULL:
-                break;
-        }
-
-        put_word(writer, "null");
-        return true;
-}
-
-size_t jsontext_write(const json_t *value, char *buf, size_t room) {
-        JsonWriter writer = {.buf = buf, .room = room};
-
-        return write_value(&writer, value) ? writer.n : 0;
 }

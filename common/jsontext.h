@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * JSON text: read into jansson's values, with or without memory, and written
+ * JSON text: read into jansson's values, with or without memory
  *
  * jansson's own reader collects a string byte by byte in a buffer that grows, and does not look
  * whether it grew (2.14): without memory at the wrong moment a byte is missing, or it reads beyond
@@ -10,9 +10,6 @@
  * same values, with the one buffer that strings need allocated before; what is refused, and what
  * comes of the rest, is the same as with json_loadb() and JSON_REJECT_DUPLICATES, but for a NUL,
  * which jansson does not see behind a number, and which is refused here.
- *
- * Its writer asks a function for each character and keeps a table of what it is inside of; what is
- * written here cannot contain itself, and comes out the same.
  */
 
 #include <jansson.h>
@@ -31,7 +28,3 @@ typedef struct JsonMember {
 
 /* A new object of these, which are UTF-8; NULL: no memory. */
 json_t *jsontext_new_object(const JsonMember *members, size_t n);
-
-/* Writes the value as compact as it can be, and as much of it as there is room for; no NUL. The
- * length of all of it, or 0: no memory. */
-size_t jsontext_write(const json_t *value, char *buf, size_t room);

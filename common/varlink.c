@@ -245,11 +245,11 @@ json_t *varlink_error_new(const char *error, json_t *parameters) {
         return object_new("error", error, parameters, NULL);
 }
 
-/* Writes the object into a message with so much room, and as much of it as fits. NULL: no memory.
- * *ret is how long all of it is. */
+/* Writes the object into a message with so much room, and as much of it as fits. NULL: no memory,
+ * which jansson needs, too. *ret is how long all of it is. */
 static VarlinkMessage *message_dump(const json_t *object, size_t room, size_t *ret) {
         VarlinkMessage *message = malloc(sizeof(*message) + room + 1);
-        size_t n = message ? jsontext_write(object, message->data, room) : 0;
+        size_t n = message ? json_dumpb(object, message->data, room, JSON_COMPACT) : 0;
 
         if (n == 0) {
                 free(message);
