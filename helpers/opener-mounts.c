@@ -58,6 +58,9 @@ static int look_up(FILE *table, uint64_t number) {
         uint64_t value;
         size_t size = 0;
 
+        /* To go back alone would be to read what is left in the buffer again, as it was then. */
+        if (fflush(table) != 0)
+                return -errno;
         rewind(table);
         while (getline(&line, &size, table) >= 0) {
                 if (sscanf(line, "%" SCNu64 " ", &value) != 1 || value != number)

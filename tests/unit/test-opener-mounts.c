@@ -124,31 +124,77 @@ static uint64_t number_of(const char *path) {
         return found.stx_mnt_id;
 }
 
-/* A number that was found to be good becomes that of a FUSE file system. */
-static void check_number_used_again(bool no_unique) {
-        _cleanup_close_ int server = fuse_leave() < 0 ? -EBADF : fuse_mount(folder);
-        OpenerMounts mounts = {.no_unique = no_unique};
-        uint64_t number = 0;
+/* Skips where there are no mounts of one's own, or no FUSE. */
+static void leave(void) {
+        int server = fuse_leave() < 0 ? -EBADF : fuse_mount(folder);
 
         if (server < 0)
                 skip();
+        close_fd(server);
+        assert_int_equal(umount2(folder, MNT_DETACH), 0);
+}
 
-        for (unsigned i = 0; i < 100; i++) {
-                server = close_fd(server);
-                assert_int_equal(umount2(folder, 0), 0);
-                assert_int_equal(mount("test", folder, "tmpfs", 0, NULL), 0);
-                assert_int_equal(check(&mounts, folder), 0);
-                number = number_of(folder);
-                assert_int_equal(umount2(folder, 0), 0);
+/* A number that was found to be good becomes that of a FUSE file system: whether that is known for
+ * one. False, too, if no number is used again. */
+static bool tells_apart(const char *at, bool no_unique) {
+        OpenerMounts mounts = {.no_unique = no_unique};
+        bool again = false, known = true;
 
-                server = fuse_mount(folder);
+        for (unsigned i = 0; i < 100 && !again && known; i++) {
+                _cleanup_close_ int server = -EBADF;
+                uint64_t number;
+
+                assert_int_equal(mount("test", at, "tmpfs", 0, NULL), 0);
+                known = check(&mounts, at) == 0;
+                number = number_of(at);
+                assert_int_equal(umount2(at, 0), 0);
+
+                server = fuse_mount(at);
                 assert_true(server >= 0);
-                assert_int_equal(check(&mounts, folder), 1);
-                if (number_of(folder) == number)
-                        break;
+                known = known && check(&mounts, at) == 1;
+                again = number_of(at) == number;
+                server = close_fd(server);
+                assert_int_equal(umount2(at, 0), 0);
         }
-        assert_int_equal(number_of(folder), number);
+
         opener_mounts_deinit(&mounts);
+        return again && known;
+}
+
+static void check_number_used_again(bool no_unique) {
+        leave();
+        assert_true(tells_apart(folder, no_unique));
+}
+
+/* So few mounts that all of the table is in what is read of it at once, and none of it is to be
+ * believed the next time. */
+static int enter_short_table(void) {
+        return mount("test", folder, "tmpfs", 0, NULL) < 0 || chdir(folder) < 0 ||
+                               mkdir("proc", 0700) < 0 || mkdir("dev", 0700) < 0 ||
+                               mkdir("at", 0700) < 0 ||
+                               mount("/proc", "proc", NULL, MS_BIND | MS_REC, NULL) < 0 ||
+                               mount("/dev", "dev", NULL, MS_BIND, NULL) < 0 || chroot(".") < 0
+                       ? -errno
+                       : 0;
+}
+
+static void test_short_table(void **state) {
+        for (int no_unique = 0; no_unique < 2; no_unique++) {
+                int status;
+                pid_t pid;
+
+                leave();
+                pid = fork();
+                assert_true(pid >= 0);
+                if (pid == 0) {
+                        if (fuse_leave() < 0 || enter_short_table() < 0)
+                                _exit(2);
+                        _exit(tells_apart("/at", no_unique) ? 0 : 1);
+                }
+                assert_int_equal(waitpid(pid, &status, 0), pid);
+                assert_true(WIFEXITED(status));
+                assert_int_equal(WEXITSTATUS(status), 0);
+        }
 }
 
 static void test_number_used_again(void **state) {
@@ -166,6 +212,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_fuse, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_number_used_again, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_unique_number, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_short_table, setup, teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
