@@ -110,11 +110,9 @@ static json_t *granted_to_json(const Lease *lease) {
                 {"mode", lease_mode_to_wire(lease->mode)},
                 {"lease", lease->id},
         };
-        json_t *reply = jsontext_new_object(members, ELEMENTSOF(members));
 
-        if (reply)
-                (void)json_object_set_new(reply, "connection", json_integer(0));
-        return reply;
+        return jsontext_add(jsontext_new_object(members, ELEMENTSOF(members)), "connection",
+                            json_integer(0));
 }
 
 /* Hands it over, if the lease is still there. */

@@ -43,19 +43,16 @@ static json_t *granted_to_json(const Open *open, const Lease *lease) {
         };
         json_t *reply = jsontext_new_object(members, ELEMENTSOF(members));
 
-        if (reply && open->fd >= 0)
-                (void)json_object_set_new(reply, "connection", json_integer(0));
-        if (reply && open_proof(open))
-                (void)json_object_set_new(reply, "pam", json_true());
+        if (open->fd >= 0)
+                reply = jsontext_add(reply, "connection", json_integer(0));
+        if (open_proof(open))
+                reply = jsontext_add(reply, "pam", json_true());
         if (lease && lease->until_logout)
-                (void)json_object_set_new(reply, "logout",
-                                          json_boolean(lease->logout != LOGOUT_NEVER));
-        if (lease && reply) {
-                (void)json_object_set_new(reply, "kept", json_boolean(lease->kept != NULL));
-                if (lease->expires > 0)
-                        (void)json_object_set_new(reply, "expires",
-                                                  json_integer((json_int_t)lease->expires));
-        }
+                reply = jsontext_add(reply, "logout", json_boolean(lease->logout != LOGOUT_NEVER));
+        if (lease)
+                reply = jsontext_add(reply, "kept", json_boolean(lease->kept != NULL));
+        if (lease && lease->expires > 0)
+                reply = jsontext_add(reply, "expires", json_integer((json_int_t)lease->expires));
 
         return reply;
 }

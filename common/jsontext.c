@@ -442,3 +442,12 @@ json_t *jsontext_new_object(const JsonMember *members, size_t n) {
 
         return object;
 }
+
+json_t *jsontext_add(json_t *object, const char *key, json_t *value) {
+        if (json_object_set_new(object, key, value) < 0) {
+                json_decref(object);
+                return NULL;
+        }
+
+        return object;
+}

@@ -28,3 +28,7 @@ typedef struct JsonMember {
 
 /* A new object of these, which are UTF-8; NULL: no memory. */
 json_t *jsontext_new_object(const JsonMember *members, size_t n);
+
+/* The object with that value, which is taken; or NULL, and the object is gone: no memory, be it for
+ * this or before. */
+json_t *jsontext_add(json_t *object, const char *key, json_t *value) _must_check_;

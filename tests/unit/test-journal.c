@@ -115,6 +115,21 @@ static void test_too_long(void **state) {
         journal_entry_put(&entry, "B", "b");
         assert_true(entry.failed);
 
+        /* With a new line in it: two of them, and eight bytes for how long it is. */
+        value[0] = '\n';
+        value[JOURNAL_ENTRY_SIZE - 2] = 'x';
+        for (size_t n = JOURNAL_ENTRY_SIZE - 12; n < JOURNAL_ENTRY_SIZE - 3; n++) {
+                char last = value[n];
+
+                value[n] = 0;
+                journal_entry_init(&entry);
+                journal_entry_put(&entry, "A", value);
+                assert_int_equal(entry.failed, n > JOURNAL_ENTRY_SIZE - 11);
+                assert_int_equal(entry.size, entry.failed ? 0 : n + 11);
+                value[n] = last;
+        }
+        value[0] = 'x';
+
         journal_entry_init(&entry);
         assert_false(entry.failed);
         value[1024] = 0;
