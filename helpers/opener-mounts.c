@@ -58,9 +58,6 @@ static int look_up(FILE *table, uint64_t number) {
         uint64_t value;
         size_t size = 0;
 
-        /* To go back alone would be to read what is left in the buffer again, as it was then. */
-        if (fflush(table) != 0)
-                return -errno;
         rewind(table);
         while (getline(&line, &size, table) >= 0) {
                 if (sscanf(line, "%" SCNu64 " ", &value) != 1 || value != number)
@@ -109,6 +106,9 @@ static int check(OpenerMounts *mounts, int fd) {
         if (!unique && is_trusted(mounts, number))
                 return 0;
 
+        /* To go back alone would be to read what is left in its buffer again, as it was then. */
+        if (fflush(mounts->table) != 0)
+                return -errno;
         listed = number;
         r = unique ? get_number(fd, false, &listed) : 0;
         if (r >= 0)

@@ -269,6 +269,8 @@ def test_no_room():
     container; this does, and is the same to who forks.)"""
     with lib.drop_in(UNIT, "[Service]\nLimitNPROC=3\n"), contextlib.ExitStack() as stack:
         lib.systemctl("stop", UNIT)
+        # The limit is of the user.
+        lib.wait_for(lambda: lib.run("pgrep", "--euid", USER).status != 0, "none is left of before")
         journal = lib.Journal()
         first = stack.enter_context(granted(path=INSTALLED_PATH))
         second = stack.enter_context(contextlib.closing(Filter(message(), path=INSTALLED_PATH)))
