@@ -172,8 +172,8 @@ static int enter_short_table(void) {
         return mount("test", folder, "tmpfs", 0, NULL) < 0 || chdir(folder) < 0 ||
                                mkdir("proc", 0700) < 0 || mkdir("dev", 0700) < 0 ||
                                mkdir("at", 0700) < 0 ||
-                               mount("/proc", "proc", NULL, MS_BIND | MS_REC, NULL) < 0 ||
-                               mount("/dev", "dev", NULL, MS_BIND, NULL) < 0 || chroot(".") < 0
+                               mount("/proc", "proc", "none", MS_BIND | MS_REC, NULL) < 0 ||
+                               mount("/dev", "dev", "none", MS_BIND, NULL) < 0 || chroot(".") < 0
                        ? -errno
                        : 0;
 }
