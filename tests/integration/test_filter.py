@@ -263,13 +263,13 @@ def hung_up(connection):
     return bool(poll.poll(0))
 
 
+@lib.alone
 def test_no_room():
     """Where no further process may be, who asks is hung up on and the journal says why; those who are
     there go on, and there is room again once one has ended. (TasksMax= does not count in the
-    container; this does, and is the same to who forks.)"""
+    container; this does, and is the same to who forks: but of the user, in another container, too.)"""
     with lib.drop_in(UNIT, "[Service]\nLimitNPROC=3\n"), contextlib.ExitStack() as stack:
         lib.systemctl("stop", UNIT)
-        # The limit is of the user.
         lib.wait_for(lambda: lib.run("pgrep", "--euid", USER).status != 0, "none is left of before")
         journal = lib.Journal()
         first = stack.enter_context(granted(path=INSTALLED_PATH))
