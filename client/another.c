@@ -3,6 +3,7 @@
 #include "client/another.h"
 #include "client/conn.h"
 #include "client/opening.h"
+#include "common/jsontext.h"
 
 /* For one call; who hands over the descriptor gives up before. */
 #ifndef ANOTHER_TIMEOUT_MS
@@ -32,14 +33,7 @@ static int another_connect(doorward_conn *conn, doorward_error *error) {
 }
 
 json_t *another_parameters(const doorward_conn *conn) {
-        json_t *parameters = opening_parameters(&conn->uri);
-
-        if (json_object_set_new(parameters, "lease", json_string(conn->lease.id)) < 0) {
-                json_decref(parameters);
-                return NULL;
-        }
-
-        return parameters;
+        return jsontext_add(opening_parameters(&conn->uri), "lease", json_string(conn->lease.id));
 }
 
 static int another_call(doorward_conn *conn, WireReply *ret, doorward_error *error) {

@@ -5,6 +5,7 @@
 #include "client/channel.h"
 #include "client/conversation.h"
 #include "client/log.h"
+#include "common/jsontext.h"
 
 /* Without an answer for so long, somebody else may be asking a person. */
 #define EXTERNAL_DELAY_MS 500
@@ -82,38 +83,28 @@ static const char *opening_broker_path(const Opening *opening) {
         return uri->transport == URI_UNIX ? uri->socket : channel_broker_path();
 }
 
-/* That there was no memory for one or the other, jansson sees. */
 json_t *opening_parameters(const Uri *uri) {
-        const char *access = access_to_wire((Access)uri->access);
-        json_t *parameters = json_object();
+        const JsonMember members[] = {
+                {"endpoint", uri->endpoint},
+                {"access", access_to_wire((Access)uri->access)},
+        };
 
-        if (json_object_set_new(parameters, "endpoint", json_string(uri->endpoint)) < 0 ||
-            json_object_set_new(parameters, "access", json_string(access)) < 0) {
-                json_decref(parameters);
-                return NULL;
-        }
-
-        return parameters;
+        return jsontext_new_object(members, ELEMENTSOF(members));
 }
 
 static json_t *call_parameters(const OpeningSpec *spec) {
         const Uri *uri = spec->uri;
         json_t *parameters = opening_parameters(uri);
-        int r = parameters ? 0 : -ENOMEM;
 
-        if (r == 0 && uri->has_user)
-                r = json_object_set_new(parameters, "user", json_string(uri->user));
-        if (r == 0 && spec->auth)
-                r = json_object_set_new(parameters, "allowInteractiveAuthentication", json_true());
-        if (r == 0 && spec->detached)
-                r = json_object_set_new(parameters, "detached", json_true());
-        if (r == 0 && spec->hold)
-                r = json_object_set_new(parameters, "hold", json_true());
-        if (r < 0) {
-                json_decref(parameters);
-                return NULL;
-        }
-
+        if (uri->has_user)
+                parameters = jsontext_add(parameters, "user", json_string(uri->user));
+        if (spec->auth)
+                parameters =
+                        jsontext_add(parameters, "allowInteractiveAuthentication", json_true());
+        if (spec->detached)
+                parameters = jsontext_add(parameters, "detached", json_true());
+        if (spec->hold)
+                parameters = jsontext_add(parameters, "hold", json_true());
         return parameters;
 }
 
