@@ -17,6 +17,7 @@
 #include "common/socket.h"
 #include "helpers/audit-server.h"
 #include "tests/support/fds.h"
+#include "tests/support/listener.h"
 
 typedef struct Fixture {
         char path[64];
@@ -30,17 +31,14 @@ typedef struct Fixture {
 
 static int setup(void **state) {
         Fixture *f = calloc(1, sizeof(*f));
-        struct sockaddr_un address;
-        int n, pipe_fds[2];
+        int pipe_fds[2];
 
         if (!f)
                 return -1;
         (void)snprintf(f->path, sizeof(f->path), "/tmp/test-audit-server-%d", (int)getpid());
-        n = socket_address(f->path, &address);
-        f->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (n < 0 || f->listener < 0 || socket_set_passcred(f->listener) < 0 ||
-            bind(f->listener, (struct sockaddr *)&address, (socklen_t)n) < 0 ||
-            listen(f->listener, 8) < 0 || pipe2(pipe_fds, O_CLOEXEC) < 0)
+        f->listener = listener_bind(SOCK_SEQPACKET | SOCK_NONBLOCK, f->path);
+        if (f->listener < 0 || socket_set_passcred(f->listener) < 0 || listen(f->listener, 8) < 0 ||
+            pipe2(pipe_fds, O_CLOEXEC) < 0)
                 return -1;
         f->log = pipe_fds[0];
         f->log_end = pipe_fds[1];

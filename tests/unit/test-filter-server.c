@@ -17,6 +17,7 @@
 #include "common/socket.h"
 #include "helpers/filter-broker.h"
 #include "helpers/filter-server.h"
+#include "tests/support/listener.h"
 
 #define PATIENCE_MSEC 10000
 
@@ -29,18 +30,13 @@ typedef struct Fixture {
 
 static int setup(void **state) {
         Fixture *f = calloc(1, sizeof(*f));
-        struct sockaddr_un address;
-        int n;
 
         if (!f)
                 return -1;
         (void)snprintf(f->path, sizeof(f->path), "/tmp/test-filter-server-%d", (int)getpid());
         (void)snprintf(f->program, sizeof(f->program), "/tmp/test-filter-%d", (int)getpid());
-        n = socket_address(f->path, &address);
-        f->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (n < 0 || f->listener < 0 ||
-            bind(f->listener, (struct sockaddr *)&address, (socklen_t)n) < 0 ||
-            listen(f->listener, 8) < 0)
+        f->listener = listener_bind(SOCK_SEQPACKET | SOCK_NONBLOCK, f->path);
+        if (f->listener < 0 || listen(f->listener, 8) < 0)
                 return -1;
         *state = f;
         return 0;

@@ -10,6 +10,7 @@
 
 #include "broker/helper.h"
 #include "common/socket.h"
+#include "tests/support/listener.h"
 
 typedef struct Fixture {
         char path[64];
@@ -18,16 +19,12 @@ typedef struct Fixture {
 
 static int setup(void **state) {
         Fixture *f = calloc(1, sizeof(*f));
-        struct sockaddr_un address;
-        int n;
 
         if (!f)
                 return -1;
         (void)snprintf(f->path, sizeof(f->path), "/tmp/test-helper-%d", (int)getpid());
-        n = socket_address(f->path, &address);
-        f->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (n < 0 || f->listener < 0 ||
-            bind(f->listener, (struct sockaddr *)&address, (socklen_t)n) < 0)
+        f->listener = listener_bind(SOCK_SEQPACKET | SOCK_NONBLOCK, f->path);
+        if (f->listener < 0)
                 return -1;
         *state = f;
         return 0;

@@ -21,6 +21,7 @@
 #include "pam/request.h"
 #include "tests/support/dialogue-client.h"
 #include "tests/support/fds.h"
+#include "tests/support/listener.h"
 #include "tests/support/tree.h"
 #include "tests/support/users.h"
 
@@ -56,17 +57,14 @@ static void set_service(Fixture *f, const char *name, const char *auth, const ch
 
 static int setup(void **state) {
         Fixture *f = calloc(1, sizeof(*f));
-        struct sockaddr_un address;
-        int n;
 
         if (!f)
                 return -1;
         tree_init(&f->tree);
         (void)tree_path(&f->tree, "broker", f->path);
-        n = socket_address(f->path, &address);
-        f->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (f->listener < 0 || bind(f->listener, (struct sockaddr *)&address, (socklen_t)n) < 0 ||
-            listen(f->listener, 1) < 0 || chmod(f->path, 0666) < 0 || chmod(f->tree.path, 0755) < 0)
+        f->listener = listener_bind(SOCK_STREAM, f->path);
+        if (f->listener < 0 || listen(f->listener, 1) < 0 || chmod(f->path, 0666) < 0 ||
+            chmod(f->tree.path, 0755) < 0)
                 return -1;
 
         f->uid = geteuid() == 0 ? ALICE_UID : getuid();
